@@ -1,0 +1,681 @@
+/*
+ * lpm/module.h: all that a module may see of lpm.
+ *
+ * A module is a shared object that exports one data symbol, `lpm_module_v1`, written by LPM_MODULE():
+ *
+ *     #include <lpm/module.h>
+ *     static void hello(lpm_request *req) { lpm_respond_text(req, "hello\n"); }
+ *     LPM_MODULE(.name = "hello", .version = "1.0", .request = hello);
+ *
+ *     cc -shared -fPIC -o hello.so hello.c
+ *
+ * It links against nothing of lpm: each call below goes through the host table that every handle carries.
+ *
+ * Compatibility. A binary built against 1.0 loads in every later 1.x. Structures grow at their end only. What
+ * is newer than 1.0 can be seen only by a module that defines LPM_NEEDS (the minor version) before this
+ * include, so that using a thing without declaring it is a compile error and not a crash on an older lpm.
+ *
+ * Rules that hold for every call:
+ *   - Threads: call only from the thread that lpm called you on. Never block in it for long: a worker runs one
+ *     handler at a time, and the bus serves every client from one loop.
+ *   - Errors: 0 or a negative LPM_E... code. A refused call changes nothing.
+ *   - Time: instants are nanoseconds of CLOCK_MONOTONIC; durations are milliseconds, LPM_NONE (-1) for "no
+ *     limit".
+ *   - Memory: what a call returns belongs to lpm and lives as long as the handle it came from, unless its
+ *     comment says otherwise; what is passed in is copied before the call returns.
+ *   - Handles: a request handle is yours until you respond; then it is gone, and using it again is refused
+ *     (LPM_EDONE) as long as lpm can tell.
+ * "seed:" names the counterpart in the npm library load-process-manager.
+ */
+#ifndef LPM_MODULE_H
+#define LPM_MODULE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* -- Version ------------------------------------------------------------------------------------------ */
+
+#define LPM_ABI_MAJOR 1
+#define LPM_ABI_MINOR 0
+
+/* The minor version whose fields and calls the module wants to use; define it before the include. */
+#ifndef LPM_NEEDS
+#define LPM_NEEDS 0
+#endif
+#if LPM_NEEDS > LPM_ABI_MINOR
+#error "LPM_NEEDS asks for a newer ABI than this lpm/module.h describes"
+#endif
+
+#define LPM_MODULE_MAGIC 0x314d504cu /* "LPM1" in memory on little-endian machines */
+
+#define LPM_EXPORT __attribute__((visibility("default"), used))
+#define LPM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* -- Errors ------------------------------------------------------------------------------------------- */
+
+enum {
+    LPM_OK = 0,
+    LPM_ENOMEM = -1,    /* out of memory */
+    LPM_EINVAL = -2,    /* an argument is NULL, malformed or out of its range */
+    LPM_EROLE = -3,     /* not to be called in this process, or not in this hook */
+    LPM_EDONE = -4,     /* the request was answered already */
+    LPM_ETOOBIG = -5,   /* the payload is over the limit */
+    LPM_ECANCELED = -6, /* the enqueuer is gone, or its deadline has passed: the answer was dropped */
+    LPM_ETIMEDOUT = -7, /* the deadline passed before there was an answer */
+    LPM_EWORKER = -8,   /* the worker died while it ran the request, and no retry was left */
+    LPM_EFULL = -9,     /* refused: the queue is full */
+    LPM_ESHUTDOWN = -10, /* refused: soft kill has begun */
+    LPM_ENOHANDLER = -11, /* refused: no module of that name answers requests */
+    LPM_ENOWORKER = -12, /* refused: the pool has no worker, and may not start one yet */
+    LPM_ECONF = -13,    /* the configuration is wrong; the text has been given */
+    LPM_EAGAIN = -14,   /* not now: try again when told so */
+    LPM_EIO = -15,      /* the system refused; errno says why */
+    LPM_EPROTO = -16,   /* the peer broke the protocol */
+    LPM_EABI = -17      /* the module cannot be loaded by this lpm */
+};
+
+#define LPM_NONE (-1)                /* a duration or count without a limit */
+#define LPM_DEFAULT (INT64_MIN)      /* take the configured default */
+
+enum { LPM_LOG_DEBUG = 0, LPM_LOG_INFO, LPM_LOG_NOTICE, LPM_LOG_WARN, LPM_LOG_ERROR, LPM_LOG_CRIT, LPM_LOG_ALERT };
+
+/* -- Handles ------------------------------------------------------------------------------------------ */
+
+typedef struct lpm_request lpm_request;       /* worker: one request, until it is answered */
+typedef struct lpm_worker lpm_worker;         /* worker: this module in this worker process */
+typedef struct lpm_supervisor lpm_supervisor; /* bus: this module in the bus process */
+typedef struct lpm_response lpm_response;     /* bus: the outcome of a request, during its callback */
+typedef struct lpm_handler lpm_handler;       /* bus: a module that answers requests, and its pool */
+typedef struct lpm_conf lpm_conf;             /* any: one directive of the configuration, with its block */
+typedef struct lpm_host lpm_host;
+struct event_base; /* libevent's, for modules that do their own I/O */
+
+/* The frozen head of every handle except lpm_handler. A module does not touch it. */
+typedef struct lpm_handle {
+    const lpm_host *host;
+    const void *owner;
+} lpm_handle;
+
+/* Bytes that somebody else owns; `data` is not NUL-terminated unless the giver says so, never NULL. */
+typedef struct lpm_slice {
+    const char *data;
+    size_t len;
+} lpm_slice;
+
+typedef struct lpm_header {
+    lpm_slice name; /* lower case; a name that begins with ':' is a pseudo-header (":method", ":status") */
+    lpm_slice value;
+} lpm_header;
+
+/*
+ * What lpm_supervisor_enqueue() is to send. Zero it, set `size` to sizeof(lpm_enqueue), then the rest.
+ * seed: enqueue(payload, streamOrSocket, {timeout, retries})
+ */
+typedef struct lpm_enqueue {
+    size_t size;
+    const lpm_handler *handler;
+    const lpm_header *headers;
+    size_t header_count;
+    const void *data;
+    size_t len;
+    int64_t timeout; /* ms from now; LPM_NONE; LPM_DEFAULT = request { timeout } */
+    int64_t retries; /* how often it may be started again after a worker died; LPM_DEFAULT = request { retries } */
+    char *id;         /* NULL, or 37 bytes that receive the request's UUID, whatever the outcome */
+    uint64_t *ticket; /* NULL, or receives what lpm_supervisor_cancel() takes */
+} lpm_enqueue;
+
+/* Called once with the outcome, on the bus's loop, never from within lpm_supervisor_enqueue(). */
+typedef void (*lpm_response_fn)(lpm_response *res, void *arg);
+
+/* -- Configuration: what a module declares ------------------------------------------------------------ */
+
+typedef enum lpm_conf_type {
+    LPM_CONF_FLAG = 0, /* on | off */
+    LPM_CONF_NUMBER,   /* an integer */
+    LPM_CONF_SIZE,     /* bytes: 512, 64k, 1m, 2g */
+    LPM_CONF_TIME,     /* milliseconds out of 500ms, 30s, 5m, 2h, 1d; a bare number is seconds */
+    LPM_CONF_STRING,   /* one word */
+    LPM_CONF_STRINGS,  /* args_min to args_max words */
+    LPM_CONF_ENUM,     /* one of `words`, "a|b|c"; its value is the place in that list */
+    LPM_CONF_HANDLER,  /* the name of a loaded module that answers requests */
+    LPM_CONF_LISTEN,   /* an address to listen on; only `listen` itself: the master binds it */
+    LPM_CONF_LOG,      /* a log file, or `off`; the master opens it, so that it works after privileges fell */
+    LPM_CONF_BLOCK     /* args_min to args_max words, then { ... } */
+} lpm_conf_type;
+
+#define LPM_CONF_MANY 1u /* flag: may stand more than once in its block */
+#define LPM_CONF_MINUS_ONE 2u /* flag: -1 is allowed, and means none */
+#define LPM_CONF_AUTO 4u /* flag: the word `auto` is allowed; its value is LPM_DEFAULT */
+#define LPM_CONF_MUST 8u /* flag: has to stand in its block */
+
+/* A row of the module's table of directives; the table ends with a row whose name is NULL. */
+typedef struct lpm_directive {
+    const char *name;
+    const char *context; /* the block it stands in: "main", or the name of a block directive ("http") */
+    uint32_t type;       /* lpm_conf_type */
+    uint32_t flags;      /* LPM_CONF_MANY ... */
+    int64_t min, max;    /* NUMBER, SIZE, TIME: inclusive bounds (0, 0: from 0 on) */
+    uint32_t args_min, args_max; /* STRINGS, BLOCK */
+    const char *words;   /* ENUM */
+    const char *syntax;  /* for people: "time", "number | auto"; NULL: made from the type */
+    const char *value;   /* the default, as one would write it; NULL: none */
+    const char *help;    /* one line */
+} lpm_directive;
+
+/* -- The module --------------------------------------------------------------------------------------- */
+
+/*
+ * All hooks are optional, but at least one of request, worker_init and supervisor_init must be set.
+ * Worker hooks run in each worker process, supervisor hooks in the bus, conf in each of them and in the trial.
+ */
+typedef struct lpm_module {
+    /* The frozen head: 16 bytes, the same for ever. LPM_MODULE() writes it. */
+    uint32_t magic;
+    uint32_t size;
+    uint32_t needs;
+    uint32_t reserved;
+
+    /* 1.0 */
+    const char *name;    /* [a-z0-9_-]{1,64}; what `handler` names; unique among the loaded modules */
+    const char *version; /* for people; not NULL */
+
+    /* The module's own directives, or NULL. They were checked before any other hook runs. */
+    const lpm_directive *directives;
+
+    /* Checks what the table cannot say. `root` is the top of the whole configuration. Report a fault with
+     * lpm_conf_error() and return what it returned. Runs in the trial as well: change nothing outside. */
+    int (*conf)(lpm_conf *root);
+
+    /* seed: worker.on('request'). Answer with lpm_respond*() or lpm_ack(), now or later. */
+    void (*request)(lpm_request *req);
+
+    /* Runs once in a new worker, before any request. A module with this hook must call lpm_worker_ready(), here
+     * or later; without it lpm does so. Non-zero: the worker gives up, and the text in the log names it. */
+    int (*worker_init)(lpm_worker *w);
+
+    /* seed: worker.on('softKill', done). With this hook the process lives until lpm_worker_soft_kill_done(),
+     * bounded by `drain_timeout`; without it, until its requests are answered. */
+    void (*soft_kill)(lpm_worker *w);
+
+    /* seed: worker.on('hardKill'). The process ends when this returns, or after one second. */
+    void (*hard_kill)(lpm_worker *w);
+
+    /* Runs once in a new bus. Non-zero: the generation is given up, and the text in the log names it. */
+    int (*supervisor_init)(lpm_supervisor *s);
+
+    /* seed: supervisor.on('online'). Every worker is ready: requests may flow, listeners may be read. */
+    void (*supervisor_online)(lpm_supervisor *s);
+
+    /* Soft kill has begun: take nothing new in, finish what was taken. With this hook the bus lives until
+     * lpm_supervisor_soft_kill_done(), bounded by `drain_timeout`. */
+    void (*supervisor_soft_kill)(lpm_supervisor *s);
+
+    /* seed: supervisor.on('hardKill'). The process ends when this returns, or after one second. */
+    void (*supervisor_hard_kill)(lpm_supervisor *s);
+} lpm_module;
+
+extern LPM_EXPORT const lpm_module lpm_module_v1;
+
+#define LPM_MODULE(...)                                                                                                \
+    LPM_EXPORT const lpm_module lpm_module_v1 = {.magic = LPM_MODULE_MAGIC,                                            \
+                                                 .size = (uint32_t) sizeof(lpm_module),                                \
+                                                 .needs = LPM_NEEDS,                                                   \
+                                                 .reserved = 0,                                                        \
+                                                 __VA_ARGS__}
+
+/* -- The host table: how the calls below reach lpm. Modules use the calls, not the table. ---------------- */
+
+struct lpm_host {
+    uint32_t size;  /* of this table, bytes */
+    uint32_t minor; /* of the ABI that the host serves */
+
+    /* any handle */
+    void (*log)(const void *handle, int level, const char *fmt, va_list args) LPM_PRINTF(3, 0);
+
+    /* lpm_conf */
+    const lpm_conf *(*conf_child)(const lpm_conf *block, const char *name);
+    const lpm_conf *(*conf_next)(const lpm_conf *node);
+    size_t (*conf_arg_count)(const lpm_conf *node);
+    lpm_slice (*conf_arg)(const lpm_conf *node, size_t i);
+    int64_t (*conf_value)(const lpm_conf *node);
+    int (*conf_error)(const lpm_conf *node, const char *fmt, va_list args) LPM_PRINTF(2, 0);
+
+    /* lpm_request */
+    const char *(*request_id)(const lpm_request *req);
+    const char *(*request_handler)(const lpm_request *req);
+    uint64_t (*request_created_at)(const lpm_request *req);
+    uint64_t (*request_deadline)(const lpm_request *req);
+    int (*request_cancelled)(const lpm_request *req);
+    lpm_slice (*request_data)(const lpm_request *req);
+    int (*request_header_at)(const lpm_request *req, size_t i, lpm_header *header);
+    lpm_slice (*request_header)(const lpm_request *req, const char *name);
+    lpm_worker *(*request_worker)(const lpm_request *req);
+    void (*request_set_context)(lpm_request *req, void *context);
+    void *(*request_context)(const lpm_request *req);
+    int (*respond_header)(lpm_request *req, lpm_slice name, lpm_slice value);
+    int (*respond)(lpm_request *req, const void *data, size_t len);
+    int (*ack)(lpm_request *req);
+
+    /* lpm_worker */
+    int (*worker_ready)(lpm_worker *w);
+    int (*worker_busy)(lpm_worker *w);
+    size_t (*worker_requests)(const lpm_worker *w, lpm_request **list, size_t max);
+    int (*worker_soft_kill_done)(lpm_worker *w);
+    const char *(*worker_name)(const lpm_worker *w);
+    const lpm_conf *(*worker_conf)(const lpm_worker *w);
+    void (*worker_set_context)(lpm_worker *w, void *context);
+    void *(*worker_context)(const lpm_worker *w);
+    struct event_base *(*worker_event_base)(const lpm_worker *w);
+
+    /* lpm_supervisor */
+    const lpm_handler *(*supervisor_handler)(lpm_supervisor *s, const char *name);
+    int (*supervisor_enqueue)(lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_fn on_response, void *arg);
+    int (*supervisor_cancel)(lpm_supervisor *s, uint64_t ticket);
+    int64_t (*supervisor_retry_after)(const lpm_supervisor *s, const lpm_handler *handler);
+    int (*supervisor_soft_kill_done)(lpm_supervisor *s);
+    int (*supervisor_fd)(const lpm_supervisor *s, const lpm_conf *node);
+    const lpm_conf *(*supervisor_conf)(const lpm_supervisor *s);
+    void (*supervisor_set_context)(lpm_supervisor *s, void *context);
+    void *(*supervisor_context)(const lpm_supervisor *s);
+    struct event_base *(*supervisor_event_base)(const lpm_supervisor *s);
+
+    /* lpm_response */
+    int (*response_error)(const lpm_response *res);
+    const char *(*response_error_text)(const lpm_response *res);
+    const char *(*response_id)(const lpm_response *res);
+    uint64_t (*response_created_at)(const lpm_response *res);
+    lpm_slice (*response_data)(const lpm_response *res);
+    int (*response_header_at)(const lpm_response *res, size_t i, lpm_header *header);
+    lpm_slice (*response_header)(const lpm_response *res, const char *name);
+    const char *(*response_worker)(const lpm_response *res);
+    uint64_t (*response_queue_time)(const lpm_response *res);
+    uint64_t (*response_service_time)(const lpm_response *res);
+};
+
+#define LPM_HOST(handle) (*(const lpm_host *const *) (const void *) (handle))
+
+/* -- Calls on any handle ------------------------------------------------------------------------------ */
+
+/* Writes a line to the error log under the module's name. `level` is LPM_LOG_...; printf format. */
+static inline void lpm_log(const void *handle, int level, const char *fmt, ...) LPM_PRINTF(3, 4);
+static inline void lpm_log(const void *handle, int level, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    LPM_HOST(handle)->log(handle, level, fmt, args);
+    va_end(args);
+}
+
+/* -- Slices ------------------------------------------------------------------------------------------- */
+
+static inline lpm_slice lpm_slice_of(const char *text)
+{
+    lpm_slice s = {text, strlen(text)};
+    return s;
+}
+
+/* 1 if both hold the same bytes. */
+static inline int lpm_slice_is(lpm_slice s, const char *text)
+{
+    size_t len = strlen(text);
+    return s.len == len && memcmp(s.data, text, len) == 0;
+}
+
+/* -- Configuration: what a module reads --------------------------------------------------------------- */
+
+/* The first directive `name` in `block` (the root, or a block), or NULL. */
+static inline const lpm_conf *lpm_conf_child(const lpm_conf *block, const char *name)
+{
+    return LPM_HOST(block)->conf_child(block, name);
+}
+
+/* The next directive of the same name in the same block, or NULL. */
+static inline const lpm_conf *lpm_conf_next(const lpm_conf *node)
+{
+    return LPM_HOST(node)->conf_next(node);
+}
+
+/* How many words follow the directive's name. */
+static inline size_t lpm_conf_arg_count(const lpm_conf *node)
+{
+    return LPM_HOST(node)->conf_arg_count(node);
+}
+
+/* Word `i` after the directive's name, NUL-terminated; empty if there is none. */
+static inline lpm_slice lpm_conf_arg(const lpm_conf *node, size_t i)
+{
+    return LPM_HOST(node)->conf_arg(node, i);
+}
+
+/* The checked value of `name` in `block` (FLAG 0 or 1, NUMBER, SIZE in bytes, TIME in ms, ENUM's place), or
+ * `fallback` where the directive does not stand. */
+static inline int64_t lpm_conf_value(const lpm_conf *block, const char *name, int64_t fallback)
+{
+    const lpm_conf *node = lpm_conf_child(block, name);
+    return node ? LPM_HOST(node)->conf_value(node) : fallback;
+}
+
+/* The first word of `name` in `block`, NUL-terminated, or `fallback` where the directive does not stand. */
+static inline const char *lpm_conf_string(const lpm_conf *block, const char *name, const char *fallback)
+{
+    const lpm_conf *node = lpm_conf_child(block, name);
+    return node ? lpm_conf_arg(node, 0).data : fallback;
+}
+
+/* Reports a fault at `node`; lpm adds file and line. Returns LPM_ECONF, for the hook to return. */
+static inline int lpm_conf_error(const lpm_conf *node, const char *fmt, ...) LPM_PRINTF(2, 3);
+static inline int lpm_conf_error(const lpm_conf *node, const char *fmt, ...)
+{
+    int rc;
+    va_list args;
+    va_start(args, fmt);
+    rc = LPM_HOST(node)->conf_error(node, fmt, args);
+    va_end(args);
+    return rc;
+}
+
+/* -- Requests (worker) -------------------------------------------------------------------------------- */
+
+/* UUIDv4, 36 characters and NUL. seed: req.id */
+static inline const char *lpm_request_id(const lpm_request *req)
+{
+    return LPM_HOST(req)->request_id(req);
+}
+
+/* The name under which it was enqueued: that of the module. */
+static inline const char *lpm_request_handler(const lpm_request *req)
+{
+    return LPM_HOST(req)->request_handler(req);
+}
+
+/* When the bus took it in: ns, CLOCK_MONOTONIC. seed: req.createdAt */
+static inline uint64_t lpm_request_created_at(const lpm_request *req)
+{
+    return LPM_HOST(req)->request_created_at(req);
+}
+
+/* When its enqueuer stops waiting: ns, CLOCK_MONOTONIC; 0: never. */
+static inline uint64_t lpm_request_deadline(const lpm_request *req)
+{
+    return LPM_HOST(req)->request_deadline(req);
+}
+
+/* 1 when nobody waits for the answer any more. It must still be answered, which frees its place. */
+static inline int lpm_request_cancelled(const lpm_request *req)
+{
+    return LPM_HOST(req)->request_cancelled(req);
+}
+
+/* The payload, in place, until the answer. Not NUL-terminated. seed: req.data */
+static inline lpm_slice lpm_request_data(const lpm_request *req)
+{
+    return LPM_HOST(req)->request_data(req);
+}
+
+/* Header `i`, counted from 0, in the order of arrival: 1, or 0 when there is none. Lives until the answer. */
+static inline int lpm_request_header_at(const lpm_request *req, size_t i, lpm_header *header)
+{
+    return LPM_HOST(req)->request_header_at(req, i, header);
+}
+
+/* The value of the first header `name` (lower case), or an empty slice whose `data` is "". */
+static inline lpm_slice lpm_request_header(const lpm_request *req, const char *name)
+{
+    return LPM_HOST(req)->request_header(req, name);
+}
+
+/* The module's worker handle, for its context, name and loop. */
+static inline lpm_worker *lpm_request_worker(const lpm_request *req)
+{
+    return LPM_HOST(req)->request_worker(req);
+}
+
+/* A pointer of the module's own, kept with the request until it is answered; NULL at first. */
+static inline void lpm_request_set_context(lpm_request *req, void *context)
+{
+    LPM_HOST(req)->request_set_context(req, context);
+}
+static inline void *lpm_request_context(const lpm_request *req)
+{
+    return LPM_HOST(req)->request_context(req);
+}
+
+/*
+ * Adds a header to the answer to come. `name` is a token in lower case, `value` holds no CR, LF or NUL.
+ * ":status" sets the HTTP status (100 below, 599 above are refused); the last one given counts.
+ * Errors: LPM_EINVAL, LPM_ETOOBIG (64 KiB of headers), LPM_EDONE, LPM_ENOMEM.
+ */
+static inline int lpm_respond_header(lpm_request *req, const char *name, const char *value)
+{
+    if (req == NULL || name == NULL || value == NULL) {
+        return LPM_EINVAL;
+    }
+    return LPM_HOST(req)->respond_header(req, lpm_slice_of(name), lpm_slice_of(value));
+}
+static inline int lpm_respond_header_slice(lpm_request *req, lpm_slice name, lpm_slice value)
+{
+    return LPM_HOST(req)->respond_header(req, name, value);
+}
+
+/*
+ * Answers with `len` bytes, copied. `data` may point into the request's own payload. The handle is gone after it.
+ * Errors: LPM_EDONE (answered before), LPM_ETOOBIG (over 1 GiB), LPM_ENOMEM; LPM_ECANCELED: nobody waited, the
+ * answer was dropped, the request is finished. seed: req.respond(object)
+ */
+static inline int lpm_respond(lpm_request *req, const void *data, size_t len)
+{
+    return LPM_HOST(req)->respond(req, data, len);
+}
+
+/* lpm_respond() with a NUL-terminated text and `content-type: text/plain; charset=utf-8`. */
+static inline int lpm_respond_text(lpm_request *req, const char *text)
+{
+    int rc;
+    if (req == NULL || text == NULL) {
+        return LPM_EINVAL;
+    }
+    rc = lpm_respond_header(req, "content-type", "text/plain; charset=utf-8");
+    return rc == LPM_OK ? lpm_respond(req, text, strlen(text)) : rc;
+}
+
+/* Answers with nothing: handled, send more. Errors as lpm_respond(). seed: req.ack() */
+static inline int lpm_ack(lpm_request *req)
+{
+    return LPM_HOST(req)->ack(req);
+}
+
+/* -- The worker --------------------------------------------------------------------------------------- */
+
+/* This module takes requests (again). seed: worker.ready() */
+static inline int lpm_worker_ready(lpm_worker *w)
+{
+    return LPM_HOST(w)->worker_ready(w);
+}
+
+/* No new request for this worker until lpm_worker_ready(). Those on their way still come. seed: worker.busy() */
+static inline int lpm_worker_busy(lpm_worker *w)
+{
+    return LPM_HOST(w)->worker_busy(w);
+}
+
+/* Writes up to `max` of this module's unanswered requests to `list`; returns how many there are. A snapshot
+ * whose members can still be answered. seed: worker.requests() */
+static inline size_t lpm_worker_requests(const lpm_worker *w, lpm_request **list, size_t max)
+{
+    return LPM_HOST(w)->worker_requests(w, list, max);
+}
+
+/* The soft_kill hook's work is done: the process may end. seed: the done callback of 'softKill' */
+static inline int lpm_worker_soft_kill_done(lpm_worker *w)
+{
+    return LPM_HOST(w)->worker_soft_kill_done(w);
+}
+
+/* "pool/index", as in the process title and the log. */
+static inline const char *lpm_worker_name(const lpm_worker *w)
+{
+    return LPM_HOST(w)->worker_name(w);
+}
+
+/* The top of the configuration. */
+static inline const lpm_conf *lpm_worker_conf(const lpm_worker *w)
+{
+    return LPM_HOST(w)->worker_conf(w);
+}
+
+/* A pointer of the module's own; NULL at first. */
+static inline void lpm_worker_set_context(lpm_worker *w, void *context)
+{
+    LPM_HOST(w)->worker_set_context(w, context);
+}
+static inline void *lpm_worker_context(const lpm_worker *w)
+{
+    return LPM_HOST(w)->worker_context(w);
+}
+
+/* The libevent loop that this process runs, for timers and I/O of the module's own. Never run or free it. */
+static inline struct event_base *lpm_worker_event_base(const lpm_worker *w)
+{
+    return LPM_HOST(w)->worker_event_base(w);
+}
+
+/* -- The supervisor side (bus) ------------------------------------------------------------------------ */
+
+/* The handler of that name, or NULL. Lives as long as the process. */
+static inline const lpm_handler *lpm_supervisor_handler(lpm_supervisor *s, const char *name)
+{
+    return LPM_HOST(s)->supervisor_handler(s, name);
+}
+
+/*
+ * Hands the bus a request. 0: taken, and `on_response` will be called exactly once (unless cancelled). Negative:
+ * refused, nothing was kept, `on_response` will not be called: LPM_EFULL, LPM_ESHUTDOWN, LPM_ENOHANDLER,
+ * LPM_ENOWORKER, LPM_EINVAL, LPM_ETOOBIG, LPM_ENOMEM. seed: supervisor.enqueue()
+ */
+static inline int lpm_supervisor_enqueue(lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_fn on_response,
+                                         void *arg)
+{
+    return LPM_HOST(s)->supervisor_enqueue(s, spec, on_response, arg);
+}
+
+/* Nobody waits any more: `on_response` will not be called. Queued, it is dropped; started, it is told
+ * (lpm_request_cancelled). LPM_EDONE when it has ended already. */
+static inline int lpm_supervisor_cancel(lpm_supervisor *s, uint64_t ticket)
+{
+    return LPM_HOST(s)->supervisor_cancel(s, ticket);
+}
+
+/* After LPM_EFULL or LPM_ENOWORKER: in how many ms there should be room, by the measured drain rate; at least 1. */
+static inline int64_t lpm_supervisor_retry_after(const lpm_supervisor *s, const lpm_handler *handler)
+{
+    return LPM_HOST(s)->supervisor_retry_after(s, handler);
+}
+
+/* The module holds nothing any more: the bus may end. */
+static inline int lpm_supervisor_soft_kill_done(lpm_supervisor *s)
+{
+    return LPM_HOST(s)->supervisor_soft_kill_done(s);
+}
+
+/* What the master opened for `node`: the bound, listening, non-blocking socket of a LISTEN directive, the file of
+ * a LOG directive (-1: `off`). lpm's, not to be closed. */
+static inline int lpm_supervisor_fd(const lpm_supervisor *s, const lpm_conf *node)
+{
+    return LPM_HOST(s)->supervisor_fd(s, node);
+}
+
+/* The top of the configuration. */
+static inline const lpm_conf *lpm_supervisor_conf(const lpm_supervisor *s)
+{
+    return LPM_HOST(s)->supervisor_conf(s);
+}
+
+/* A pointer of the module's own; NULL at first. */
+static inline void lpm_supervisor_set_context(lpm_supervisor *s, void *context)
+{
+    LPM_HOST(s)->supervisor_set_context(s, context);
+}
+static inline void *lpm_supervisor_context(const lpm_supervisor *s)
+{
+    return LPM_HOST(s)->supervisor_context(s);
+}
+
+/* The bus's libevent loop. Never run or free it, never block it: every client is served from it. */
+static inline struct event_base *lpm_supervisor_event_base(const lpm_supervisor *s)
+{
+    return LPM_HOST(s)->supervisor_event_base(s);
+}
+
+/* -- Responses (bus, during on_response only) --------------------------------------------------------- */
+
+/* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_EFULL (waited longer than queue_timeout),
+ * LPM_ESHUTDOWN. */
+static inline int lpm_response_error(const lpm_response *res)
+{
+    return LPM_HOST(res)->response_error(res);
+}
+
+/* The same for people: one line without its end; "" without an error. */
+static inline const char *lpm_response_error_text(const lpm_response *res)
+{
+    return LPM_HOST(res)->response_error_text(res);
+}
+
+/* UUIDv4 of the request. seed: response.id */
+static inline const char *lpm_response_id(const lpm_response *res)
+{
+    return LPM_HOST(res)->response_id(res);
+}
+
+/* When the request was enqueued: ns, CLOCK_MONOTONIC. seed: response.createdAt */
+static inline uint64_t lpm_response_created_at(const lpm_response *res)
+{
+    return LPM_HOST(res)->response_created_at(res);
+}
+
+/* What the worker answered. seed: response.data */
+static inline lpm_slice lpm_response_data(const lpm_response *res)
+{
+    return LPM_HOST(res)->response_data(res);
+}
+
+/* Header `i`, counted from 0: 1, or 0 when there is none. Names and values have been checked as in
+ * lpm_respond_header(). */
+static inline int lpm_response_header_at(const lpm_response *res, size_t i, lpm_header *header)
+{
+    return LPM_HOST(res)->response_header_at(res, i, header);
+}
+
+/* The value of the first header `name` (lower case), or an empty slice. */
+static inline lpm_slice lpm_response_header(const lpm_response *res, const char *name)
+{
+    return LPM_HOST(res)->response_header(res, name);
+}
+
+/* "pool/index" of the worker that had it last; "-" if none ever had. */
+static inline const char *lpm_response_worker(const lpm_response *res)
+{
+    return LPM_HOST(res)->response_worker(res);
+}
+
+/* ns from arrival to the last dispatch, and from there to the outcome. */
+static inline uint64_t lpm_response_queue_time(const lpm_response *res)
+{
+    return LPM_HOST(res)->response_queue_time(res);
+}
+static inline uint64_t lpm_response_service_time(const lpm_response *res)
+{
+    return LPM_HOST(res)->response_service_time(res);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
