@@ -220,7 +220,7 @@ typedef struct lpm_module {
     void (*supervisor_hard_kill)(lpm_supervisor *s);
 } lpm_module;
 
-extern LPM_EXPORT const lpm_module lpm_module_v1;
+extern __attribute__((visibility("default"))) const lpm_module lpm_module_v1;
 
 #define LPM_MODULE(...)                                                                                                \
     LPM_EXPORT const lpm_module lpm_module_v1 = {.magic = LPM_MODULE_MAGIC,                                            \

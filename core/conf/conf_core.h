@@ -1,0 +1,63 @@
+/*
+ * The core's own directives: their table, and the typed values that every process works with.
+ */
+#ifndef CONF_CORE_H
+#define CONF_CORE_H
+
+#include "conf/conf_schema.h"
+
+extern const lpm_directive conf_core_directives[];
+
+enum conf_dispatch { CONF_LEAST_PRESSURE = 0 };
+
+/* worker { ... }: durations in ms, LPM_NONE for no limit. */
+struct conf_pool {
+    const char *name;             /* "default" for the block without a name */
+    const struct lpm_conf *node;  /* NULL: the default pool stands nowhere */
+    const char **handlers;        /* named pools: the modules that run here; NULL: those that no pool names */
+    size_t handler_count;
+    unsigned count;
+    int64_t restarts; /* LPM_NONE: without limit */
+    int64_t max_restarts_in_interval;
+    unsigned concurrency;
+    int64_t rss_limit; /* bytes, or LPM_NONE */
+    int64_t ready_timeout;
+    int64_t drain_timeout;
+    int64_t kill_after; /* from a request's timeout to the end of a worker that cannot be talked to */
+    int64_t queue_limit, queue_bytes, queue_timeout;
+    enum conf_dispatch dispatch;
+};
+
+struct conf_module {
+    const char *path;            /* as written */
+    const struct lpm_conf *node; /* NULL: none */
+};
+
+/* Strings and arrays live as long as the tree. Paths are as written, relative to the working
+ * directory, which main() makes the prefix. */
+struct conf_core {
+    struct conf_tree *tree; /* not owned */
+    const char *user;       /* NULL: stay who we are */
+    const char *pid;
+    const char *error_log; /* a path or "stderr" */
+    int error_log_level;
+    const char *control;
+    bool daemon;
+    struct conf_module *modules;
+    size_t module_count;
+    int64_t timeout; /* request { }: ms, LPM_NONE */
+    int64_t retries;
+    int64_t poison_after; /* workers that a request may kill before it is never tried again */
+    struct conf_pool *pools; /* the default pool is the first */
+    size_t pool_count;
+};
+
+/* Fills `core` from a tree that conf_schema_check() passed, with the default of the table for what does not
+ * stand. Also refuses what the table cannot say: two pools of one name, a handler in two pools, a module loaded
+ * twice. 0, LPM_ECONF or LPM_ENOMEM. */
+int conf_core_read(struct conf_core *core, struct conf_tree *tree, struct error *err);
+
+/* The place in `core->pools` of the pool in which the handler runs. */
+size_t conf_core_pool_of(const struct conf_core *core, const char *handler);
+
+#endif

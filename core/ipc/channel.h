@@ -1,0 +1,76 @@
+/*
+ * The way between the bus and one worker: whole messages, in order, both directions, non-blocking, batched; and a
+ * board, a page of shared memory on which the worker shows how far it is, without a message.
+ *
+ * Now a SOCK_SEQPACKET socketpair; a message over CHANNEL_INLINE_MAX goes as a sealed memfd. Nothing above this
+ * file knows. One process, one end. Any negative return but LPM_EAGAIN, LPM_ETOOBIG and LPM_ENOMEM means that the
+ * channel is over.
+ */
+#ifndef CHANNEL_H
+#define CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct channel;
+
+#define CHANNEL_INLINE_MAX (16u * 1024)
+
+/* A received message; `data` stays as it is until channel_release(). */
+struct channel_message {
+    const char *data;
+    size_t len;
+    void *mapping; /* private: to unmap, or NULL */
+};
+
+/* Master: makes the two ends, non-blocking, close-on-exec. fds[0] is the bus's. 0 or LPM_EIO. */
+int channel_pair(int fds[2], struct error *err);
+
+/* Bus: takes `fd` (closed by channel_free, and on failure), makes the board and sends it. 0, LPM_EIO, LPM_ENOMEM. */
+int channel_new_bus(struct channel **ch, int fd, struct error *err);
+
+/* Worker: takes `fd`, waits up to `timeout_ms` for the bus's board. 0, LPM_EIO (the bus is gone), LPM_ETIMEDOUT ... */
+int channel_new_worker(struct channel **ch, int fd, int timeout_ms, struct error *err);
+
+void channel_free(struct channel *ch);
+
+/* The descriptor to poll: readable, a message or the end waits; writable, after channel_flush() said LPM_EAGAIN. */
+int channel_fd(const struct channel *ch);
+
+/*
+ * Room for a message of `len` bytes, to be written in place, then channel_commit(), or left with channel_drop().
+ * One at a time. NULL with `*code`: LPM_EAGAIN (the batch is full and the peer does not read: nothing is lost, try
+ * after the next successful channel_flush()), LPM_ETOOBIG, LPM_ENOMEM, LPM_EIO.
+ */
+char *channel_reserve(struct channel *ch, size_t len, int *code);
+void channel_commit(struct channel *ch);
+void channel_drop(struct channel *ch);
+
+/* Is there something for channel_flush() to do? */
+bool channel_pending(const struct channel *ch);
+
+/* Hands what was committed to the peer. 0: all of it; LPM_EAGAIN: the peer's buffer is full, the rest is kept;
+ * LPM_EIO: the peer is gone (what it had sent can still be received). */
+int channel_flush(struct channel *ch);
+
+/*
+ * The next message: 1; 0: none now; LPM_EIO: the peer is gone and all it had sent has been received (a connection
+ * reset is no end: what came before it is delivered first); LPM_EPROTO: it broke the rules of this layer (too large,
+ * descriptors that are not sealed memfds, ...), `*why` says how.
+ */
+int channel_next(struct channel *ch, struct channel_message *message, const char **why);
+void channel_release(struct channel *ch, struct channel_message *message);
+
+/* The board, worker's side: it has started request `seq` (they start in the order of their sending), and its handler
+ * runs; 0: none runs. */
+void channel_show_started(struct channel *ch, uint32_t seq);
+void channel_show_running(struct channel *ch, uint32_t seq);
+
+/* The board, bus's side: what the worker wrote there, which may be anything. */
+uint32_t channel_started(const struct channel *ch);
+uint32_t channel_running(const struct channel *ch);
+
+#endif

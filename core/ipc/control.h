@@ -1,0 +1,47 @@
+/*
+ * What master and bus say to each other: small messages of one fixed form over a SOCK_SEQPACKET socketpair, some with
+ * one descriptor. Blocking is no danger: the master's side is non-blocking, and a bus that does not read is killed.
+ */
+#ifndef CONTROL_H
+#define CONTROL_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum control_type {
+    /* master to bus */
+    CONTROL_WORKER_NEW = 1, /* a worker was forked; carries the bus's end of its channel */
+    CONTROL_WORKER_GONE,    /* it was reaped; `status` as of waitpid() */
+    CONTROL_POOL_DEGRADED,  /* no restart before `until` (ns, CLOCK_MONOTONIC; 0: no longer degraded) */
+    CONTROL_SOFT_KILL,      /* answer what there is, send the workers home, exit */
+    CONTROL_HARD_KILL,      /* run the hooks, exit */
+    /* bus to master */
+    CONTROL_WORKER_READY, /* said ready for the first time */
+    CONTROL_ONLINE,       /* every worker is ready, and the supervisor_online hooks have run */
+    CONTROL_WORKER_KILL,  /* SIGKILL it: it broke the protocol, hangs, or closed its channel */
+    CONTROL_WORKER_RETIRE, /* it was told to exit: replace it, at no cost to the restart limit */
+    CONTROL_RELEASED,     /* soft kill: all is answered; from now on workers exit for good */
+    CONTROL_TYPE_END
+};
+
+struct control {
+    uint32_t type;
+    uint32_t pool, index; /* which worker, or which pool */
+    uint32_t incarnation; /* of the worker, so that no message meets its successor */
+    int32_t pid;
+    int32_t status;
+    uint64_t until;
+};
+
+/* Makes the two ends, non-blocking, close-on-exec; fds[0] is the master's. 0 or LPM_EIO. */
+int control_pair(int fds[2], struct error *err);
+
+/* Sends `message`, with `fd` if that is not -1 (it stays the caller's). 0; LPM_EAGAIN (full); LPM_EIO (gone). */
+int control_send(int channel, const struct control *message, int fd);
+
+/* 1 with a message (and `*fd`, the caller's from then on, or -1); 0: none now; LPM_EIO: the peer is gone;
+ * LPM_EPROTO: no message of this form, or a descriptor where none belongs. */
+int control_receive(int channel, struct control *message, int *fd);
+
+#endif

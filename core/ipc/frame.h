@@ -1,0 +1,81 @@
+/*
+ * What bus and worker say to each other, as bytes. Pure: no I/O, no libevent, no allocation. Decoders trust
+ * nothing: what they accept lies wholly inside the given bytes.
+ *
+ * A frame: a head of FRAME_HEAD_SIZE bytes, then headers, then data. Numbers are in the machine's own order (both
+ * ends are the same program on the same machine). A header: u16 length of the name, u16 zero, u32 length of
+ * the value, the name, NUL, the value, NUL.
+ */
+#ifndef FRAME_H
+#define FRAME_H
+
+#include <lpm/module.h>
+#include <stdbool.h>
+
+#include "base/uuid.h"
+
+enum frame_type {
+    /* bus to worker */
+    FRAME_REQUEST = 1, /* run this */
+    FRAME_CANCEL,      /* nobody waits for it any more: lpm_request_cancelled() */
+    FRAME_ABANDON,     /* give it up: take it from its module, answer with LPM_ECANCELED */
+    FRAME_SOFT_KILL,   /* finish what you have, then exit */
+    FRAME_HARD_KILL,   /* run the hooks, then exit */
+    /* worker to bus */
+    FRAME_READY,    /* takes requests (again) */
+    FRAME_BUSY,     /* takes none until READY */
+    FRAME_RESPONSE, /* the one outcome of a request */
+    FRAME_IDLE,     /* a handler came back without an answer; there is room for the next */
+    FRAME_TYPE_END
+};
+
+/* Which request: its place in the bus's table for this worker, and a number that no other request of the worker
+ * had within 2^32, so that a late or forged answer meets nobody else's request. */
+struct frame_key {
+    uint32_t slot;
+    uint32_t seq; /* counts the worker's requests: 1, 2, 3 ... */
+};
+
+struct frame {
+    enum frame_type type;
+    struct frame_key key; /* REQUEST, CANCEL, ABANDON, RESPONSE */
+    int32_t error;        /* RESPONSE: 0 or LPM_E... */
+    uint16_t handler;     /* REQUEST: the module's place */
+    uint64_t created_at, deadline; /* REQUEST: ns; deadline 0: none */
+    char id[UUID_TEXT_SIZE];       /* REQUEST */
+    size_t header_count;
+    lpm_slice headers; /* encoded */
+    lpm_slice data;
+};
+
+#define FRAME_HEAD_SIZE 96u
+#define FRAME_HEADERS_MAX (256u * 1024) /* bytes of encoded headers */
+#define FRAME_DATA_MAX (UINT64_C(1) << 30)
+
+/* Bytes that frame_encode() will need; SIZE_MAX when a limit is broken. */
+size_t frame_size(const struct frame *frame);
+
+/* Writes the frame to `room`, which has frame_size() bytes. */
+void frame_encode(const struct frame *frame, char *room);
+
+/* Writes head and data and leaves `headers.len` bytes between them for the caller, who gets their place: for
+ * encoding headers in place. */
+char *frame_encode_around(const struct frame *frame, char *room);
+
+/* Reads a frame; its slices point into `bytes`. Checks type, sizes, that the headers' encoding is sound, that ids
+ * are NUL-terminated, that each type carries only what is its own. 0 or LPM_EPROTO with what was wrong in `*why`. */
+int frame_decode(struct frame *frame, const char *bytes, size_t len, const char **why);
+
+/* Room for one header, and its writing; returns the place behind it. */
+size_t frame_header_size(size_t name_len, size_t value_len);
+char *frame_header_encode(char *room, lpm_slice name, lpm_slice value);
+
+/* Reads the header at `*cursor` (start with 0) of decoded headers and moves the cursor on: true, or false at the
+ * end. Slices are NUL-terminated. */
+bool frame_header_next(lpm_slice headers, size_t *cursor, lpm_header *header);
+
+/* May it be said in an answer? A name is a token in lower case, or such with one ':' before it; a value holds
+ * no CR, LF or NUL. */
+bool frame_header_valid(lpm_slice name, lpm_slice value);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * What the master hands to a child at fork(), and how a child becomes its role. Trial, bus and worker.
+ */
+#ifndef ROLE_H
+#define ROLE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/log.h"
+#include "conf/conf_core.h"
+#include "os/os_user.h"
+
+/* Exit statuses of children, next to 0. */
+enum {
+    ROLE_EXIT_FAILED = 1, /* could not do its work; its last words are in the log */
+    ROLE_EXIT_INIT = 3    /* a module's init hook refused; its name is in the log */
+};
+
+struct role_start {
+    struct conf_core *core;   /* with its tree; the child's own copy, by fork() */
+    const char *modules;      /* directory with the copies of the modules, relative to the working directory */
+    unsigned generation;      /* from 1 */
+    struct os_user user;      /* whom to become */
+    struct log log;           /* `who` is set by role_enter() */
+    pid_t master;             /* its pid, to notice a master that died before the child could watch it */
+    int channel;              /* bus: to the master; worker: to the bus; trial: pipe to the master; else -1 */
+    size_t pool, index;       /* worker: which */
+    uint32_t incarnation;     /* worker: how many were before it in its place */
+};
+
+/* The entry of a role: runs in the child, returns its exit status. */
+typedef int (*role_main)(struct role_start *start);
+
+/*
+ * First thing in a child: process group of its own (so that Ctrl-C reaches the master alone), default signals, an
+ * empty mask, SIGPIPE ignored; only 0, 1, 2, the log, `start->channel` and the `keep` descriptors stay open;
+ * title `who`; SIGKILL when the master dies; privileges dropped. 0, or negative with a line in the log.
+ */
+int role_enter(struct role_start *start, const char *who, const int *keep, size_t keep_count);
+
+#endif
