@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #define WORD_MAX 63
 
@@ -59,6 +60,18 @@ const char *text_signal(int number, char *room, size_t size)
         snprintf(room, size, "SIG%s", name);
     } else {
         snprintf(room, size, "signal %d", number);
+    }
+    return room;
+}
+
+const char *text_exit(int status, char *room, size_t size)
+{
+    char name[32];
+
+    if (WIFSIGNALED(status)) {
+        snprintf(room, size, "died of %s", text_signal(WTERMSIG(status), name, sizeof(name)));
+    } else {
+        snprintf(room, size, "exited with status %d", WEXITSTATUS(status));
     }
     return room;
 }

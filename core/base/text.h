@@ -16,4 +16,7 @@ size_t text_distance(const char *a, const char *b);
 /* The name of a signal ("SIGSEGV"), or "signal N" written to `room` for one without a name. */
 const char *text_signal(int number, char *room, size_t size);
 
+/* How a process ended, out of the status of waitpid(): "died of SIGSEGV", "exited with status 3". */
+const char *text_exit(int status, char *room, size_t size);
+
 #endif

@@ -53,10 +53,11 @@ int loader_configure(const struct loader *loader, struct conf_tree *tree, const 
 struct loader_owner {
     const struct log *log;
     struct error *conf_error; /* where lpm_conf_error() leaves its text */
+    const char *module;       /* the name of the module that has the handle; NULL: the configuration's */
 };
 
 /* The part of the host table that needs no role: size, minor, log, conf_*; all else is NULL. A role copies it
- * and fills in its own. lpm_log() through it writes "NAME: text", the name from loader_log_name. */
+ * and fills in its own. lpm_log() through it writes "NAME: text", the name being loader_owner.module. */
 void loader_host_init(lpm_host *host);
 
 #endif

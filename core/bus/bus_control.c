@@ -1,0 +1,82 @@
+/*
+ * The master's messages. Runs in the bus; without a master, it ends.
+ */
+#include "bus/bus_control.h"
+
+#include "base/fd.h"
+#include "bus/bus_lifecycle.h"
+
+static struct bus_pool *pool_of(const struct bus *bus, const struct control *message)
+{
+    return message->pool < bus->pool_count ? &bus->pools[message->pool] : NULL;
+}
+
+static struct bus_worker *worker_of(const struct bus *bus, const struct control *message)
+{
+    struct bus_pool *pool = pool_of(bus, message);
+    return pool && message->index < pool->conf->count ? &pool->workers[message->index] : NULL;
+}
+
+static void on_degraded(struct bus *bus, const struct control *message)
+{
+    struct bus_pool *pool = pool_of(bus, message);
+    if (pool) {
+        pool->degraded = message->until;
+        bus_lifecycle_worker_gone(bus);
+    }
+}
+
+/* Takes `*fd` by setting it to -1. */
+static void act(struct bus *bus, const struct control *message, int *fd)
+{
+    struct bus_worker *w = worker_of(bus, message);
+
+    switch (message->type) {
+    case CONTROL_WORKER_NEW:
+        if (w && *fd >= 0) {
+            bus_worker_new(w, message, *fd);
+            *fd = -1;
+        }
+        break;
+    case CONTROL_WORKER_GONE:
+        if (w) {
+            bus_worker_reaped(w, message);
+        }
+        break;
+    case CONTROL_POOL_DEGRADED:
+        on_degraded(bus, message);
+        break;
+    case CONTROL_SOFT_KILL:
+        bus_lifecycle_soft_kill(bus);
+        break;
+    case CONTROL_HARD_KILL:
+        bus_lifecycle_hard_kill(bus);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_readable(evutil_socket_t channel, short what, void *arg)
+{
+    struct bus *bus = arg;
+    struct control message;
+    int fd = -1, rc = 0;
+
+    (void) what;
+    while (!bus->over && (rc = control_receive(channel, &message, &fd)) > 0) {
+        act(bus, &message, &fd);
+        fd_close(&fd);
+    }
+    if (rc < 0) {
+        bus->status = ROLE_EXIT_FAILED;
+        bus->over = true;
+        event_base_loopbreak(bus->base);
+    }
+}
+
+int bus_control_init(struct bus *bus)
+{
+    event_assign(&bus->master_readable, bus->base, bus->start->channel, EV_READ | EV_PERSIST, on_readable, bus);
+    return event_add(&bus->master_readable, NULL) == 0 ? 0 : LPM_ENOMEM;
+}

@@ -1,0 +1,158 @@
+/*
+ * The host table of the bus. Arguments come from modules: checked where a mistake can be told from a right call.
+ */
+#include "bus/bus_host.h"
+
+#include <string.h>
+
+#include "bus/bus_enqueue.h"
+#include "bus/bus_pool.h"
+#include "bus/bus_response.h"
+
+static const lpm_handler *supervisor_handler(lpm_supervisor *s, const char *name)
+{
+    for (size_t i = 0; name && i < s->bus->handler_count; i++) {
+        if (strcmp(s->bus->handlers[i].name, name) == 0) {
+            return &s->bus->handlers[i];
+        }
+    }
+    return NULL;
+}
+
+static int supervisor_cancel(lpm_supervisor *s, uint64_t ticket)
+{
+    return bus_enqueue_cancel(s->bus, ticket);
+}
+
+static int64_t supervisor_retry_after(const lpm_supervisor *s, const lpm_handler *handler)
+{
+    (void) s;
+    return handler ? bus_pool_retry_after(handler->pool) : 1;
+}
+
+static int supervisor_soft_kill_done(lpm_supervisor *s)
+{
+    if (!s->soft_kill_open) {
+        return s->bus->phase == POLICY_DRAINING && s->module->supervisor_soft_kill ? LPM_EDONE : LPM_EROLE;
+    }
+    s->soft_kill_open = false; /* the end of the turn sees it */
+    return 0;
+}
+
+static int supervisor_fd(const lpm_supervisor *s, const lpm_conf *node)
+{
+    (void) s;
+    return node ? node->fd : -1;
+}
+
+static const lpm_conf *supervisor_conf(const lpm_supervisor *s)
+{
+    return s->bus->start->core->tree->root;
+}
+
+static void supervisor_set_context(lpm_supervisor *s, void *context)
+{
+    s->context = context;
+}
+
+static void *supervisor_context(const lpm_supervisor *s)
+{
+    return s->context;
+}
+
+static struct event_base *supervisor_event_base(const lpm_supervisor *s)
+{
+    return s->bus->base;
+}
+
+static int response_error(const lpm_response *res)
+{
+    return res->error;
+}
+
+static const char *response_error_text(const lpm_response *res)
+{
+    return res->text;
+}
+
+static const char *response_id(const lpm_response *res)
+{
+    return res->req->id;
+}
+
+static uint64_t response_created_at(const lpm_response *res)
+{
+    return res->req->created_at;
+}
+
+static lpm_slice response_data(const lpm_response *res)
+{
+    return res->answer->data;
+}
+
+static int response_header_at(const lpm_response *res, size_t i, lpm_header *header)
+{
+    size_t cursor = 0;
+
+    while (header && frame_header_next(res->answer->headers, &cursor, header)) {
+        if (i-- == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static lpm_slice response_header(const lpm_response *res, const char *name)
+{
+    lpm_header header;
+    size_t cursor = 0;
+
+    while (name && frame_header_next(res->answer->headers, &cursor, &header)) {
+        if (lpm_slice_is(header.name, name)) {
+            return header.value;
+        }
+    }
+    return lpm_slice_of("");
+}
+
+static const char *response_worker(const lpm_response *res)
+{
+    return res->req->worker_name;
+}
+
+static uint64_t response_queue_time(const lpm_response *res)
+{
+    return (res->req->worker ? res->req->sent_at : res->at) - res->req->created_at;
+}
+
+static uint64_t response_service_time(const lpm_response *res)
+{
+    return res->req->worker ? res->at - res->req->sent_at : 0;
+}
+
+void bus_host_init(struct bus *bus)
+{
+    lpm_host *host = &bus->host;
+
+    loader_host_init(host);
+    host->supervisor_handler = supervisor_handler;
+    host->supervisor_enqueue = bus_enqueue;
+    host->supervisor_cancel = supervisor_cancel;
+    host->supervisor_retry_after = supervisor_retry_after;
+    host->supervisor_soft_kill_done = supervisor_soft_kill_done;
+    host->supervisor_fd = supervisor_fd;
+    host->supervisor_conf = supervisor_conf;
+    host->supervisor_set_context = supervisor_set_context;
+    host->supervisor_context = supervisor_context;
+    host->supervisor_event_base = supervisor_event_base;
+    host->response_error = response_error;
+    host->response_error_text = response_error_text;
+    host->response_id = response_id;
+    host->response_created_at = response_created_at;
+    host->response_data = response_data;
+    host->response_header_at = response_header_at;
+    host->response_header = response_header;
+    host->response_worker = response_worker;
+    host->response_queue_time = response_queue_time;
+    host->response_service_time = response_service_time;
+}

@@ -1,0 +1,161 @@
+/*
+ * The life of the bus. Runs in the bus; an init hook that refuses ends it.
+ */
+#include "bus/bus_lifecycle.h"
+
+#define EACH_MODULE(m, bus)                                                                                            \
+    for (struct lpm_supervisor *m = (bus)->modules, *m##_end = m + (bus)->loader.count; m < m##_end; m++)
+
+#define EACH_WORKER(w, bus)                                                                                            \
+    for (struct bus_pool *w##_pool = (bus)->pools; w##_pool < (bus)->pools + (bus)->pool_count; w##_pool++)            \
+        for (struct bus_worker *w = w##_pool->workers; w < w##_pool->workers + w##_pool->conf->count; w++)
+
+static void leave(struct bus *bus)
+{
+    bus->over = true;
+    event_base_loopbreak(bus->base);
+}
+
+int bus_lifecycle_init(struct bus *bus)
+{
+    EACH_MODULE(m, bus)
+    {
+        int rc = m->module->supervisor_init ? m->module->supervisor_init(m) : 0;
+        if (rc != 0) {
+            log_write(bus->log, LPM_LOG_ERROR, "module \"%s\": supervisor_init returned %d, expected 0",
+                      m->module->name, rc);
+            return ROLE_EXIT_INIT;
+        }
+    }
+    return 0;
+}
+
+void bus_lifecycle_tell_master(struct bus *bus, enum control_type type, const struct bus_worker *w)
+{
+    struct control message = {.type = type};
+    int rc;
+
+    if (w) {
+        message.pool = (uint32_t) w->pool->place;
+        message.index = (uint32_t) w->index;
+        message.incarnation = w->incarnation;
+    }
+    rc = control_send(bus->start->channel, &message, -1);
+    if (rc != 0 && !bus->over) {
+        log_write(bus->log, LPM_LOG_ALERT, "the master %s: the bus ends",
+                  rc == LPM_EAGAIN ? "does not read what it is told" : "is gone");
+        bus->status = ROLE_EXIT_FAILED;
+        leave(bus);
+    }
+}
+
+static void go_online(struct bus *bus)
+{
+    bus->phase = POLICY_SERVING;
+    EACH_MODULE(m, bus)
+    {
+        if (m->module->supervisor_online) {
+            m->module->supervisor_online(m);
+        }
+    }
+    bus_lifecycle_tell_master(bus, CONTROL_ONLINE, NULL);
+}
+
+void bus_lifecycle_worker_ready(struct bus_worker *ready)
+{
+    struct bus *bus = ready->pool->bus;
+
+    ready->was_ready = true;
+    bus_lifecycle_tell_master(bus, CONTROL_WORKER_READY, ready);
+    if (bus->phase != POLICY_STARTING) {
+        return;
+    }
+    EACH_WORKER(w, bus)
+    {
+        if (!w->was_ready) {
+            return;
+        }
+    }
+    go_online(bus);
+}
+
+void bus_lifecycle_worker_gone(struct bus *bus)
+{
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        struct bus_pool *pool = &bus->pools[i];
+        if (pool->degraded && pool->alive == 0) {
+            bus_pool_refuse_all(pool, LPM_ENOWORKER, "the pool has no worker, and may not start one yet");
+        }
+    }
+}
+
+void bus_lifecycle_soft_kill(struct bus *bus)
+{
+    if (bus->phase == POLICY_DRAINING) {
+        return;
+    }
+    bus->phase = POLICY_DRAINING;
+    EACH_MODULE(m, bus)
+    {
+        if (m->module->supervisor_soft_kill) {
+            m->soft_kill_open = true;
+            m->module->supervisor_soft_kill(m);
+        }
+    }
+}
+
+static bool everything_answered(const struct bus *bus)
+{
+    if (bus->waiting > 0) {
+        return false;
+    }
+    EACH_MODULE(m, bus)
+    {
+        if (m->soft_kill_open) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void bus_lifecycle_drain(struct bus *bus)
+{
+    if (bus->phase != POLICY_DRAINING || bus->over) {
+        return;
+    }
+    if (!bus->released && everything_answered(bus)) {
+        bus->released = true;
+        bus_lifecycle_tell_master(bus, CONTROL_RELEASED, NULL);
+    }
+    if (!bus->released) {
+        return;
+    }
+    /* Those that were started too late to be told with the others are told now. */
+    EACH_WORKER(w, bus)
+    {
+        if (w->channel && !w->sent_home) {
+            bus_worker_say(w, FRAME_SOFT_KILL);
+        }
+    }
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        if (bus->pools[i].alive > 0) {
+            return;
+        }
+    }
+    leave(bus);
+}
+
+void bus_lifecycle_hard_kill(struct bus *bus)
+{
+    EACH_WORKER(w, bus)
+    {
+        bus_worker_say(w, FRAME_HARD_KILL);
+    }
+    EACH_MODULE(m, bus)
+    {
+        if (m->module->supervisor_hard_kill) {
+            m->module->supervisor_hard_kill(m);
+        }
+    }
+    leave(bus);
+}

@@ -1,0 +1,31 @@
+/*
+ * The life of the bus: starting, online, draining, over; and what it tells the master on the way.
+ */
+#ifndef BUS_LIFECYCLE_H
+#define BUS_LIFECYCLE_H
+
+#include "bus/bus_worker.h"
+
+/* Runs the supervisor_init hooks. 0, or ROLE_EXIT_INIT with the module named in the log. */
+int bus_lifecycle_init(struct bus *bus);
+
+/* A message about `w` (NULL: about the bus itself). A master that does not take it is gone or stuck: the bus ends. */
+void bus_lifecycle_tell_master(struct bus *bus, enum control_type type, const struct bus_worker *w);
+
+/* A worker said ready for the first time: tells the master; when it was the last of all, the bus is online. */
+void bus_lifecycle_worker_ready(struct bus_worker *w);
+
+/* A worker was reaped. */
+void bus_lifecycle_worker_gone(struct bus *bus);
+
+/* The master's soft kill: nothing new is taken. */
+void bus_lifecycle_soft_kill(struct bus *bus);
+
+/* At the end of a turn: when all is answered and every module is done, sends the workers home; when these are gone,
+ * leaves the loop. */
+void bus_lifecycle_drain(struct bus *bus);
+
+/* The master's hard kill: runs the hooks, tells the workers, leaves the loop. */
+void bus_lifecycle_hard_kill(struct bus *bus);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * The bus role. Fails before its loop with a line in the log and an exit status; in the loop it ends when the master
+ * says so or is gone.
+ */
+#include "bus/bus.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bus/bus_control.h"
+#include "bus/bus_host.h"
+#include "bus/bus_lifecycle.h"
+
+static int set_up_modules(struct bus *bus)
+{
+    size_t count = bus->loader.count;
+
+    bus->modules = calloc(count + 1, sizeof(*bus->modules));
+    bus->handlers = calloc(count + 1, sizeof(*bus->handlers));
+    if (!bus->modules || !bus->handlers) {
+        return LPM_ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const lpm_module *module = &bus->loader.modules[i].module;
+        struct lpm_supervisor *m = &bus->modules[i];
+
+        m->owner = (struct loader_owner){bus->log, &bus->conf_error, module->name};
+        m->handle = (lpm_handle){&bus->host, &m->owner};
+        m->bus = bus;
+        m->module = module;
+        if (module->request) {
+            bus->handlers[bus->handler_count++] =
+                (struct lpm_handler){module->name, (uint16_t) i,
+                                     &bus->pools[conf_core_pool_of(bus->start->core, module->name)]};
+        }
+    }
+    return 0;
+}
+
+static int set_up_pools(struct bus *bus)
+{
+    size_t count = bus->start->core->pool_count;
+    int rc = 0;
+
+    bus->pools = calloc(count, sizeof(*bus->pools));
+    if (!bus->pools) {
+        return LPM_ENOMEM;
+    }
+    bus->pool_count = count;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = bus_pool_init(&bus->pools[i], bus, i);
+    }
+    return rc;
+}
+
+static int set_up(struct bus *bus, struct error *err)
+{
+    struct role_start *start = bus->start;
+    int rc = loader_load(&bus->loader, start->core, start->modules, NULL, NULL, err);
+
+    if (rc == 0) {
+        bus_host_init(bus);
+        rc = loader_configure(&bus->loader, start->core->tree, &bus->host, &bus->owner, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    bus->base = event_base_new();
+    if (!bus->base || set_up_pools(bus) != 0 || set_up_modules(bus) != 0 || bus_control_init(bus) != 0) {
+        return error_set(err, LPM_ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
+/* What the events of this turn have made possible, once for all of them: requests are sent in batches, and a worker's
+ * doorbell rings once. */
+static void end_turn(struct bus *bus)
+{
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        struct bus_pool *pool = &bus->pools[i];
+
+        bus_pool_dispatch(pool);
+        for (size_t k = 0; k < pool->conf->count; k++) {
+            bus_worker_flush(&pool->workers[k]);
+        }
+    }
+    bus_lifecycle_drain(bus);
+}
+
+static void tear_down(struct bus *bus)
+{
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        bus_pool_fini(&bus->pools[i]);
+    }
+    bus_request_free_all(bus);
+    free(bus->pools);
+    free(bus->handlers);
+    free(bus->modules);
+    if (bus->base) {
+        event_base_free(bus->base);
+    }
+    loader_fini(&bus->loader);
+}
+
+/* The descriptors that the master opened for modules. */
+static int *opened_for_modules(struct conf_tree *tree, size_t *count)
+{
+    size_t room = 0;
+    int *fds;
+
+    for (struct lpm_conf *node = tree->root; node; node = conf_tree_walk(node)) {
+        room += node->fd >= 0;
+    }
+    fds = calloc(room + 1, sizeof(*fds));
+    *count = 0;
+    for (struct lpm_conf *node = tree->root; node && fds; node = conf_tree_walk(node)) {
+        if (node->fd >= 0) {
+            fds[(*count)++] = node->fd;
+        }
+    }
+    return fds;
+}
+
+static int enter(struct role_start *start)
+{
+    char who[32];
+    size_t count;
+    int *fds = opened_for_modules(start->core->tree, &count);
+    int rc = fds ? 0 : LPM_ENOMEM;
+
+    snprintf(who, sizeof(who), "bus gen %u", start->generation);
+    if (rc == 0) {
+        rc = role_enter(start, who, fds, count);
+    }
+    free(fds);
+    return rc;
+}
+
+int bus_main(struct role_start *start)
+{
+    struct bus bus = {.start = start, .log = &start->log};
+    struct error err;
+
+    list_init(&bus.request_free);
+    bus.owner = (struct loader_owner){bus.log, &bus.conf_error, NULL};
+    if (enter(start) != 0) {
+        return ROLE_EXIT_FAILED;
+    }
+    if (set_up(&bus, &err) != 0) {
+        log_write(bus.log, LPM_LOG_ERROR, "%s", err.text);
+        bus.status = ROLE_EXIT_FAILED;
+    } else {
+        bus.status = bus_lifecycle_init(&bus);
+        while (bus.status == 0 && !bus.over && event_base_loop(bus.base, EVLOOP_ONCE) == 0) {
+            end_turn(&bus);
+        }
+    }
+    tear_down(&bus);
+    return bus.status;
+}

@@ -1,0 +1,68 @@
+/*
+ * The memory of workers. Runs in the bus. A worker whose memory cannot be read keeps the pressure it had.
+ */
+#include "bus/bus_memory.h"
+
+#include "bus/bus_worker.h"
+#include "os/os_proc.h"
+
+#define LOOK_EVERY 64
+
+static int private_memory(const struct bus_worker *w, uint64_t *bytes)
+{
+    struct os_proc proc;
+    int rc = w->statm >= 0 ? os_proc_read(w->statm, &proc) : LPM_EIO;
+
+    if (rc == 0) {
+        *bytes = proc.resident > proc.shared ? proc.resident - proc.shared : 0;
+    }
+    return rc;
+}
+
+void bus_memory_begin(struct bus_worker *w)
+{
+    w->done = 0;
+    w->over_limit = 0;
+    w->baseline = 0;
+    private_memory(w, &w->baseline);
+    w->pool->loads[w->index].pressure = 0;
+}
+
+/* Over the limit on two looks: it leaves, one of the pool at a time, and the master replaces it. */
+static void check_limit(struct bus_worker *w, uint64_t bytes)
+{
+    struct bus_pool *pool = w->pool;
+    char name[80];
+
+    if (pool->conf->rss_limit == LPM_NONE || bytes <= (uint64_t) pool->conf->rss_limit) {
+        w->over_limit = 0;
+        return;
+    }
+    w->over_limit++;
+    if (w->over_limit >= 2 && w->state == BUS_WORKER_SERVING && !pool->retiring && pool->bus->phase == POLICY_SERVING) {
+        log_write(pool->bus->log, LPM_LOG_NOTICE,
+                  "worker %s (pid %d) has %llu bytes of its own, over the rss_limit of %lld: replacing it",
+                  bus_worker_name(w, name, sizeof(name)), (int) w->pid, (unsigned long long) bytes,
+                  (long long) pool->conf->rss_limit);
+        pool->retiring = w;
+        bus_worker_leave(w);
+    }
+}
+
+void bus_memory_look(struct bus_worker *w)
+{
+    uint64_t bytes;
+
+    w->done = 0;
+    if (private_memory(w, &bytes) == 0) {
+        w->pool->loads[w->index].pressure = bytes > w->baseline ? bytes - w->baseline : 0;
+        check_limit(w, bytes);
+    }
+}
+
+void bus_memory_count(struct bus_worker *w)
+{
+    if (++w->done >= LOOK_EVERY) {
+        bus_memory_look(w);
+    }
+}

@@ -1,0 +1,209 @@
+/*
+ * A pool's queue and dispatch. Runs in the bus. What is not admitted is refused at once; what is, ends once.
+ */
+#include "bus/bus_pool.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "bus/bus_worker.h"
+
+/* Retry-After while nothing is known of the drain rate, and its bound. */
+#define RETRY_AFTER_UNKNOWN_MS 1000
+#define RETRY_AFTER_MAX_MS 60000
+
+static void arm_age(struct bus_pool *pool);
+
+static size_t request_bytes(const struct bus_request *req)
+{
+    return req->headers_len + req->data_len;
+}
+
+static uint64_t age_limit(const struct bus_pool *pool)
+{
+    return (uint64_t) pool->conf->queue_timeout * CLOCK_NS_PER_MS;
+}
+
+/* The request that has waited longest, or NULL. What came back from a dead worker stands at the head and is younger
+ * in the queue than those behind it, which are in order. */
+static struct bus_request *oldest(const struct bus_pool *pool)
+{
+    struct bus_request *found = NULL;
+
+    LIST_EACH(link, after, &pool->queue)
+    {
+        struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
+        if (!found || req->queued_at < found->queued_at) {
+            found = req;
+        }
+        if (!req->worker) {
+            break;
+        }
+    }
+    return found;
+}
+
+/* Refuses what has waited too long. */
+static void on_age(evutil_socket_t fd, short what, void *arg)
+{
+    struct bus_pool *pool = arg;
+    uint64_t now = clock_now();
+    struct bus_request *req;
+
+    (void) fd;
+    (void) what;
+    pool->age_armed = false;
+    while ((req = oldest(pool)) != NULL && now - req->queued_at >= age_limit(pool)) {
+        bus_pool_remove(pool, req);
+        bus_request_finish(pool->bus, req, LPM_EFULL, "no worker had room within queue_timeout", NULL, false);
+    }
+    arm_age(pool);
+}
+
+static void arm_age(struct bus_pool *pool)
+{
+    struct bus_request *req;
+    uint64_t now, due;
+    struct timeval wait;
+
+    if (pool->conf->queue_timeout == LPM_NONE || pool->age_armed || !(req = oldest(pool))) {
+        return;
+    }
+    now = clock_now();
+    due = req->queued_at + age_limit(pool);
+    wait = clock_timeval(due > now ? due - now : 0);
+    pool->age_armed = event_add(&pool->age, &wait) == 0;
+}
+
+int bus_pool_init(struct bus_pool *pool, struct bus *bus, size_t place)
+{
+    pool->bus = bus;
+    pool->place = place;
+    pool->conf = &bus->start->core->pools[place];
+    pool->last = pool->conf->count - 1;
+    list_init(&pool->queue);
+    event_assign(&pool->age, bus->base, -1, 0, on_age, pool);
+    pool->workers = calloc(pool->conf->count, sizeof(*pool->workers));
+    pool->loads = calloc(pool->conf->count, sizeof(*pool->loads));
+    if (!pool->workers || !pool->loads) {
+        return LPM_ENOMEM;
+    }
+    for (size_t i = 0; i < pool->conf->count; i++) {
+        int rc = bus_worker_init(&pool->workers[i], pool, i);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+void bus_pool_fini(struct bus_pool *pool)
+{
+    if (pool->bus) {
+        event_del(&pool->age);
+    }
+    for (size_t i = 0; pool->workers && i < pool->conf->count; i++) {
+        bus_worker_fini(&pool->workers[i]);
+    }
+    free(pool->workers);
+    free(pool->loads);
+}
+
+int bus_pool_admit(const struct bus_pool *pool, size_t bytes)
+{
+    const struct conf_pool *conf = pool->conf;
+
+    if (pool->degraded && pool->alive == 0) {
+        return LPM_ENOWORKER;
+    }
+    if ((conf->queue_limit != LPM_NONE && pool->queued >= (uint64_t) conf->queue_limit) ||
+        (conf->queue_bytes != LPM_NONE && pool->queued_bytes + bytes > (uint64_t) conf->queue_bytes)) {
+        return LPM_EFULL;
+    }
+    return 0;
+}
+
+static void enter(struct bus_pool *pool, struct bus_request *req, struct list *where)
+{
+    req->state = BUS_REQUEST_QUEUED;
+    req->queued_at = clock_now();
+    list_insert(where, &req->link);
+    pool->queued++;
+    pool->queued_bytes += request_bytes(req);
+    arm_age(pool);
+}
+
+void bus_pool_push(struct bus_pool *pool, struct bus_request *req)
+{
+    enter(pool, req, pool->queue.prev);
+}
+
+void bus_pool_push_back(struct bus_pool *pool, struct bus_request *req)
+{
+    enter(pool, req, &pool->queue);
+}
+
+void bus_pool_remove(struct bus_pool *pool, struct bus_request *req)
+{
+    list_remove(&req->link);
+    pool->queued--;
+    pool->queued_bytes -= request_bytes(req);
+}
+
+void bus_pool_dispatch(struct bus_pool *pool)
+{
+    if (list_empty(&pool->queue)) {
+        return;
+    }
+    for (size_t i = 0; i < pool->conf->count; i++) {
+        bus_worker_look(&pool->workers[i]);
+    }
+    while (!list_empty(&pool->queue)) {
+        struct bus_request *req = LIST_ENTRY(pool->queue.next, struct bus_request, link);
+        int place = bus_dispatch_pick(pool->loads, pool->conf->count, pool->last);
+        struct bus_worker *w;
+
+        if (place < 0) {
+            return;
+        }
+        w = &pool->workers[place];
+        bus_pool_remove(pool, req);
+        if (bus_worker_send(w, req) == 0) {
+            pool->last = (size_t) place;
+        } else {
+            bus_pool_push_back(pool, req);
+            pool->loads[place].ready = false; /* not in this turn */
+        }
+    }
+}
+
+void bus_pool_count_done(struct bus_pool *pool, uint64_t now)
+{
+    if (pool->last_done && pool->queued > 0) {
+        pool->done_average = bus_dispatch_average(pool->done_average, now - pool->last_done);
+    }
+    pool->last_done = now;
+}
+
+int64_t bus_pool_retry_after(const struct bus_pool *pool)
+{
+    uint64_t now = clock_now(), ms;
+
+    if (pool->degraded && pool->alive == 0) {
+        ms = pool->degraded > now ? (pool->degraded - now) / CLOCK_NS_PER_MS : 0;
+    } else if (pool->done_average == 0) {
+        ms = RETRY_AFTER_UNKNOWN_MS;
+    } else {
+        ms = pool->queued * pool->done_average / CLOCK_NS_PER_MS;
+    }
+    return ms < 1 ? 1 : ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : (int64_t) ms;
+}
+
+void bus_pool_refuse_all(struct bus_pool *pool, int error, const char *text)
+{
+    while (!list_empty(&pool->queue)) {
+        struct bus_request *req = LIST_ENTRY(pool->queue.next, struct bus_request, link);
+        bus_pool_remove(pool, req);
+        bus_request_finish(pool->bus, req, error, text, NULL, false);
+    }
+}

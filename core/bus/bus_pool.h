@@ -1,0 +1,54 @@
+/*
+ * A pool in the bus: its queue and its workers.
+ */
+#ifndef BUS_POOL_H
+#define BUS_POOL_H
+
+#include "bus/bus_dispatch.h"
+#include "bus/bus_request.h"
+
+struct bus_pool {
+    struct bus *bus;
+    const struct conf_pool *conf;
+    size_t place;
+    struct bus_worker *workers;
+    struct bus_load *loads; /* of the workers, side by side for dispatch */
+    size_t last;            /* the worker that got the last request */
+    unsigned alive;         /* workers that were forked and have not been reaped */
+    uint64_t degraded;      /* ns: no restart before; 0: not degraded */
+    const struct bus_worker *retiring; /* the one that is being replaced for its memory; NULL: none */
+
+    struct list queue;
+    size_t queued, queued_bytes;
+    struct event age;      /* queue_timeout of the oldest */
+    bool age_armed;
+    uint64_t last_done;    /* ns: the last completion */
+    uint64_t done_average; /* ns between completions while requests waited; 0: not known */
+};
+
+int bus_pool_init(struct bus_pool *pool, struct bus *bus, size_t place);
+void bus_pool_fini(struct bus_pool *pool);
+
+/* May one more of `bytes` wait? 0, LPM_EFULL, LPM_ENOWORKER. */
+int bus_pool_admit(const struct bus_pool *pool, size_t bytes);
+
+/* To the end of the queue; or, a request that was in a worker, back to its head. */
+void bus_pool_push(struct bus_pool *pool, struct bus_request *req);
+void bus_pool_push_back(struct bus_pool *pool, struct bus_request *req);
+
+/* Out of the queue. */
+void bus_pool_remove(struct bus_pool *pool, struct bus_request *req);
+
+/* Sends what can be sent; once for each turn of the loop. */
+void bus_pool_dispatch(struct bus_pool *pool);
+
+/* A request was answered by a worker: for the drain rate. */
+void bus_pool_count_done(struct bus_pool *pool, uint64_t now);
+
+/* ms until there should be room: at least 1. */
+int64_t bus_pool_retry_after(const struct bus_pool *pool);
+
+/* All workers are gone and none may be started: everything that waits is refused. */
+void bus_pool_refuse_all(struct bus_pool *pool, int error, const char *text);
+
+#endif

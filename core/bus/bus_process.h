@@ -1,0 +1,64 @@
+/*
+ * What the parts of the bus share: the one context of the process.
+ */
+#ifndef BUS_PROCESS_H
+#define BUS_PROCESS_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "base/uuid.h"
+#include "ipc/policy.h"
+#include "loader/loader.h"
+#include "role/role.h"
+
+struct bus_pool;
+struct bus_request;
+
+/* Public as lpm_supervisor: a module in this process. */
+struct lpm_supervisor {
+    lpm_handle handle;
+    struct loader_owner owner; /* of this handle and of the responses that the module gets */
+    struct bus *bus;
+    const lpm_module *module;
+    void *context;
+    bool soft_kill_open; /* its supervisor_soft_kill hook ran and has not said done */
+};
+
+/* Public as lpm_handler. */
+struct lpm_handler {
+    const char *name;
+    uint16_t index; /* the module's place */
+    struct bus_pool *pool;
+};
+
+struct bus {
+    struct role_start *start;
+    const struct log *log;
+    struct error conf_error;
+    struct loader_owner owner; /* of the configuration */
+    struct event_base *base;
+    struct event master_readable;
+    struct loader loader;
+    lpm_host host;
+    struct lpm_supervisor *modules; /* one for each of the loader */
+    struct lpm_handler *handlers;   /* one for each module that answers requests */
+    size_t handler_count;
+    struct bus_pool *pools; /* as in the configuration */
+    size_t pool_count;
+
+    struct bus_request **requests; /* by place, see bus_request */
+    size_t request_count;
+    struct list request_free;
+    size_t waiting; /* requests whose outcome somebody waits for */
+    struct uuid_source uuids;
+
+    enum policy_phase phase;
+    bool released; /* soft kill: the workers were sent home */
+    bool over;     /* leave the loop */
+    int status;    /* the exit status then */
+};
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * The table of requests. Runs in the bus. Records are kept for the life of the process and used again, so that a
+ * ticket can always be checked and the steady state allocates nothing.
+ */
+#include "bus/bus_request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "bus/bus_response.h"
+
+#define PAYLOAD_KEPT 4096
+#define TABLE_MIN 256
+
+static struct bus_request *make_record(struct bus *bus)
+{
+    struct bus_request *req;
+
+    if ((bus->request_count & (bus->request_count - 1)) == 0 &&
+        (bus->request_count >= TABLE_MIN || bus->request_count == 0)) {
+        size_t room = bus->request_count ? bus->request_count * 2 : TABLE_MIN;
+        struct bus_request **table = realloc(bus->requests, room * sizeof(struct bus_request *));
+        if (!table) {
+            return NULL;
+        }
+        bus->requests = table;
+    }
+    req = calloc(1, sizeof(*req));
+    if (req) {
+        req->place = (uint32_t) bus->request_count;
+        list_init(&req->link);
+        bus->requests[bus->request_count++] = req;
+    }
+    return req;
+}
+
+static int copy_payload(struct bus_request *req, const lpm_enqueue *spec)
+{
+    size_t headers = 0;
+    char *place;
+
+    for (size_t i = 0; i < spec->header_count; i++) {
+        headers += frame_header_size(spec->headers[i].name.len, spec->headers[i].value.len);
+    }
+    if (headers + spec->len > req->payload_room) {
+        char *payload = malloc(headers + spec->len);
+        if (!payload) {
+            return LPM_ENOMEM;
+        }
+        free(req->payload);
+        req->payload = payload;
+        req->payload_room = headers + spec->len;
+    }
+    place = req->payload;
+    for (size_t i = 0; i < spec->header_count; i++) {
+        place = frame_header_encode(place, spec->headers[i].name, spec->headers[i].value);
+    }
+    if (spec->len > 0) {
+        memcpy(place, spec->data, spec->len);
+    }
+    req->header_count = spec->header_count;
+    req->headers_len = headers;
+    req->data_len = spec->len;
+    return 0;
+}
+
+struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
+{
+    struct bus_request *req;
+
+    if (list_empty(&bus->request_free)) {
+        req = make_record(bus);
+    } else {
+        req = LIST_ENTRY(bus->request_free.next, struct bus_request, link);
+        list_remove(&req->link);
+    }
+    if (req && copy_payload(req, spec) != 0) {
+        list_insert(&bus->request_free, &req->link);
+        req = NULL;
+    }
+    if (!req) {
+        return NULL;
+    }
+    req->uses++;
+    req->waited = true;
+    req->overdue = false;
+    req->kills = 0;
+    req->worker = NULL;
+    strcpy(req->worker_name, "-");
+    bus->waiting++;
+    return req;
+}
+
+void bus_request_free(struct bus *bus, struct bus_request *req)
+{
+    if (req->deadline) {
+        event_del(&req->timer);
+    }
+    if (req->waited) {
+        req->waited = false;
+        bus->waiting--;
+    }
+    if (req->payload_room > PAYLOAD_KEPT) {
+        free(req->payload);
+        req->payload = NULL;
+        req->payload_room = 0;
+    }
+    req->state = BUS_REQUEST_FREE;
+    list_remove(&req->link);
+    list_insert(&bus->request_free, &req->link);
+}
+
+void bus_request_finish(struct bus *bus, struct bus_request *req, int error, const char *text,
+                        const struct bus_answer *answer, bool keep)
+{
+    static const struct bus_answer nothing = {0, {"", 0}, {"", 0}};
+    struct lpm_response res = {{&bus->host, &req->module->owner}, error, text, req, answer ? answer : &nothing, 0};
+    bool waited = req->waited;
+
+    res.at = clock_now();
+    /* The ticket ends before the callback, in which anything may be called. */
+    if (waited) {
+        req->waited = false;
+        bus->waiting--;
+        if (req->on_response) {
+            req->on_response(&res, req->arg);
+        }
+    }
+    if (!keep) {
+        bus_request_free(bus, req);
+    }
+}
+
+uint64_t bus_request_ticket(const struct bus_request *req)
+{
+    return (uint64_t) req->uses << 32 | req->place;
+}
+
+struct bus_request *bus_request_find(const struct bus *bus, uint64_t ticket)
+{
+    uint32_t place = (uint32_t) ticket;
+    struct bus_request *req = place < bus->request_count ? bus->requests[place] : NULL;
+    return req && req->waited && req->uses == (uint32_t) (ticket >> 32) ? req : NULL;
+}
+
+void bus_request_free_all(struct bus *bus)
+{
+    for (size_t i = 0; i < bus->request_count; i++) {
+        if (bus->requests[i]->state != BUS_REQUEST_FREE && bus->requests[i]->deadline) {
+            event_del(&bus->requests[i]->timer);
+        }
+        free(bus->requests[i]->payload);
+        free(bus->requests[i]);
+    }
+    free(bus->requests);
+}

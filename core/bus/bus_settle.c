@@ -1,0 +1,103 @@
+/*
+ * The requests of a worker that died. Runs in the bus.
+ */
+#include "bus/bus_settle.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+struct boards_word {
+    uint32_t unstarted, running;
+};
+
+static enum bus_retry_verdict judge(struct bus_worker *w, struct bus_request *req, const struct boards_word *board)
+{
+    struct bus_retry facts = {.waited = req->waited,
+                              .started = w->seq - req->key.seq >= board->unstarted,
+                              .running = board->running == req->key.seq,
+                              .left = req->retries_left,
+                              .poison_after = w->pool->bus->start->core->poison_after};
+
+    if (facts.started && facts.running) {
+        req->kills++;
+        memcpy(w->death.blamed, req->id, sizeof(w->death.blamed));
+    }
+    facts.kills = req->kills;
+    return bus_retry_decide(&facts);
+}
+
+static void requeue(struct bus_worker *w, struct bus_request *req, bool free_of_charge)
+{
+    list_remove(&req->link);
+    if (free_of_charge) {
+        w->death.requeued++;
+    } else {
+        w->death.retried++;
+        req->retries_left--;
+    }
+    bus_pool_push_back(w->pool, req);
+}
+
+static void fail(struct bus_worker *w, struct bus_request *req)
+{
+    char text[160];
+    bool poison = req->kills > 1;
+
+    if (req->waited) {
+        w->death.failed++;
+    }
+    snprintf(text, sizeof(text), poison ? "%u workers died while they ran the request" : "the worker died while it had the request",
+             req->kills);
+    bus_request_finish(w->pool->bus, req, LPM_EWORKER, text, NULL, false);
+}
+
+void bus_settle_death(struct bus_worker *w)
+{
+    struct list failed;
+    struct boards_word board = {0, 0};
+    uint32_t count = 0;
+
+    LIST_EACH(link, after, &w->sent)
+    {
+        count++;
+    }
+    if (w->channel) {
+        board.unstarted = bus_retry_unstarted(w->seq, channel_started(w->channel), count);
+        board.running = channel_running(w->channel);
+    }
+    list_init(&failed);
+    /* From the last to the first: each goes to the head of the queue, before those that were sent after it. */
+    while (!list_empty(&w->sent)) {
+        struct bus_request *req = LIST_ENTRY(w->sent.prev, struct bus_request, link);
+        enum bus_retry_verdict verdict = judge(w, req, &board);
+
+        if (verdict == BUS_RETRY_FREE || verdict == BUS_RETRY_AGAIN) {
+            requeue(w, req, verdict == BUS_RETRY_FREE);
+        } else {
+            list_remove(&req->link);
+            list_insert(&failed, &req->link);
+        }
+    }
+    /* Last of all what calls modules back: they may do anything, and find all in order. */
+    while (!list_empty(&failed)) {
+        struct bus_request *req = LIST_ENTRY(failed.next, struct bus_request, link);
+        list_remove(&req->link);
+        fail(w, req);
+    }
+}
+
+void bus_settle_log(const struct bus_worker *w, int status)
+{
+    char name[80], end[64];
+    bool orderly = w->sent_home && status == 0;
+
+    if (orderly) {
+        return;
+    }
+    log_write(w->pool->bus->log, LPM_LOG_WARN, "worker %s (pid %d) %s: %u requests requeued, %u retried, %u failed%s%s",
+              bus_worker_name(w, name, sizeof(name)), (int) w->pid, text_exit(status, end, sizeof(end)),
+              w->death.requeued, w->death.retried, w->death.failed, w->death.blamed[0] ? "; it ran request " : "",
+              w->death.blamed);
+}

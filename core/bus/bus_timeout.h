@@ -1,0 +1,16 @@
+/*
+ * Time limits of requests.
+ */
+#ifndef BUS_TIMEOUT_H
+#define BUS_TIMEOUT_H
+
+#include "bus/bus_request.h"
+
+/*
+ * Watches req->deadline (not 0). When it passes, the enqueuer gets LPM_ETIMEDOUT, and a worker that has the request
+ * is told that nobody waits. If it still has it `kill_after` later: a handler that is running then is not coming
+ * back, and its worker is killed; a module that forgot to answer has the request taken away.
+ */
+void bus_timeout_watch(struct bus *bus, struct bus_request *req);
+
+#endif

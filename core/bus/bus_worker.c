@@ -1,0 +1,423 @@
+/*
+ * The workers of the bus. Runs in the bus. Whatever a worker sends is checked; one that breaks the rules is killed, and
+ * what it had is settled as after any death.
+ */
+#include "bus/bus_worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "bus/bus_lifecycle.h"
+#include "bus/bus_memory.h"
+#include "bus/bus_settle.h"
+#include "os/os_proc.h"
+
+/* Messages of one worker in one turn of the loop. */
+#define TURN_MESSAGES 64
+
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+
+int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
+{
+    w->pool = pool;
+    w->index = index;
+    w->statm = -1;
+    w->slot_count = pool->conf->concurrency + BUS_PREFETCH_MAX;
+    list_init(&w->sent);
+    w->slots = calloc(w->slot_count, sizeof(struct bus_request *));
+    w->free_slots = calloc(w->slot_count, sizeof(*w->free_slots));
+    pool->loads[index].concurrency = pool->conf->concurrency;
+    pool->loads[index].limit = pool->conf->rss_limit == LPM_NONE ? 0 : (uint64_t) pool->conf->rss_limit;
+    return w->slots && w->free_slots ? 0 : LPM_ENOMEM;
+}
+
+static void close_channel(struct bus_worker *w)
+{
+    if (w->channel) {
+        event_del(&w->readable);
+        event_del(&w->writable);
+        channel_free(w->channel);
+        w->channel = NULL;
+    }
+    fd_close(&w->statm);
+}
+
+void bus_worker_fini(struct bus_worker *w)
+{
+    close_channel(w);
+    free(w->slots);
+    free(w->free_slots);
+}
+
+const char *bus_worker_name(const struct bus_worker *w, char *room, size_t size)
+{
+    snprintf(room, size, "%s/%zu", w->pool->conf->name, w->index);
+    return room;
+}
+
+/* Places are handed out lowest first, so that those in use stay close together. */
+static void reset_slots(struct bus_worker *w)
+{
+    for (uint32_t i = 0; i < w->slot_count; i++) {
+        w->slots[i] = NULL;
+        w->free_slots[i] = w->slot_count - 1 - i;
+    }
+    w->free_count = w->slot_count;
+}
+
+static void reset_load(struct bus_worker *w)
+{
+    struct bus_load *load = &w->pool->loads[w->index];
+    load->ready = load->running = false;
+    load->in_flight = load->unstarted = 0;
+    load->service = load->pressure = 0;
+}
+
+void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
+{
+    struct bus *bus = w->pool->bus;
+    struct error err;
+    char name[80];
+
+    w->pool->alive++;
+    w->incarnation = message->incarnation;
+    w->pid = message->pid;
+    w->busy = w->sent_home = w->blocked = false;
+    w->seq = 0;
+    w->last_event = 0;
+    memset(&w->death, 0, sizeof(w->death));
+    reset_slots(w);
+    reset_load(w);
+    w->state = BUS_WORKER_STARTING;
+    if (channel_new_bus(&w->channel, fd, &err) != 0) {
+        log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d): %s", bus_worker_name(w, name, sizeof(name)),
+                  (int) w->pid, err.text);
+        bus_worker_kill(w, "it has no channel");
+        return;
+    }
+    w->statm = os_proc_open(w->pid);
+    event_assign(&w->readable, bus->base, channel_fd(w->channel), EV_READ | EV_PERSIST, on_readable, w);
+    event_assign(&w->writable, bus->base, channel_fd(w->channel), EV_WRITE, on_writable, w);
+    event_add(&w->readable, NULL);
+}
+
+/* The channel is over, for whatever reason: no more is read or sent, and its requests go where they have to. */
+static void end_channel(struct bus_worker *w)
+{
+    w->state = BUS_WORKER_GONE;
+    reset_load(w);
+    bus_settle_death(w);
+    close_channel(w);
+}
+
+void bus_worker_kill(struct bus_worker *w, const char *why)
+{
+    struct bus *bus = w->pool->bus;
+    char name[80];
+
+    if (w->state == BUS_WORKER_GONE || w->state == BUS_WORKER_ABSENT) {
+        return;
+    }
+    log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d) is killed: %s", bus_worker_name(w, name, sizeof(name)),
+              (int) w->pid, why);
+    bus_lifecycle_tell_master(bus, CONTROL_WORKER_KILL, w);
+    end_channel(w);
+    /* This may be the end of a turn, and its requests want another one. */
+    event_active(&bus->master_readable, EV_READ, 0);
+}
+
+void bus_worker_look(struct bus_worker *w)
+{
+    struct bus_load *load = &w->pool->loads[w->index];
+
+    load->ready = false;
+    if (w->state != BUS_WORKER_SERVING || w->busy || w->blocked) {
+        return;
+    }
+    load->unstarted = w->seq - channel_started(w->channel);
+    if (load->unstarted > load->in_flight) {
+        bus_worker_kill(w, "its board says that it started what it did not get");
+        return;
+    }
+    load->running = channel_running(w->channel) != 0;
+    load->ready = true;
+}
+
+bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req)
+{
+    uint32_t unstarted = bus_retry_unstarted(w->seq, channel_started(w->channel), w->pool->loads[w->index].in_flight);
+    return w->seq - req->key.seq >= unstarted;
+}
+
+static char *reserve(struct bus_worker *w, const struct frame *frame)
+{
+    int code = 0;
+    char *room = channel_reserve(w->channel, frame_size(frame), &code);
+
+    if (!room && code == LPM_EAGAIN && !w->blocked) {
+        w->blocked = true;
+        event_add(&w->writable, NULL);
+    }
+    return room;
+}
+
+static int put(struct bus_worker *w, const struct frame *frame)
+{
+    char *room = reserve(w, frame);
+
+    if (!room) {
+        return LPM_EAGAIN;
+    }
+    frame_encode(frame, room);
+    channel_commit(w->channel);
+    return 0;
+}
+
+int bus_worker_send(struct bus_worker *w, struct bus_request *req)
+{
+    struct bus_load *load = &w->pool->loads[w->index];
+    uint32_t slot = w->free_slots[w->free_count - 1]; /* in flight < concurrency: there is one */
+    struct frame frame = {.type = FRAME_REQUEST,
+                          .key = {slot, w->seq + 1},
+                          .handler = req->handler->index,
+                          .created_at = req->created_at,
+                          .deadline = req->deadline,
+                          .header_count = req->header_count,
+                          .headers = {req->payload, req->headers_len},
+                          .data = {req->payload + req->headers_len, req->data_len}};
+    int rc;
+
+    memcpy(frame.id, req->id, sizeof(frame.id));
+    rc = put(w, &frame);
+    if (rc != 0) {
+        return rc;
+    }
+    w->free_count--;
+    w->seq++;
+    w->slots[slot] = req;
+    req->key = frame.key;
+    req->worker = w;
+    req->sent_at = clock_now();
+    req->state = BUS_REQUEST_SENT;
+    bus_worker_name(w, req->worker_name, sizeof(req->worker_name));
+    list_append(&w->sent, &req->link);
+    load->in_flight++;
+    load->unstarted++;
+    return 0;
+}
+
+void bus_worker_flush(struct bus_worker *w)
+{
+    int rc;
+
+    if (!w->channel || !channel_pending(w->channel)) {
+        return;
+    }
+    rc = channel_flush(w->channel);
+    if (rc == LPM_EAGAIN && !w->blocked) {
+        w->blocked = true;
+        event_add(&w->writable, NULL);
+    }
+    /* LPM_EIO: it is dead; reading will find what it still said, and its end. */
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct bus_worker *w = arg;
+
+    (void) fd;
+    (void) what;
+    w->blocked = false;
+    bus_worker_flush(w);
+}
+
+void bus_worker_tell(struct bus_worker *w, enum frame_type type, const struct bus_request *req)
+{
+    struct frame frame = {.type = type, .key = req->key};
+    if (w->channel) {
+        put(w, &frame);
+    }
+}
+
+void bus_worker_say(struct bus_worker *w, enum frame_type type)
+{
+    struct frame frame = {.type = type};
+    if (w->channel && put(w, &frame) == 0) {
+        w->sent_home = true;
+        bus_worker_flush(w);
+    }
+}
+
+static void go_home_if_done(struct bus_worker *w)
+{
+    if (w->state == BUS_WORKER_LEAVING && !w->sent_home && w->pool->loads[w->index].in_flight == 0) {
+        bus_worker_say(w, FRAME_SOFT_KILL);
+    }
+}
+
+void bus_worker_leave(struct bus_worker *w)
+{
+    w->state = BUS_WORKER_LEAVING;
+    bus_lifecycle_tell_master(w->pool->bus, CONTROL_WORKER_RETIRE, w);
+    go_home_if_done(w);
+}
+
+static void on_ready(struct bus_worker *w)
+{
+    w->busy = false;
+    if (w->state == BUS_WORKER_STARTING) {
+        w->state = BUS_WORKER_SERVING;
+        bus_memory_begin(w);
+        bus_lifecycle_worker_ready(w);
+    }
+}
+
+/* The answer's headers go to clients: they are held to what lpm_respond_header() accepts. */
+static bool headers_are_sound(const struct frame *frame)
+{
+    lpm_header header;
+    size_t cursor = 0;
+
+    while (frame_header_next(frame->headers, &cursor, &header)) {
+        if (!frame_header_valid(header.name, header.value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void measure(struct bus_worker *w, const struct bus_request *req)
+{
+    struct bus_load *load = &w->pool->loads[w->index];
+    uint64_t now = clock_now();
+    uint64_t since = req->sent_at > w->last_event ? req->sent_at : w->last_event;
+
+    load->service = bus_dispatch_average(load->service, now - since);
+    w->last_event = now;
+    bus_pool_count_done(w->pool, now);
+    bus_memory_count(w);
+}
+
+static const char *on_response(struct bus_worker *w, const struct frame *frame)
+{
+    struct bus *bus = w->pool->bus;
+    struct bus_request *req = frame->key.slot < w->slot_count ? w->slots[frame->key.slot] : NULL;
+    struct bus_answer answer = {frame->header_count, frame->headers, frame->data};
+
+    if (!req || req->key.seq != frame->key.seq) {
+        return "an answer to no request of its own";
+    }
+    if (frame->error != 0 && (frame->error != LPM_ECANCELED || req->waited)) {
+        return "an answer with an error that is not its to give";
+    }
+    if (!headers_are_sound(frame)) {
+        return "an answer with a header that cannot be";
+    }
+    w->slots[frame->key.slot] = NULL;
+    w->free_slots[w->free_count++] = frame->key.slot;
+    w->pool->loads[w->index].in_flight--;
+    list_remove(&req->link);
+    measure(w, req);
+    bus_request_finish(bus, req, 0, "", &answer, false);
+    go_home_if_done(w);
+    return NULL;
+}
+
+/* Returns why the worker has to go, or NULL. */
+static const char *act(struct bus_worker *w, const struct channel_message *message)
+{
+    struct frame frame;
+    const char *why;
+    enum policy_phase phase = w->state == BUS_WORKER_STARTING  ? POLICY_STARTING
+                              : w->state == BUS_WORKER_SERVING ? POLICY_SERVING
+                                                               : POLICY_DRAINING;
+
+    if (frame_decode(&frame, message->data, message->len, &why) != 0) {
+        return why;
+    }
+    if (!policy_frame(POLICY_WORKER, phase, frame.type)) {
+        return "a message that is not its to send now";
+    }
+    switch (frame.type) {
+    case FRAME_READY:
+        on_ready(w);
+        return NULL;
+    case FRAME_BUSY:
+        w->busy = true;
+        return NULL;
+    case FRAME_RESPONSE:
+        return on_response(w, &frame);
+    default:
+        return NULL; /* IDLE: there may be room for the next, which the end of the turn sees */
+    }
+}
+
+/* Acts on what the worker has sent, up to `max` messages: 1: there may be more; 0: no more now; LPM_EIO: its end. */
+static int receive(struct bus_worker *w, unsigned max)
+{
+    for (unsigned i = 0; i < max; i++) {
+        struct channel_message message;
+        const char *why = NULL;
+        int rc = channel_next(w->channel, &message, &why);
+
+        if (rc == 0 || rc == LPM_EIO) {
+            return rc;
+        }
+        if (rc > 0) {
+            why = act(w, &message);
+            channel_release(w->channel, &message);
+        } else if (!why) {
+            why = "its channel failed";
+        }
+        if (why) {
+            bus_worker_kill(w, why);
+            return 0;
+        }
+        if (w->state == BUS_WORKER_GONE) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct bus_worker *w = arg;
+    int rc = receive(w, TURN_MESSAGES);
+
+    (void) fd;
+    (void) what;
+    if (rc == LPM_EIO) {
+        /* Dead, or alive without a channel: the master sees to it that it is dead. */
+        bus_lifecycle_tell_master(w->pool->bus, CONTROL_WORKER_KILL, w);
+        end_channel(w);
+    } else if (rc > 0) {
+        event_active(&w->readable, EV_READ, 0); /* what the channel holds does not show on its descriptor */
+    }
+}
+
+void bus_worker_reaped(struct bus_worker *w, const struct control *message)
+{
+    if (w->state == BUS_WORKER_ABSENT || w->incarnation != message->incarnation) {
+        return;
+    }
+    if (w->channel) {
+        while (receive(w, TURN_MESSAGES) > 0) {
+        }
+    }
+    if (w->state != BUS_WORKER_GONE) {
+        end_channel(w);
+    }
+    bus_settle_log(w, message->status);
+    if (w->pool->retiring == w) {
+        w->pool->retiring = NULL;
+    }
+    w->state = BUS_WORKER_ABSENT;
+    w->pool->alive--;
+    bus_lifecycle_worker_gone(w->pool->bus);
+}

@@ -1,0 +1,96 @@
+/*
+ * The life of a worker. Runs in a worker; an init hook that refuses ends it.
+ */
+#include "worker/worker_life.h"
+
+#include "worker/worker_output.h"
+
+#define EACH_MODULE(m, w)                                                                                              \
+    for (struct lpm_worker *m = (w)->modules, *m##_end = m + (w)->loader.count; m < m##_end; m++)
+
+int worker_life_init(struct worker *w)
+{
+    EACH_MODULE(m, w)
+    {
+        int rc = m->here && m->module->worker_init ? m->module->worker_init(m) : 0;
+        if (rc != 0) {
+            log_write(w->log, LPM_LOG_ERROR, "module \"%s\": worker_init returned %d, expected 0", m->module->name,
+                      rc);
+            return ROLE_EXIT_INIT;
+        }
+    }
+    return 0;
+}
+
+static bool every_module_ready(const struct worker *w)
+{
+    EACH_MODULE(m, w)
+    {
+        if (m->here && !m->ready) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void worker_life_announce(struct worker *w)
+{
+    bool ready = every_module_ready(w);
+
+    if (ready && (!w->said_ready || w->said_busy)) {
+        w->said_ready = true;
+        w->said_busy = false;
+        worker_output_say(w, FRAME_READY);
+    } else if (!ready && w->said_ready && !w->said_busy) {
+        w->said_busy = true;
+        worker_output_say(w, FRAME_BUSY);
+    }
+    worker_life_end_if_done(w);
+}
+
+static void leave(struct worker *w)
+{
+    w->over = true;
+    event_base_loopbreak(w->base);
+}
+
+void worker_life_soft_kill(struct worker *w)
+{
+    if (w->draining) {
+        return;
+    }
+    w->draining = true;
+    EACH_MODULE(m, w)
+    {
+        if (m->here && m->module->soft_kill) {
+            m->soft_kill_open = true;
+            m->module->soft_kill(m);
+        }
+    }
+    worker_life_end_if_done(w);
+}
+
+void worker_life_end_if_done(struct worker *w)
+{
+    if (!w->draining || w->open_count > 0 || !every_module_ready(w)) {
+        return;
+    }
+    EACH_MODULE(m, w)
+    {
+        if (m->soft_kill_open) {
+            return;
+        }
+    }
+    leave(w);
+}
+
+void worker_life_hard_kill(struct worker *w)
+{
+    EACH_MODULE(m, w)
+    {
+        if (m->here && m->module->hard_kill) {
+            m->module->hard_kill(m);
+        }
+    }
+    leave(w);
+}

@@ -1,0 +1,270 @@
+/*
+ * Requests in a worker. Every object is kept: those that are answered go to the end of a list and come back from its
+ * front, so that a handle used after its answer is recognised for as long as can be.
+ */
+#include "worker/worker_request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "worker/worker_output.h"
+
+#define IDLE_MIN 64 /* so many objects rest before one is used again */
+#define HEADERS_MAX (64u * 1024)
+#define HEADERS_KEPT 4096
+
+static struct lpm_request *take_object(struct worker *w)
+{
+    struct lpm_request *req;
+
+    if (w->idle_count > IDLE_MIN) {
+        req = LIST_ENTRY(w->idle.next, struct lpm_request, link);
+        list_remove(&req->link);
+        w->idle_count--;
+        return req;
+    }
+    req = calloc(1, sizeof(*req));
+    if (req) {
+        list_init(&req->link);
+        req->handle.host = &w->host;
+    }
+    return req;
+}
+
+static int make_slot(struct worker *w, uint32_t slot)
+{
+    size_t count = w->slot_count ? w->slot_count : 64;
+    struct lpm_request **slots;
+
+    if (slot < w->slot_count) {
+        return w->slots[slot] ? LPM_EPROTO : 0;
+    }
+    if (slot >= FRAME_SLOT_MAX) {
+        return LPM_EPROTO;
+    }
+    while (count <= slot) {
+        count *= 2;
+    }
+    slots = realloc(w->slots, count * sizeof(*slots));
+    if (!slots) {
+        return LPM_ENOMEM;
+    }
+    memset(slots + w->slot_count, 0, (count - w->slot_count) * sizeof(*slots));
+    w->slots = slots;
+    w->slot_count = count;
+    return 0;
+}
+
+/* The module is done with it: message and place are free again. */
+static void close_request(struct lpm_request *req)
+{
+    struct worker *w = req->owner->worker;
+
+    req->open = false;
+    w->slots[req->frame.key.slot] = NULL;
+    channel_release(w->channel, &req->message);
+    if (req->headers_room > HEADERS_KEPT) {
+        free(req->headers);
+        req->headers = NULL;
+        req->headers_room = 0;
+    }
+    req->headers_len = 0;
+    req->header_count = 0;
+    req->status = 0;
+    list_remove(&req->link);
+    list_append(&w->idle, &req->link);
+    w->open_count--;
+    w->idle_count++;
+}
+
+static int tell_outcome(struct lpm_request *req, struct frame *answer)
+{
+    answer->type = FRAME_RESPONSE;
+    answer->key = req->frame.key;
+    return worker_output_send(req->owner->worker, answer);
+}
+
+void worker_request_abandon(struct lpm_request *req)
+{
+    struct frame answer = {.error = LPM_ECANCELED};
+    if (tell_outcome(req, &answer) != LPM_EIO) {
+        close_request(req);
+    }
+}
+
+int worker_request_run(struct worker *w, struct channel_message *message, const struct frame *frame)
+{
+    struct lpm_request *req = NULL;
+    uint32_t seq = frame->key.seq;
+    int rc = LPM_EPROTO;
+
+    if (frame->handler < w->loader.count && w->modules[frame->handler].here &&
+        w->modules[frame->handler].module->request) {
+        rc = make_slot(w, frame->key.slot);
+    }
+    if (rc == 0 && (req = take_object(w)) == NULL) {
+        rc = LPM_ENOMEM;
+    }
+    if (rc != 0) {
+        channel_release(w->channel, message);
+        return rc;
+    }
+    req->owner = &w->modules[frame->handler];
+    req->handle.owner = &req->owner->owner;
+    req->frame = *frame;
+    req->message = *message;
+    req->open = true;
+    req->cancelled = false;
+    req->context = NULL;
+    w->slots[frame->key.slot] = req;
+    list_append(&w->open, &req->link);
+    w->open_count++;
+
+    channel_show_started(w->channel, seq);
+    channel_show_running(w->channel, seq);
+    req->owner->module->request(req);
+    channel_show_running(w->channel, 0);
+
+    /* Its object may serve another by now: only the slot tells. */
+    req = worker_request_find(w, (struct frame_key){frame->key.slot, seq});
+    return req ? worker_output_say(w, FRAME_IDLE) : 0;
+}
+
+struct lpm_request *worker_request_find(const struct worker *w, struct frame_key key)
+{
+    struct lpm_request *req = key.slot < w->slot_count ? w->slots[key.slot] : NULL;
+    return req && req->frame.key.seq == key.seq ? req : NULL;
+}
+
+static int set_status(struct lpm_request *req, lpm_slice value)
+{
+    int status = 0;
+
+    if (value.len != 3) {
+        return LPM_EINVAL;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        if (value.data[i] < '0' || value.data[i] > '9') {
+            return LPM_EINVAL;
+        }
+        status = status * 10 + (value.data[i] - '0');
+    }
+    if (status < 100 || status > 599) {
+        return LPM_EINVAL;
+    }
+    req->status = status;
+    return 0;
+}
+
+static int headers_reserve(struct lpm_request *req, size_t size)
+{
+    size_t room = req->headers_room ? req->headers_room : 512;
+    char *headers;
+
+    while (room < size) {
+        room *= 2;
+    }
+    if (room == req->headers_room) {
+        return 0;
+    }
+    headers = realloc(req->headers, room);
+    if (!headers) {
+        return LPM_ENOMEM;
+    }
+    req->headers = headers;
+    req->headers_room = room;
+    return 0;
+}
+
+int worker_request_header(struct lpm_request *req, lpm_slice name, lpm_slice value)
+{
+    size_t size;
+    int rc;
+
+    if (!name.data || !value.data || !frame_header_valid(name, value)) {
+        return LPM_EINVAL;
+    }
+    if (lpm_slice_is(name, ":status")) {
+        return set_status(req, value);
+    }
+    if (name.len > HEADERS_MAX || value.len > HEADERS_MAX) {
+        return LPM_ETOOBIG;
+    }
+    size = frame_header_size(name.len, value.len);
+    if (req->headers_len + size > HEADERS_MAX) {
+        return LPM_ETOOBIG;
+    }
+    rc = headers_reserve(req, req->headers_len + size);
+    if (rc == 0) {
+        frame_header_encode(req->headers + req->headers_len, name, value);
+        req->headers_len += size;
+        req->header_count++;
+    }
+    return rc;
+}
+
+/* The status goes as a header, like everything that only the ingress understands. */
+static int add_status(struct lpm_request *req)
+{
+    char text[4];
+    size_t size = frame_header_size(7, 3);
+    int rc;
+
+    if (req->status == 0) {
+        return 0;
+    }
+    rc = headers_reserve(req, req->headers_len + size);
+    if (rc == 0) {
+        snprintf(text, sizeof(text), "%d", req->status);
+        frame_header_encode(req->headers + req->headers_len, lpm_slice_of(":status"), lpm_slice_of(text));
+        req->headers_len += size;
+        req->header_count++;
+        req->status = 0;
+    }
+    return rc;
+}
+
+int worker_request_respond(struct lpm_request *req, const void *data, size_t len)
+{
+    struct frame answer = {.error = req->cancelled ? LPM_ECANCELED : 0};
+    int rc;
+
+    if (len > FRAME_DATA_MAX) {
+        return LPM_ETOOBIG;
+    }
+    if (len > 0 && !data) {
+        return LPM_EINVAL;
+    }
+    if (!req->cancelled) {
+        rc = add_status(req);
+        if (rc != 0) {
+            return rc;
+        }
+        answer.header_count = req->header_count;
+        answer.headers = (lpm_slice){req->headers ? req->headers : "", req->headers_len};
+        answer.data = (lpm_slice){data ? data : "", len};
+    }
+    rc = tell_outcome(req, &answer);
+    if (rc == LPM_ENOMEM || rc == LPM_ETOOBIG) {
+        return rc;
+    }
+    close_request(req);
+    return answer.error ? LPM_ECANCELED : rc;
+}
+
+void worker_request_free_all(struct worker *w)
+{
+    while (!list_empty(&w->open)) {
+        close_request(LIST_ENTRY(w->open.next, struct lpm_request, link));
+    }
+    LIST_EACH(link, after, &w->idle)
+    {
+        struct lpm_request *req = LIST_ENTRY(link, struct lpm_request, link);
+        list_remove(link);
+        free(req->headers);
+        free(req);
+    }
+    free(w->slots);
+}

@@ -1,0 +1,25 @@
+/*
+ * Requests in a worker: from the bus's frame to the module's handler, and its answer back.
+ */
+#ifndef WORKER_REQUEST_H
+#define WORKER_REQUEST_H
+
+#include "worker/worker_process.h"
+
+/* Runs the handler. Takes `message`, in which `frame` lies. Returns 0, or LPM_EPROTO when the bus names a handler
+ * or slot that cannot be, LPM_ENOMEM. */
+int worker_request_run(struct worker *w, struct channel_message *message, const struct frame *frame);
+
+/* The request of that key, or NULL when it is answered already. */
+struct lpm_request *worker_request_find(const struct worker *w, struct frame_key key);
+
+/* Takes it from its module, which is not asked; tells the bus. */
+void worker_request_abandon(struct lpm_request *req);
+
+/* The calls of the same names in lpm/module.h. */
+int worker_request_header(struct lpm_request *req, lpm_slice name, lpm_slice value);
+int worker_request_respond(struct lpm_request *req, const void *data, size_t len);
+
+void worker_request_free_all(struct worker *w);
+
+#endif
