@@ -134,10 +134,9 @@ typedef struct lpm_enqueue {
     size_t header_count;
     const void *data;
     size_t len;
-    int64_t timeout; /* ms from now; LPM_NONE; LPM_DEFAULT = request { timeout } */
-    int64_t
-        retries; /* times it may be started again after a worker died; LPM_DEFAULT = request { retries } */
-    char *id;    /* NULL, or 37 bytes that receive the request's UUID, whatever the outcome */
+    int64_t timeout;  /* ms from now; LPM_NONE; LPM_DEFAULT = request { timeout } */
+    int64_t retries;  /* times it may be started again after a worker died; LPM_DEFAULT as above */
+    char *id;         /* NULL, or 37 bytes that receive the request's UUID, whatever the outcome */
     uint64_t *ticket; /* NULL, or receives what lpm_supervisor_cancel() takes */
 } lpm_enqueue;
 
