@@ -16,6 +16,9 @@
 #include "bus/bus_settle.h"
 #include "os/os_proc.h"
 
+/* A worker that has had so many requests is replaced, so that their numbers never start again. */
+#define SEQ_LAST (UINT32_MAX - 2 * FRAME_SLOT_MAX)
+
 /* Messages of one worker in one turn of the loop. */
 #define TURN_MESSAGES 64
 
@@ -142,6 +145,10 @@ void bus_worker_look(struct bus_worker *w)
     load->unstarted = w->seq - channel_started(w->channel);
     if (load->unstarted > load->in_flight) {
         bus_worker_kill(w, "its board says that it started what it did not get");
+        return;
+    }
+    if (w->seq > SEQ_LAST) {
+        bus_worker_leave(w);
         return;
     }
     load->running = channel_running(w->channel) != 0;
