@@ -9,7 +9,7 @@
 
 #include "bus/bus_dispatch.h"
 
-#define MS 1000000u
+#define MS  1000000u
 #define MIB (UINT64_C(1) << 20)
 
 static struct bus_load load(uint32_t in_flight, uint32_t unstarted, bool running, uint64_t pressure)
@@ -27,7 +27,7 @@ static void nobody_may_have_one(void **state)
 {
     struct bus_load loads[2] = {load(0, 0, false, 0), load(1, 0, true, 0)};
 
-    (void) state;
+    (void)state;
     assert_int_equal(bus_dispatch_pick(loads, 0, 0), -1);
     loads[0].ready = false;
     assert_int_equal(bus_dispatch_pick(loads, 2, 0), -1);
@@ -39,7 +39,7 @@ static void a_blocked_worker_gets_nothing_behind_it(void **state)
 {
     struct bus_load loads[2] = {load(1, 0, true, 0), load(1, 0, true, 0)};
 
-    (void) state;
+    (void)state;
     loads[0].service = 2 * MS;
     loads[1].service = 0; /* not known yet */
     assert_int_equal(bus_dispatch_pick(loads, 2, 0), -1);
@@ -62,10 +62,7 @@ static void the_order(void **state)
          {true, false, 0, 0, 100, 10, 80 * MIB, 100 * MIB},
          {true, false, 3, 0, 100, 10, 79 * MIB, 100 * MIB},
          1},
-        {"the fewest before it",
-         {true, true, 5, 4, 100, 1000, 1, 0},
-         {true, true, 9, 3, 100, 1000, 2, 0},
-         1},
+        {"the fewest before it", {true, true, 5, 4, 100, 1000, 1, 0}, {true, true, 9, 3, 100, 1000, 2, 0}, 1},
         {"least pressure among the idle",
          {true, false, 0, 0, 100, 10, 3 * MIB, 0},
          {true, false, 0, 0, 100, 10, 2 * MIB, 0},
@@ -76,7 +73,7 @@ static void the_order(void **state)
          1},
     };
 
-    (void) state;
+    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct bus_load there[2] = {cases[i].a, cases[i].b}, back[2] = {cases[i].b, cases[i].a};
         print_message("%s\n", cases[i].why);
@@ -91,7 +88,7 @@ static void equals_take_turns(void **state)
 {
     struct bus_load loads[3] = {load(0, 0, false, 7), load(0, 0, false, 7), load(0, 0, false, 7)};
 
-    (void) state;
+    (void)state;
     assert_int_equal(bus_dispatch_pick(loads, 3, 0), 1);
     assert_int_equal(bus_dispatch_pick(loads, 3, 1), 2);
     assert_int_equal(bus_dispatch_pick(loads, 3, 2), 0);
@@ -102,10 +99,10 @@ static void prefetch_is_a_millisecond_of_work(void **state)
     static const struct {
         uint64_t service;
         uint32_t prefetch;
-    } cases[] = {{0, 0},         {1, 64},      {15 * 1000, 64}, {16 * 1000, 62},     {100 * 1000, 10},
-                 {MS - 1, 1},    {MS, 0},      {MS + 1, 0},     {UINT64_MAX, 0}};
+    } cases[] = {{0, 0},      {1, 64}, {15 * 1000, 64}, {16 * 1000, 62}, {100 * 1000, 10},
+                 {MS - 1, 1}, {MS, 0}, {MS + 1, 0},     {UINT64_MAX, 0}};
 
-    (void) state;
+    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(bus_dispatch_prefetch(cases[i].service), cases[i].prefetch);
     }
@@ -115,7 +112,7 @@ static void the_average_follows(void **state)
 {
     uint64_t average = bus_dispatch_average(0, 400);
 
-    (void) state;
+    (void)state;
     assert_int_equal(average, 400);
     assert_int_equal(bus_dispatch_average(average, 800), 500);
     assert_int_equal(bus_dispatch_average(0, 0), 1);

@@ -31,7 +31,7 @@ static void verdicts(void **state)
         {{true, true, false, 1, 1, 2}, BUS_RETRY_AGAIN},
     };
 
-    (void) state;
+    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         print_message("case %zu\n", i);
         assert_int_equal(bus_retry_decide(&cases[i].request), cases[i].verdict);
@@ -43,13 +43,13 @@ static void boards(void **state)
     static const struct {
         uint32_t sent, started, unfinished, unstarted;
     } cases[] = {
-        {10, 10, 3, 0}, {10, 8, 3, 2},           {10, 7, 3, 3},
-        {10, 6, 3, 0}, /* more unstarted than unfinished: a lie */
-        {10, 11, 3, 0}, /* started what was not sent: a lie */
+        {10, 10, 3, 0},        {10, 8, 3, 2},
+        {10, 7, 3, 3},         {10, 6, 3, 0}, /* more unstarted than unfinished: a lie */
+        {10, 11, 3, 0},                       /* started what was not sent: a lie */
         {1, UINT32_MAX, 3, 2}, {5, 0, 0, 0},
     };
 
-    (void) state;
+    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(bus_retry_unstarted(cases[i].sent, cases[i].started, cases[i].unfinished),
                          cases[i].unstarted);
