@@ -214,7 +214,7 @@ static void verifies_whole_tables(void **state)
     static const lpm_directive twice[] = {{.name = "a", .context = "main"},
                                           {.name = "a", .context = "b"},
                                           {.name = "a", .context = "main"},
-                                          {NULL}};
+                                          {.name = NULL}};
     const struct conf_table core = {"core", conf_core_directives}, http = {"http", fixture_http},
                             none = {"none", NULL};
     const struct conf_table bad = {"bad", twice};
