@@ -77,10 +77,10 @@ static const lpm_directive *next_row(const struct conf_schema *schema, size_t *t
     return row;
 }
 
-#define EACH_ROW(row, schema)                                                  \
-    size_t row##_table = 0;                                                    \
-    for (const lpm_directive *row = next_row(schema, &row##_table, NULL); row; \
-         row = next_row(schema, &row##_table, row))
+#define EACH_ROW(row, schema)                                                    \
+    size_t row##_table = 0;                                                      \
+    for (const lpm_directive *row = next_row((schema), &row##_table, NULL); row; \
+         row = next_row((schema), &row##_table, row))
 
 static int unknown(const struct conf_schema *schema, const struct lpm_conf *node, struct error *err)
 {
