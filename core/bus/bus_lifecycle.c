@@ -118,7 +118,7 @@ static bool everything_answered(const struct bus *bus)
     return true;
 }
 
-void bus_lifecycle_drain(struct bus *bus)
+static void drain(struct bus *bus)
 {
     if (bus->phase != POLICY_DRAINING || bus->over) {
         return;
@@ -143,6 +143,18 @@ void bus_lifecycle_drain(struct bus *bus)
         }
     }
     leave(bus);
+}
+
+void bus_lifecycle_end_turn(struct bus *bus)
+{
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        bus_pool_dispatch(&bus->pools[i]);
+    }
+    EACH_WORKER(w, bus)
+    {
+        bus_worker_flush(w);
+    }
+    drain(bus);
 }
 
 void bus_lifecycle_hard_kill(struct bus *bus)
