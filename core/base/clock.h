@@ -9,21 +9,21 @@
 #include <time.h>
 
 #define CLOCK_NS_PER_MS UINT64_C(1000000)
-#define CLOCK_NS_PER_S UINT64_C(1000000000)
+#define CLOCK_NS_PER_S  UINT64_C(1000000000)
 
 /* Now: ns, CLOCK_MONOTONIC. */
 static inline uint64_t clock_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t) t.tv_sec * CLOCK_NS_PER_S + (uint64_t) t.tv_nsec;
+    return (uint64_t)t.tv_sec * CLOCK_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
 /* `ns` rounded up to the microsecond, for libevent: a timer never fires before its instant. */
 static inline struct timeval clock_timeval(uint64_t ns)
 {
     uint64_t us = (ns + 999) / 1000;
-    struct timeval tv = {(time_t) (us / 1000000), (suseconds_t) (us % 1000000)};
+    struct timeval tv = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
     return tv;
 }
 

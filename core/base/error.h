@@ -14,6 +14,7 @@ struct error {
 
 /* Writes the text (cut to its room, control characters replaced) and returns `code`, for `return`. */
 int error_set(struct error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-int error_set_args(struct error *err, int code, const char *fmt, va_list args) __attribute__((format(printf, 3, 0)));
+int error_set_args(struct error *err, int code, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 #endif

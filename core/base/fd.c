@@ -18,15 +18,17 @@ void fd_keep_only(int *keep, size_t count)
 {
     unsigned first = 3;
 
-    qsort(keep, count, sizeof(*keep), compare);
+    if (count > 0) { /* qsort() must not see NULL */
+        qsort(keep, count, sizeof(*keep), compare);
+    }
     for (size_t i = 0; i < count; i++) {
-        if (keep[i] < (int) first) {
+        if (keep[i] < (int)first) {
             continue;
         }
-        if ((unsigned) keep[i] > first) {
-            close_range(first, (unsigned) keep[i] - 1, 0);
+        if ((unsigned)keep[i] > first) {
+            close_range(first, (unsigned)keep[i] - 1, 0);
         }
-        first = (unsigned) keep[i] + 1;
+        first = (unsigned)keep[i] + 1;
     }
     close_range(first, ~0u, 0);
 }

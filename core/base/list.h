@@ -11,11 +11,12 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_ENTRY(link, type, member) ((type *) (void *) ((char *) (link) - offsetof(type, member)))
+#define LIST_ENTRY(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 /* Visits each link; the visited one may be removed. */
-#define LIST_EACH(link, after, head)                                                                                   \
-    for (struct list *link = (head)->next, *after = link->next; link != (head); link = after, after = link->next)
+#define LIST_EACH(link, after, head)                                            \
+    for (struct list *link = (head)->next, *after = link->next; link != (head); \
+         link = after, after = link->next)
 
 /* An empty head, or a link that is in no list. */
 static inline void list_init(struct list *l)

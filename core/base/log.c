@@ -13,7 +13,7 @@
 #define LINE_SIZE 2048
 
 static const char *const level_names[] = {"debug", "info", "notice", "warn", "error", "crit", "alert"};
-#define LEVEL_COUNT ((int) (sizeof(level_names) / sizeof(level_names[0])))
+#define LEVEL_COUNT ((int)(sizeof(level_names) / sizeof(level_names[0])))
 
 void log_init(struct log *log, int fd, int level, const char *who)
 {
@@ -58,9 +58,12 @@ void log_write_args(const struct log *log, int level, const char *prefix, const 
     clock_gettime(CLOCK_REALTIME, &now);
     localtime_r(&now.tv_sec, &tm);
     used = strftime(line, sizeof(line), "%Y/%m/%d %H:%M:%S", &tm);
-    used += (size_t) snprintf(line + used, sizeof(line) - used, ".%03ld [%s] %ld %s: %s%s", now.tv_nsec / 1000000,
-                              log_level_name(level), (long) getpid(), log->who, prefix ? prefix : "",
-                              prefix ? ": " : "");
+    used += (size_t)snprintf(line + used, sizeof(line) - used, ".%03ld [%s] %ld %s: %s%s",
+                             now.tv_nsec / 1000000, log_level_name(level), (long)getpid(), log->who,
+                             prefix ? prefix : "", prefix ? ": " : "");
+    if (used >= sizeof(line)) { /* a prefix that fills the line */
+        used = sizeof(line) - 1;
+    }
     vsnprintf(line + used, sizeof(line) - used, fmt, args);
     text_clean(line);
     used = strlen(line);

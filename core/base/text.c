@@ -12,7 +12,7 @@
 
 void text_clean(char *text)
 {
-    for (unsigned char *p = (unsigned char *) text; *p; p++) {
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
         if (*p < 0x20 || *p == 0x7f) {
             *p = '?';
         }

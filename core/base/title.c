@@ -50,7 +50,7 @@ void title_init(int argc, char **argv)
     }
     environ = copy;
     title_room = argv[0];
-    title_size = (size_t) (end - argv[0]);
+    title_size = (size_t)(end - argv[0]);
 }
 
 void title_set(const char *fmt, ...)

@@ -12,7 +12,7 @@ static void refill(struct uuid_source *source)
     while (have < sizeof(source->bytes)) {
         ssize_t n = getrandom(source->bytes + have, sizeof(source->bytes) - have, 0);
         if (n > 0) {
-            have += (size_t) n;
+            have += (size_t)n;
         }
     }
     source->left = sizeof(source->bytes);
@@ -28,8 +28,8 @@ void uuid_make(struct uuid_source *source, char text[UUID_TEXT_SIZE])
     }
     source->left -= 16;
     b = source->bytes + source->left;
-    b[6] = (uint8_t) ((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t) ((b[8] & 0x3f) | 0x80);
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
     for (int i = 0; i < 16; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10) {
             *text++ = '-';

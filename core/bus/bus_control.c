@@ -63,7 +63,7 @@ static void on_readable(evutil_socket_t channel, short what, void *arg)
     struct control message;
     int fd = -1, rc = 0;
 
-    (void) what;
+    (void)what;
     while (!bus->over && (rc = control_receive(channel, &message, &fd)) > 0) {
         act(bus, &message, &fd);
         fd_close(&fd);
@@ -77,6 +77,7 @@ static void on_readable(evutil_socket_t channel, short what, void *arg)
 
 int bus_control_init(struct bus *bus)
 {
-    event_assign(&bus->master_readable, bus->base, bus->start->channel, EV_READ | EV_PERSIST, on_readable, bus);
+    event_assign(&bus->master_readable, bus->base, bus->start->channel, EV_READ | EV_PERSIST, on_readable,
+                 bus);
     return event_add(&bus->master_readable, NULL) == 0 ? 0 : LPM_ENOMEM;
 }

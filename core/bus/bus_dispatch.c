@@ -13,7 +13,7 @@ uint32_t bus_dispatch_prefetch(uint64_t service)
         return 0;
     }
     fit = CLOCK_NS_PER_MS / service;
-    return fit < BUS_PREFETCH_MAX ? (uint32_t) fit : BUS_PREFETCH_MAX;
+    return fit < BUS_PREFETCH_MAX ? (uint32_t)fit : BUS_PREFETCH_MAX;
 }
 
 uint64_t bus_dispatch_average(uint64_t average, uint64_t service)
@@ -72,7 +72,7 @@ int bus_dispatch_pick(const struct bus_load *loads, size_t count, size_t last)
     for (size_t i = 0; i < count; i++) {
         size_t place = (last + 1 + i) % count;
         if (may_have(&loads[place]) && (best < 0 || compare(&loads[place], &loads[best]) < 0)) {
-            best = (int) place;
+            best = (int)place;
         }
     }
     return best;

@@ -79,7 +79,7 @@ static void fill(struct bus_request *req, const lpm_enqueue *spec, const struct 
     req->created_at = clock_now();
     req->deadline = 0;
     if (timeout != LPM_NONE && timeout < TIMEOUT_MAX_MS) {
-        req->deadline = req->created_at + (uint64_t) timeout * CLOCK_NS_PER_MS;
+        req->deadline = req->created_at + (uint64_t)timeout * CLOCK_NS_PER_MS;
     }
     req->retries_left = spec->retries == LPM_DEFAULT ? core->retries : spec->retries;
 }

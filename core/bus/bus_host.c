@@ -26,7 +26,7 @@ static int supervisor_cancel(lpm_supervisor *s, uint64_t ticket)
 
 static int64_t supervisor_retry_after(const lpm_supervisor *s, const lpm_handler *handler)
 {
-    (void) s;
+    (void)s;
     return handler ? bus_pool_retry_after(handler->pool) : 1;
 }
 
@@ -41,7 +41,7 @@ static int supervisor_soft_kill_done(lpm_supervisor *s)
 
 static int supervisor_fd(const lpm_supervisor *s, const lpm_conf *node)
 {
-    (void) s;
+    (void)s;
     return node ? node->fd : -1;
 }
 

@@ -3,11 +3,11 @@
  */
 #include "bus/bus_lifecycle.h"
 
-#define EACH_MODULE(m, bus)                                                                                            \
+#define EACH_MODULE(m, bus) \
     for (struct lpm_supervisor *m = (bus)->modules, *m##_end = m + (bus)->loader.count; m < m##_end; m++)
 
-#define EACH_WORKER(w, bus)                                                                                            \
-    for (struct bus_pool *w##_pool = (bus)->pools; w##_pool < (bus)->pools + (bus)->pool_count; w##_pool++)            \
+#define EACH_WORKER(w, bus)                                                                                 \
+    for (struct bus_pool *w##_pool = (bus)->pools; w##_pool < (bus)->pools + (bus)->pool_count; w##_pool++) \
         for (struct bus_worker *w = w##_pool->workers; w < w##_pool->workers + w##_pool->conf->count; w++)
 
 static void leave(struct bus *bus)
@@ -36,8 +36,8 @@ void bus_lifecycle_tell_master(struct bus *bus, enum control_type type, const st
     int rc;
 
     if (w) {
-        message.pool = (uint32_t) w->pool->place;
-        message.index = (uint32_t) w->index;
+        message.pool = (uint32_t)w->pool->place;
+        message.index = (uint32_t)w->index;
         message.incarnation = w->incarnation;
     }
     rc = control_send(bus->start->channel, &message, -1);
@@ -118,7 +118,7 @@ static bool everything_answered(const struct bus *bus)
     return true;
 }
 
-void bus_lifecycle_drain(struct bus *bus)
+static void drain(struct bus *bus)
 {
     if (bus->phase != POLICY_DRAINING || bus->over) {
         return;
@@ -143,6 +143,18 @@ void bus_lifecycle_drain(struct bus *bus)
         }
     }
     leave(bus);
+}
+
+void bus_lifecycle_end_turn(struct bus *bus)
+{
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        bus_pool_dispatch(&bus->pools[i]);
+    }
+    EACH_WORKER(w, bus)
+    {
+        bus_worker_flush(w);
+    }
+    drain(bus);
 }
 
 void bus_lifecycle_hard_kill(struct bus *bus)

@@ -21,9 +21,10 @@ void bus_lifecycle_worker_gone(struct bus *bus);
 /* The master's soft kill: nothing new is taken. */
 void bus_lifecycle_soft_kill(struct bus *bus);
 
-/* At the end of a turn: when all is answered and every module is done, sends the workers home; when these are gone,
- * leaves the loop. */
-void bus_lifecycle_drain(struct bus *bus);
+/* The end of each turn of the loop: does once what its events have made possible. Requests are sent in batches, and a
+ * worker's doorbell rings once. Draining: when all is answered and every module is done, the workers are sent home;
+ * when these are gone, the loop is left. */
+void bus_lifecycle_end_turn(struct bus *bus);
 
 /* The master's hard kill: runs the hooks, tells the workers, leaves the loop. */
 void bus_lifecycle_hard_kill(struct bus *bus);

@@ -29,9 +29,8 @@ static int set_up_modules(struct bus *bus)
         m->bus = bus;
         m->module = module;
         if (module->request) {
-            bus->handlers[bus->handler_count++] =
-                (struct lpm_handler){module->name, (uint16_t) i,
-                                     &bus->pools[conf_core_pool_of(bus->start->core, module->name)]};
+            bus->handlers[bus->handler_count++] = (struct lpm_handler){
+                module->name, (uint16_t)i, &bus->pools[conf_core_pool_of(bus->start->core, module->name)]};
         }
     }
     return 0;
@@ -70,21 +69,6 @@ static int set_up(struct bus *bus, struct error *err)
         return error_set(err, LPM_ENOMEM, "out of memory");
     }
     return 0;
-}
-
-/* What the events of this turn have made possible, once for all of them: requests are sent in batches, and a worker's
- * doorbell rings once. */
-static void end_turn(struct bus *bus)
-{
-    for (size_t i = 0; i < bus->pool_count; i++) {
-        struct bus_pool *pool = &bus->pools[i];
-
-        bus_pool_dispatch(pool);
-        for (size_t k = 0; k < pool->conf->count; k++) {
-            bus_worker_flush(&pool->workers[k]);
-        }
-    }
-    bus_lifecycle_drain(bus);
 }
 
 static void tear_down(struct bus *bus)
@@ -152,7 +136,7 @@ int bus_main(struct role_start *start)
     } else {
         bus.status = bus_lifecycle_init(&bus);
         while (bus.status == 0 && !bus.over && event_base_loop(bus.base, EVLOOP_ONCE) == 0) {
-            end_turn(&bus);
+            bus_lifecycle_end_turn(&bus);
         }
     }
     tear_down(&bus);

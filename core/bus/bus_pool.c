@@ -10,7 +10,7 @@
 
 /* Retry-After while nothing is known of the drain rate, and its bound. */
 #define RETRY_AFTER_UNKNOWN_MS 1000
-#define RETRY_AFTER_MAX_MS 60000
+#define RETRY_AFTER_MAX_MS     60000
 
 static void arm_age(struct bus_pool *pool);
 
@@ -21,7 +21,7 @@ static size_t request_bytes(const struct bus_request *req)
 
 static uint64_t age_limit(const struct bus_pool *pool)
 {
-    return (uint64_t) pool->conf->queue_timeout * CLOCK_NS_PER_MS;
+    return (uint64_t)pool->conf->queue_timeout * CLOCK_NS_PER_MS;
 }
 
 /* The request that has waited longest, or NULL. What came back from a dead worker stands at the head and is younger
@@ -50,8 +50,8 @@ static void on_age(evutil_socket_t fd, short what, void *arg)
     uint64_t now = clock_now();
     struct bus_request *req;
 
-    (void) fd;
-    (void) what;
+    (void)fd;
+    (void)what;
     pool->age_armed = false;
     while ((req = oldest(pool)) != NULL && now - req->queued_at >= age_limit(pool)) {
         bus_pool_remove(pool, req);
@@ -116,8 +116,8 @@ int bus_pool_admit(const struct bus_pool *pool, size_t bytes)
     if (pool->degraded && pool->alive == 0) {
         return LPM_ENOWORKER;
     }
-    if ((conf->queue_limit != LPM_NONE && pool->queued >= (uint64_t) conf->queue_limit) ||
-        (conf->queue_bytes != LPM_NONE && pool->queued_bytes + bytes > (uint64_t) conf->queue_bytes)) {
+    if ((conf->queue_limit != LPM_NONE && pool->queued >= (uint64_t)conf->queue_limit) ||
+        (conf->queue_bytes != LPM_NONE && pool->queued_bytes + bytes > (uint64_t)conf->queue_bytes)) {
         return LPM_EFULL;
     }
     return 0;
@@ -169,7 +169,7 @@ void bus_pool_dispatch(struct bus_pool *pool)
         w = &pool->workers[place];
         bus_pool_remove(pool, req);
         if (bus_worker_send(w, req) == 0) {
-            pool->last = (size_t) place;
+            pool->last = (size_t)place;
         } else {
             bus_pool_push_back(pool, req);
             pool->loads[place].ready = false; /* not in this turn */
@@ -196,7 +196,7 @@ int64_t bus_pool_retry_after(const struct bus_pool *pool)
     } else {
         ms = pool->queued * pool->done_average / CLOCK_NS_PER_MS;
     }
-    return ms < 1 ? 1 : ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : (int64_t) ms;
+    return ms < 1 ? 1 : ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : (int64_t)ms;
 }
 
 void bus_pool_refuse_all(struct bus_pool *pool, int error, const char *text)

@@ -12,15 +12,15 @@ struct bus_pool {
     const struct conf_pool *conf;
     size_t place;
     struct bus_worker *workers;
-    struct bus_load *loads; /* of the workers, side by side for dispatch */
-    size_t last;            /* the worker that got the last request */
-    unsigned alive;         /* workers that were forked and have not been reaped */
-    uint64_t degraded;      /* ns: no restart before; 0: not degraded */
+    struct bus_load *loads;            /* of the workers, side by side for dispatch */
+    size_t last;                       /* the worker that got the last request */
+    unsigned alive;                    /* workers that were forked and have not been reaped */
+    uint64_t degraded;                 /* ns: no restart before; 0: not degraded */
     const struct bus_worker *retiring; /* the one that is being replaced for its memory; NULL: none */
 
     struct list queue;
     size_t queued, queued_bytes;
-    struct event age;      /* queue_timeout of the oldest */
+    struct event age; /* queue_timeout of the oldest */
     bool age_armed;
     uint64_t last_done;    /* ns: the last completion */
     uint64_t done_average; /* ns between completions while requests waited; 0: not known */

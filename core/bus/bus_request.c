@@ -11,7 +11,7 @@
 #include "bus/bus_response.h"
 
 #define PAYLOAD_KEPT 4096
-#define TABLE_MIN 256
+#define TABLE_MIN    256
 
 static struct bus_request *make_record(struct bus *bus)
 {
@@ -28,7 +28,7 @@ static struct bus_request *make_record(struct bus *bus)
     }
     req = calloc(1, sizeof(*req));
     if (req) {
-        req->place = (uint32_t) bus->request_count;
+        req->place = (uint32_t)bus->request_count;
         list_init(&req->link);
         bus->requests[bus->request_count++] = req;
     }
@@ -115,7 +115,8 @@ void bus_request_finish(struct bus *bus, struct bus_request *req, int error, con
                         const struct bus_answer *answer, bool keep)
 {
     static const struct bus_answer nothing = {0, {"", 0}, {"", 0}};
-    struct lpm_response res = {{&bus->host, &req->module->owner}, error, text, req, answer ? answer : &nothing, 0};
+    struct lpm_response res = {{&bus->host, &req->module->owner}, error, text, req,
+                               answer ? answer : &nothing,        0};
     bool waited = req->waited;
 
     res.at = clock_now();
@@ -134,14 +135,14 @@ void bus_request_finish(struct bus *bus, struct bus_request *req, int error, con
 
 uint64_t bus_request_ticket(const struct bus_request *req)
 {
-    return (uint64_t) req->uses << 32 | req->place;
+    return (uint64_t)req->uses << 32 | req->place;
 }
 
 struct bus_request *bus_request_find(const struct bus *bus, uint64_t ticket)
 {
-    uint32_t place = (uint32_t) ticket;
+    uint32_t place = (uint32_t)ticket;
     struct bus_request *req = place < bus->request_count ? bus->requests[place] : NULL;
-    return req && req->waited && req->uses == (uint32_t) (ticket >> 32) ? req : NULL;
+    return req && req->waited && req->uses == (uint32_t)(ticket >> 32) ? req : NULL;
 }
 
 void bus_request_free_all(struct bus *bus)

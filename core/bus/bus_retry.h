@@ -8,11 +8,11 @@
 #include <stdint.h>
 
 struct bus_retry {
-    bool waited;    /* somebody still waits for the outcome */
-    bool started;   /* its handler had been called */
-    bool running;   /* its handler was running when the worker died: it is to blame */
-    int64_t left;   /* retries */
-    uint32_t kills; /* workers that it was to blame for, this one included */
+    bool waited;          /* somebody still waits for the outcome */
+    bool started;         /* its handler had been called */
+    bool running;         /* its handler was running when the worker died: it is to blame */
+    int64_t left;         /* retries */
+    uint32_t kills;       /* workers that it was to blame for, this one included */
     int64_t poison_after; /* so many are too many; below 0: no number is */
 };
 

@@ -12,7 +12,8 @@ struct boards_word {
     uint32_t unstarted, running;
 };
 
-static enum bus_retry_verdict judge(struct bus_worker *w, struct bus_request *req, const struct boards_word *board)
+static enum bus_retry_verdict judge(struct bus_worker *w, struct bus_request *req,
+                                    const struct boards_word *board)
 {
     struct bus_retry facts = {.waited = req->waited,
                               .started = w->seq - req->key.seq >= board->unstarted,
@@ -48,7 +49,9 @@ static void fail(struct bus_worker *w, struct bus_request *req)
     if (req->waited) {
         w->death.failed++;
     }
-    snprintf(text, sizeof(text), poison ? "%u workers died while they ran the request" : "the worker died while it had the request",
+    snprintf(text, sizeof(text),
+             poison ? "%u workers died while they ran the request"
+                    : "the worker died while it had the request",
              req->kills);
     bus_request_finish(w->pool->bus, req, LPM_EWORKER, text, NULL, false);
 }
@@ -96,8 +99,9 @@ void bus_settle_log(const struct bus_worker *w, int status)
     if (orderly) {
         return;
     }
-    log_write(w->pool->bus->log, LPM_LOG_WARN, "worker %s (pid %d) %s: %u requests requeued, %u retried, %u failed%s%s",
-              bus_worker_name(w, name, sizeof(name)), (int) w->pid, text_exit(status, end, sizeof(end)),
-              w->death.requeued, w->death.retried, w->death.failed, w->death.blamed[0] ? "; it ran request " : "",
-              w->death.blamed);
+    log_write(w->pool->bus->log, LPM_LOG_WARN,
+              "worker %s (pid %d) %s: %u requests requeued, %u retried, %u failed%s%s",
+              bus_worker_name(w, name, sizeof(name)), (int)w->pid, text_exit(status, end, sizeof(end)),
+              w->death.requeued, w->death.retried, w->death.failed,
+              w->death.blamed[0] ? "; it ran request " : "", w->death.blamed);
 }

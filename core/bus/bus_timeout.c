@@ -16,7 +16,7 @@ static void arm_kill_after(struct bus_request *req)
 {
     int64_t ms = req->handler->pool->conf->kill_after;
     if (ms != LPM_NONE) {
-        arm(req, (uint64_t) ms * CLOCK_NS_PER_MS);
+        arm(req, (uint64_t)ms * CLOCK_NS_PER_MS);
     }
 }
 
@@ -24,14 +24,16 @@ static void on_deadline(struct bus *bus, struct bus_request *req)
 {
     if (req->state == BUS_REQUEST_QUEUED) {
         bus_pool_remove(req->handler->pool, req);
-        bus_request_finish(bus, req, LPM_ETIMEDOUT, "the deadline passed before a worker was free", NULL, false);
+        bus_request_finish(bus, req, LPM_ETIMEDOUT, "the deadline passed before a worker was free", NULL,
+                           false);
         return;
     }
     req->overdue = true;
     arm_kill_after(req);
     if (req->waited) {
         bus_worker_tell(req->worker, FRAME_CANCEL, req);
-        bus_request_finish(bus, req, LPM_ETIMEDOUT, "the deadline passed before there was an answer", NULL, true);
+        bus_request_finish(bus, req, LPM_ETIMEDOUT, "the deadline passed before there was an answer", NULL,
+                           true);
     }
 }
 
@@ -42,13 +44,15 @@ static void on_kill_after(struct bus *bus, struct bus_request *req)
 
     if (channel_running(w->channel) == req->key.seq) {
         log_write(bus->log, LPM_LOG_ERROR,
-                  "worker %s (pid %d): the handler of module \"%s\" still runs request %s, %lld ms after its timeout",
-                  bus_worker_name(w, name, sizeof(name)), (int) w->pid, req->handler->name, req->id,
-                  (long long) w->pool->conf->kill_after);
+                  "worker %s (pid %d): the handler of module \"%s\" still runs request %s, %lld ms after its "
+                  "timeout",
+                  bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id,
+                  (long long)w->pool->conf->kill_after);
         bus_worker_kill(w, "its handler does not come back");
     } else if (bus_worker_has_started(w, req)) {
-        log_write(bus->log, LPM_LOG_WARN, "worker %s (pid %d): module \"%s\" has not answered request %s: taken from it",
-                  bus_worker_name(w, name, sizeof(name)), (int) w->pid, req->handler->name, req->id);
+        log_write(bus->log, LPM_LOG_WARN,
+                  "worker %s (pid %d): module \"%s\" has not answered request %s: taken from it",
+                  bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id);
         bus_worker_tell(w, FRAME_ABANDON, req);
     } else {
         arm_kill_after(req); /* it stands behind another in that worker, whose own limit will tell */
@@ -60,8 +64,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct bus_request *req = arg;
     struct bus *bus = req->module->bus;
 
-    (void) fd;
-    (void) what;
+    (void)fd;
+    (void)what;
     if (req->overdue) {
         on_kill_after(bus, req);
     } else {

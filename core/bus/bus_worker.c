@@ -16,6 +16,9 @@
 #include "bus/bus_settle.h"
 #include "os/os_proc.h"
 
+/* A worker that has had so many requests is replaced, so that their numbers never start again. */
+#define SEQ_LAST (UINT32_MAX - 2 * FRAME_SLOT_MAX)
+
 /* Messages of one worker in one turn of the loop. */
 #define TURN_MESSAGES 64
 
@@ -32,7 +35,7 @@ int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
     w->slots = calloc(w->slot_count, sizeof(struct bus_request *));
     w->free_slots = calloc(w->slot_count, sizeof(*w->free_slots));
     pool->loads[index].concurrency = pool->conf->concurrency;
-    pool->loads[index].limit = pool->conf->rss_limit == LPM_NONE ? 0 : (uint64_t) pool->conf->rss_limit;
+    pool->loads[index].limit = pool->conf->rss_limit == LPM_NONE ? 0 : (uint64_t)pool->conf->rss_limit;
     return w->slots && w->free_slots ? 0 : LPM_ENOMEM;
 }
 
@@ -96,7 +99,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     w->state = BUS_WORKER_STARTING;
     if (channel_new_bus(&w->channel, fd, &err) != 0) {
         log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d): %s", bus_worker_name(w, name, sizeof(name)),
-                  (int) w->pid, err.text);
+                  (int)w->pid, err.text);
         bus_worker_kill(w, "it has no channel");
         return;
     }
@@ -123,8 +126,8 @@ void bus_worker_kill(struct bus_worker *w, const char *why)
     if (w->state == BUS_WORKER_GONE || w->state == BUS_WORKER_ABSENT) {
         return;
     }
-    log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d) is killed: %s", bus_worker_name(w, name, sizeof(name)),
-              (int) w->pid, why);
+    log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d) is killed: %s",
+              bus_worker_name(w, name, sizeof(name)), (int)w->pid, why);
     bus_lifecycle_tell_master(bus, CONTROL_WORKER_KILL, w);
     end_channel(w);
     /* This may be the end of a turn, and its requests want another one. */
@@ -144,13 +147,18 @@ void bus_worker_look(struct bus_worker *w)
         bus_worker_kill(w, "its board says that it started what it did not get");
         return;
     }
+    if (w->seq > SEQ_LAST) {
+        bus_worker_leave(w);
+        return;
+    }
     load->running = channel_running(w->channel) != 0;
     load->ready = true;
 }
 
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req)
 {
-    uint32_t unstarted = bus_retry_unstarted(w->seq, channel_started(w->channel), w->pool->loads[w->index].in_flight);
+    uint32_t unstarted =
+        bus_retry_unstarted(w->seq, channel_started(w->channel), w->pool->loads[w->index].in_flight);
     return w->seq - req->key.seq >= unstarted;
 }
 
@@ -230,8 +238,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct bus_worker *w = arg;
 
-    (void) fd;
-    (void) what;
+    (void)fd;
+    (void)what;
     w->blocked = false;
     bus_worker_flush(w);
 }
@@ -390,8 +398,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     struct bus_worker *w = arg;
     int rc = receive(w, TURN_MESSAGES);
 
-    (void) fd;
-    (void) what;
+    (void)fd;
+    (void)what;
     if (rc == LPM_EIO) {
         /* Dead, or alive without a channel: the master sees to it that it is dead. */
         bus_lifecycle_tell_master(w->pool->bus, CONTROL_WORKER_KILL, w);

@@ -20,9 +20,9 @@ struct bus_worker {
     struct bus_pool *pool;
     size_t index;
     enum bus_worker_state state;
-    bool busy;           /* said BUSY */
-    bool was_ready;      /* this place has been ready once: counts for online */
-    bool sent_home;      /* SOFT_KILL is out */
+    bool busy;      /* said BUSY */
+    bool was_ready; /* this place has been ready once: counts for online */
+    bool sent_home; /* SOFT_KILL is out */
     uint32_t incarnation;
     pid_t pid;
     struct channel *channel;
@@ -35,9 +35,9 @@ struct bus_worker {
     uint32_t *free_slots;
     uint32_t free_count, slot_count;
 
-    int statm;         /* os_proc_open() */
-    uint64_t baseline; /* pressure at its first READY */
-    uint64_t last_event; /* ns: when the last one was answered */
+    int statm;                 /* os_proc_open() */
+    uint64_t baseline;         /* pressure at its first READY */
+    uint64_t last_event;       /* ns: when the last one was answered */
     unsigned done, over_limit; /* answered since the last look at its memory; looks in a row over the limit */
 
     struct { /* what its death did, for one line in the log */

@@ -4,8 +4,8 @@
 #include "conf/conf_core.h"
 
 #define SECOND      INT64_C(1000)
-#define DAY         (24 * 60 * 60 * SECOND)
-#define YEAR        (365 * DAY)
+#define DAY         (SECOND * 60 * 60 * 24)
+#define YEAR        (DAY * 365)
 #define KIB         INT64_C(1024)
 #define GIB         (KIB * KIB * KIB)
 #define COUNT_MAX   1024
@@ -88,8 +88,8 @@ const lpm_directive conf_core_directives[] = {
     {.name = "queue_bytes",
      .context = "request",
      .type = LPM_CONF_SIZE,
-     .min = 64 * KIB,
-     .max = 1024 * GIB,
+     .min = KIB * 64,
+     .max = GIB * 1024,
      .value = "256m",
      .help = "how many bytes the requests in a pool's queue may hold"},
     {.name = "queue_timeout",
@@ -143,7 +143,7 @@ const lpm_directive conf_core_directives[] = {
      .type = LPM_CONF_SIZE,
      .flags = LPM_CONF_MINUS_ONE,
      .min = KIB * KIB,
-     .max = 1024 * GIB,
+     .max = GIB * 1024,
      .value = "-1",
      .help = "how much memory a worker may hold"},
     {.name = "ready_timeout",

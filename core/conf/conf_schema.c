@@ -18,9 +18,11 @@ struct guess {
     size_t distance; /* of the best; at first, what is too far */
 };
 
+/* A third of the word may be wrong, and one letter of a short one. */
 static struct guess guess_begin(const char *found)
 {
-    return (struct guess){.found = found, .distance = 2 + strlen(found) / 4};
+    size_t wrong = strlen(found) / 3;
+    return (struct guess){.found = found, .distance = 1 + (wrong > 0 ? wrong : 1)};
 }
 
 static void guess_try(struct guess *guess, const char *word)
@@ -75,10 +77,10 @@ static const lpm_directive *next_row(const struct conf_schema *schema, size_t *t
     return row;
 }
 
-#define EACH_ROW(row, schema)                                                  \
-    size_t row##_table = 0;                                                    \
-    for (const lpm_directive *row = next_row(schema, &row##_table, NULL); row; \
-         row = next_row(schema, &row##_table, row))
+#define EACH_ROW(row, schema)                                                    \
+    size_t row##_table = 0;                                                      \
+    for (const lpm_directive *row = next_row((schema), &row##_table, NULL); row; \
+         row = next_row((schema), &row##_table, row))
 
 static int unknown(const struct conf_schema *schema, const struct lpm_conf *node, struct error *err)
 {
@@ -215,11 +217,12 @@ static int check_value(const struct conf_schema *schema, struct lpm_conf *node, 
     }
     conf_tree_error(node, err, "\"%s\" expects %s, found \"%s\"", node->name,
                     conf_value_expected(row, result, expected, sizeof(expected)), text);
-    while (conf_value_next_word(&words, word, sizeof(word))) {
-        if (text_distance(text, word) < 2 + strlen(text) / 4) {
-            conf_tree_hint(err, "did you mean \"%s\"?", word);
-            break;
-        }
+    struct guess guess = guess_begin(text);
+    while (guess.best == NULL && conf_value_next_word(&words, word, sizeof(word))) {
+        guess_try(&guess, word);
+    }
+    if (guess.best) {
+        conf_tree_hint(err, "did you mean \"%s\"?", guess.best);
     }
     return LPM_ECONF;
 }

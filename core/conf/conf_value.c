@@ -134,10 +134,10 @@ enum conf_value_result conf_value_parse(const lpm_directive *row, const char *te
 static const char *write_number(uint32_t type, int64_t n, char *room, size_t size)
 {
     const struct unit *unit = type == LPM_CONF_SIZE ? sizes : type == LPM_CONF_TIME ? times : none;
-    while (n % unit->factor != 0 || (n == 0 && unit[1].name)) {
+    while (n % unit->factor != 0) {
         unit++;
     }
-    snprintf(room, size, "%" PRId64 "%s", n / unit->factor, unit->name);
+    snprintf(room, size, "%" PRId64 "%s", n / unit->factor, n ? unit->name : "");
     return room;
 }
 

@@ -82,8 +82,9 @@ static void *request_context(const lpm_request *req)
 
 static int misuse(const lpm_request *req, const char *call)
 {
-    log_write(req->owner->worker->log, LPM_LOG_ERROR, "module \"%s\": %s() on request %s, which was answered already",
-              req->owner->module->name, call, req->frame.id);
+    log_write(req->owner->worker->log, LPM_LOG_ERROR,
+              "module \"%s\": %s() on request %s, which was answered already", req->owner->module->name, call,
+              req->frame.id);
     return LPM_EDONE;
 }
 

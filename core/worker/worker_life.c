@@ -5,7 +5,7 @@
 
 #include "worker/worker_output.h"
 
-#define EACH_MODULE(m, w)                                                                                              \
+#define EACH_MODULE(m, w) \
     for (struct lpm_worker *m = (w)->modules, *m##_end = m + (w)->loader.count; m < m##_end; m++)
 
 int worker_life_init(struct worker *w)
@@ -14,8 +14,8 @@ int worker_life_init(struct worker *w)
     {
         int rc = m->here && m->module->worker_init ? m->module->worker_init(m) : 0;
         if (rc != 0) {
-            log_write(w->log, LPM_LOG_ERROR, "module \"%s\": worker_init returned %d, expected 0", m->module->name,
-                      rc);
+            log_write(w->log, LPM_LOG_ERROR, "module \"%s\": worker_init returned %d, expected 0",
+                      m->module->name, rc);
             return ROLE_EXIT_INIT;
         }
     }

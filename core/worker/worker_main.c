@@ -41,7 +41,9 @@ static int act(struct worker *w, struct channel_message *message)
 {
     struct frame frame;
     const char *why;
-    enum policy_phase phase = w->draining ? POLICY_DRAINING : w->said_ready ? POLICY_SERVING : POLICY_STARTING;
+    enum policy_phase phase = w->draining     ? POLICY_DRAINING
+                              : w->said_ready ? POLICY_SERVING
+                                              : POLICY_STARTING;
 
     if (frame_decode(&frame, message->data, message->len, &why) != 0 ||
         !policy_frame(POLICY_BUS, phase, frame.type)) {
@@ -85,8 +87,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     const char *why = "a message that cannot be";
     int rc = 0;
 
-    (void) fd;
-    (void) what;
+    (void)fd;
+    (void)what;
     for (int i = 0; i < TURN_FRAMES && !w->over; i++) {
         rc = channel_next(w->channel, &message, &why);
         if (rc <= 0) {

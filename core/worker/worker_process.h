@@ -36,8 +36,8 @@ struct lpm_request {
     void *context;
     struct frame frame; /* points into `message` */
     struct channel_message message;
-    int status;     /* ":status" of the answer; 0: none was given */
-    char *headers;  /* of the answer, encoded; the room is kept for the next request */
+    int status;    /* ":status" of the answer; 0: none was given */
+    char *headers; /* of the answer, encoded; the room is kept for the next request */
     size_t headers_len, headers_room, header_count;
 };
 
@@ -54,8 +54,8 @@ struct worker {
     lpm_host host;
     struct lpm_worker *modules; /* one for each of the loader */
 
-    struct list open;           /* requests that wait for their answer, oldest first */
-    struct list idle;           /* objects to use again, longest unused first */
+    struct list open; /* requests that wait for their answer, oldest first */
+    struct list idle; /* objects to use again, longest unused first */
     size_t open_count, idle_count;
     struct lpm_request **slots; /* by frame_key.slot */
     size_t slot_count;

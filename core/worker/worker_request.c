@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "worker/worker_output.h"
 
-#define IDLE_MIN 64 /* so many objects rest before one is used again */
-#define HEADERS_MAX (64u * 1024)
+#define IDLE_MIN     64 /* so many objects rest before one is used again */
+#define HEADERS_MAX  (64u * 1024)
 #define HEADERS_KEPT 4096
 
 static struct lpm_request *take_object(struct worker *w)
