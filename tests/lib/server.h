@@ -17,6 +17,24 @@
 #define SERVER_START_MS  20000 /* generous: the machine may be slow, and sanitizers slower */
 #define SERVER_STOP_MS   20000
 
+/* Everything is slower under AddressSanitizer. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SERVER_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SERVER_SANITIZED 1
+#endif
+#endif
+
+/* The modules that most tests want, for the head of a configuration. */
+#define SERVER_MODULES                   \
+    "load_module modules/lpm_http.so;\n" \
+    "load_module modules/lpm_echo.so;\n" \
+    "load_module modules/lpm_hello.so;\n"
+
+/* The place of the only test module. */
+#define SERVER_MISDEED "load_module tmodules/misdeed.so;\n"
+
 struct server {
     char prefix[4096]; /* absolute */
     pid_t pid;         /* the master, 0: it does not run */
