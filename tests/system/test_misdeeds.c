@@ -301,9 +301,20 @@ static void test_all_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_crash),       TEST(test_abort),          TEST(test_started_post_is_not_repeated),
-        TEST(test_poison),      TEST(test_loop),           TEST(test_never_responds),
-        TEST(test_late),        TEST(test_responds_twice), TEST(test_leaks),
+        TEST(test_crash),
+        TEST(test_abort),
+        TEST(test_exit),
+        TEST(test_rubbish),
+        TEST(test_closes_all),
+        TEST(test_crash_in_a_timer),
+        TEST(test_started_post_is_not_repeated),
+        TEST(test_poison),
+        TEST(test_loop),
+        TEST(test_never_responds),
+        TEST(test_late),
+        TEST(test_responds_twice),
+        TEST(test_used_after_the_answer),
+        TEST(test_leaks),
         TEST(test_all_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
