@@ -5,9 +5,6 @@
 #include "client.h"
 
 #include <stdarg.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -20,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fail.h"
 #include "wait.h"
 
 int client_try_open(struct client *c, int port)
@@ -55,7 +53,7 @@ void client_open(struct client *c, int port)
     int error = client_try_open(c, port);
 
     if (error != 0) {
-        fail_msg("cannot connect to port %d: %s", port, strerror(error));
+        fail_test("cannot connect to port %d: %s", port, strerror(error));
     }
 }
 
@@ -134,12 +132,12 @@ static int client_more(struct client *c, uint64_t deadline)
     if (c->in_size - c->in_len < 65536) {
         char *larger = realloc(c->in, c->in_size = c->in_size * 2 + 131072);
         if (larger == NULL) {
-            fail_msg("no memory");
+            fail_test("no memory");
         }
         c->in = larger;
     }
     if (!wait_fd(c->fd, POLLIN, deadline)) {
-        fail_msg("no answer in time; so far: %.*s", (int)(c->in_len < 2000 ? c->in_len : 2000), c->in);
+        fail_test("no answer in time; so far: %.*s", (int)(c->in_len < 2000 ? c->in_len : 2000), c->in);
     }
     n = recv(c->fd, c->in + c->in_len, c->in_size - c->in_len - 1, 0);
     if (n <= 0) {
@@ -163,7 +161,7 @@ static void client_append(struct response *r, const char *data, size_t len)
     char *larger = realloc(r->body, r->len + len + 1);
 
     if (larger == NULL) {
-        fail_msg("no memory");
+        fail_test("no memory");
     }
     r->body = larger;
     memcpy(r->body + r->len, data, len);
@@ -218,6 +216,7 @@ static bool client_take_head(struct client *c, struct response *r, uint64_t dead
 {
     char *end;
     size_t len;
+    int status;
 
     while (c->in_len == 0 || (end = memmem(c->in, c->in_len, "\r\n\r\n", 4)) == NULL) {
         if (client_more(c, deadline) == 0) {
@@ -226,9 +225,10 @@ static bool client_take_head(struct client *c, struct response *r, uint64_t dead
     }
     len = (size_t)(end + 2 - c->in);
     r->head = strndup(c->in, len);
-    if (r->head == NULL || sscanf(r->head, "HTTP/1.1 %3d", &r->status) != 1) {
+    if (r->head == NULL || sscanf(r->head, "HTTP/1.1 %3d", &status) != 1) {
         return false;
     }
+    r->status = status;
     client_take(c, len + 2);
     return true;
 }

@@ -3,12 +3,9 @@
  */
 #include "crowd.h"
 
-#include <stdarg.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <string.h>
 
+#include "fail.h"
 #include "wait.h"
 
 void crowd_open(struct crowd *crowd, int port)
@@ -30,7 +27,7 @@ void crowd_send(struct crowd *crowd)
 {
     for (size_t i = 0; i < CROWD_SIZE; i++) {
         if (!client_request(&crowd->clients[i], "GET", "/hello", "", "", 0)) {
-            fail_msg("innocent connection %zu was closed", i);
+            fail_test("innocent connection %zu was closed", i);
         }
     }
 }
@@ -41,8 +38,8 @@ void crowd_check(struct crowd *crowd)
         struct response r;
         client_read(&crowd->clients[i], &r, CLIENT_MS);
         if (r.status != 200 || r.broken || strcmp(r.body, "hello\n") != 0) {
-            fail_msg("an innocent request, after %zu good ones, got %d: %s", crowd->answered, r.status,
-                     r.body);
+            fail_test("an innocent request, after %zu good ones, got %d: %s", crowd->answered, r.status,
+                      r.body);
         }
         client_forget(&r);
         crowd->answered++;
@@ -55,7 +52,7 @@ void crowd_until(struct crowd *crowd, struct client *c, int timeout_ms)
 
     do {
         if (wait_left(deadline) == 0) {
-            fail_msg("no answer within %d ms", timeout_ms);
+            fail_test("no answer within %d ms", timeout_ms);
         }
         crowd_send(crowd);
         crowd_check(crowd);

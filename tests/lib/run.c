@@ -4,11 +4,6 @@
  */
 #include "run.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fail.h"
 #include "wait.h"
 
 /* All that is in the file, from its beginning (also of those in /proc, which have no size); closes it. */
@@ -69,7 +65,7 @@ void run_start(struct run *run, const char *const *argv)
     run->out_fd = memfd_create("stdout", MFD_CLOEXEC);
     run->err_fd = memfd_create("stderr", MFD_CLOEXEC);
     if (run->out_fd < 0 || run->err_fd < 0) {
-        fail_msg("memfd_create: %s", strerror(errno));
+        fail_test("memfd_create: %s", strerror(errno));
     }
     run->pid = fork();
     if (run->pid == 0) {
@@ -77,7 +73,7 @@ void run_start(struct run *run, const char *const *argv)
     }
     run->pidfd = wait_open(run->pid);
     if (run->pid < 0 || run->pidfd < 0) {
-        fail_msg("cannot start %s: %s", argv[0], strerror(errno));
+        fail_test("cannot start %s: %s", argv[0], strerror(errno));
     }
 }
 
@@ -93,7 +89,7 @@ void run_finish(struct run *run, int timeout_ms)
     run->out = run_take_text(run->out_fd);
     run->err = run_take_text(run->err_fd);
     if (run->out == NULL || run->err == NULL) {
-        fail_msg("no memory");
+        fail_test("no memory");
     }
 }
 

@@ -5,9 +5,6 @@
 #include "server.h"
 
 #include <stdarg.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fail.h"
 #include "wait.h"
 
 #define SERVER_ARGS_MAX 16
@@ -35,7 +33,7 @@ const char *server_path(const struct server *s, const char *name, char *room, si
     int n = snprintf(room, size, "%s/%s", s->prefix, name);
 
     if (n < 0 || (size_t)n >= size) {
-        fail_msg("the path of %s is too long", name);
+        fail_test("the path of %s is too long", name);
     }
     return room;
 }
@@ -45,7 +43,7 @@ static void server_link(const struct server *s, const char *target, const char *
     char path[4200];
 
     if (symlink(target, server_path(s, name, path, sizeof(path))) < 0) {
-        fail_msg("%s: %s", path, strerror(errno));
+        fail_test("%s: %s", path, strerror(errno));
     }
 }
 
@@ -54,7 +52,7 @@ static void server_mkdir(const struct server *s, const char *name)
     char path[4200];
 
     if (mkdir(server_path(s, name, path, sizeof(path)), 0755) < 0) {
-        fail_msg("%s: %s", path, strerror(errno));
+        fail_test("%s: %s", path, strerror(errno));
     }
 }
 
@@ -67,7 +65,7 @@ static void server_open_log(struct server *s, const char *name)
     s->log_fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     s->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (s->log_fd < 0 || s->notify < 0 || inotify_add_watch(s->notify, path, IN_MODIFY) < 0) {
-        fail_msg("%s: %s", path, strerror(errno));
+        fail_test("%s: %s", path, strerror(errno));
     }
     s->log_len = s->mark = 0;
     s->log[0] = '\0';
@@ -79,12 +77,12 @@ struct server *server_new(void)
     char here[3900];
 
     if (s == NULL || (s->log = malloc(s->log_size = 65536)) == NULL || getcwd(here, sizeof(here)) == NULL) {
-        fail_msg("no memory");
+        fail_test("no memory");
     }
     s->pidfd = -1;
     snprintf(s->prefix, sizeof(s->prefix), "%s/lpm.XXXXXX", here);
     if (mkdtemp(s->prefix) == NULL || chmod(s->prefix, 0755) < 0) {
-        fail_msg("%s: %s", s->prefix, strerror(errno));
+        fail_test("%s: %s", s->prefix, strerror(errno));
     }
     server_mkdir(s, "conf");
     server_mkdir(s, "logs");
@@ -155,7 +153,7 @@ void server_write(const struct server *s, const char *name, const char *text)
     FILE *f = fopen(server_path(s, name, path, sizeof(path)), "we");
 
     if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0) {
-        fail_msg("%s: %s", path, strerror(errno));
+        fail_test("%s: %s", path, strerror(errno));
     }
 }
 
@@ -170,7 +168,7 @@ void server_conf(struct server *s, const char *fmt, ...)
     n = vsnprintf(text + head, sizeof(text) - head, fmt, args);
     va_end(args);
     if (n < 0 || (size_t)n >= sizeof(text) - head) {
-        fail_msg("the configuration is too long");
+        fail_test("the configuration is too long");
     }
     server_write(s, "conf/lpm.conf", text);
 }
@@ -178,12 +176,12 @@ void server_conf(struct server *s, const char *fmt, ...)
 /* -- The log ------------------------------------------------------------------------------------------- */
 
 /* Fails the test with the last part of the log. */
-static void server_fail(const struct server *s, const char *what, const char *text)
+static void __attribute__((noreturn)) server_fail(const struct server *s, const char *what, const char *text)
 {
     const char *from = s->log_len > 6000 ? s->log + s->log_len - 6000 : s->log;
 
     print_message("---- the end of lpm's log\n%s---- end\n", from);
-    fail_msg("%s%s", what, text);
+    fail_test("%s%s", what, text);
 }
 
 /* Reads what has been written since the last time. */
@@ -199,7 +197,7 @@ static void server_read_log(struct server *s)
         if (s->log_len + 1 == s->log_size) {
             char *larger = realloc(s->log, s->log_size * 2);
             if (larger == NULL) {
-                fail_msg("no memory");
+                fail_test("no memory");
             }
             s->log = larger;
             s->log_size *= 2;
@@ -311,7 +309,7 @@ static void server_launch_args(struct server *s, va_list args)
     s->pidfd = wait_open(s->pid);
     s->ours = true;
     if (s->pid < 0 || s->pidfd < 0) {
-        fail_msg("cannot start lpm: %s", strerror(errno));
+        fail_test("cannot start lpm: %s", strerror(errno));
     }
 }
 
@@ -365,7 +363,7 @@ void server_adopt(struct server *s)
     char *text = run_read_file(server_path(s, "run/lpm.pid", path, sizeof(path)));
 
     if (text == NULL || (s->pid = atoi(text)) <= 0 || (s->pidfd = wait_open(s->pid)) < 0) {
-        fail_msg("%s names no process: %s", path, text == NULL ? strerror(errno) : text);
+        fail_test("%s names no process: %s", path, text == NULL ? strerror(errno) : text);
     }
     free(text);
     s->ours = false;
@@ -377,7 +375,7 @@ void server_adopt(struct server *s)
 int server_port(const struct server *s)
 {
     if (s->port_count == 0) {
-        fail_msg("lpm listens nowhere");
+        fail_test("lpm listens nowhere");
     }
     return s->ports[0];
 }
@@ -387,7 +385,7 @@ int server_port(const struct server *s)
 void server_signal(const struct server *s, int number)
 {
     if (s->pid <= 0 || kill(s->pid, number) < 0) {
-        fail_msg("cannot signal the master: it is not there");
+        fail_test("cannot signal the master: it is not there");
     }
 }
 
@@ -417,7 +415,7 @@ void server_check_clean(struct server *s)
     struct dirent *entry;
 
     if (dir == NULL) {
-        fail_msg("%s: %s", path, strerror(errno));
+        fail_test("%s: %s", path, strerror(errno));
     }
     while ((entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] != '.') {
@@ -508,7 +506,7 @@ pid_t server_pid(const struct server *s, const char *role)
     size_t count = server_pids(s, role, pids, SERVER_PIDS_MAX);
 
     if (count != 1) {
-        fail_msg("%zu processes are \"lpm: %s\", expected one", count, role);
+        fail_test("%zu processes are \"lpm: %s\", expected one", count, role);
     }
     return pids[0];
 }

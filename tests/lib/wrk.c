@@ -3,13 +3,11 @@
  */
 #include "wrk.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "fail.h"
 
 void wrk_start(struct wrk *w, int port, const char *target, int connections, int seconds, const char *script)
 {
@@ -67,7 +65,7 @@ void wrk_finish(struct wrk *w)
     run_finish(&w->run, w->seconds * 1000 + 30000);
     rate = strstr(w->run.out, "Requests/sec:");
     if (run_exit(&w->run) != 0 || rate == NULL) {
-        fail_msg("wrk failed (status %#x): %s%s", (unsigned)w->run.status, w->run.out, w->run.err);
+        fail_test("wrk failed (status %#x): %s%s", (unsigned)w->run.status, w->run.out, w->run.err);
     }
     w->rate = strtod(rate + strlen("Requests/sec:"), NULL);
     w->p50 = wrk_time(w, "     50% ");

@@ -161,7 +161,7 @@ static void check_gone(int *pidfds, size_t count, uint64_t deadline)
 static void test_master(void **state)
 {
     struct server *s = *state;
-    int pidfds[SERVER_PIDS_MAX];
+    int pidfds[SERVER_PIDS_MAX] = {0};
     size_t count;
 
     start_two(s, "worker { count 2; }");
@@ -180,7 +180,7 @@ static void test_master(void **state)
 static void test_master_while_starting(void **state)
 {
     struct server *s = *state;
-    int pidfds[SERVER_PIDS_MAX];
+    int pidfds[SERVER_PIDS_MAX] = {0};
 
     server_conf(s, SERVER_MODULES "worker { count 4; }\n"
                                   "http { listen 127.0.0.1:0; location / { handler hello; } }\n");
@@ -205,7 +205,7 @@ static void test_bus(void **state)
     enum { CLIENTS = 20 };
     struct server *s = *state;
     struct client clients[CLIENTS];
-    int workers[SERVER_PIDS_MAX], bus[SERVER_PIDS_MAX], port;
+    int workers[SERVER_PIDS_MAX] = {0}, bus[SERVER_PIDS_MAX] = {0}, port;
     size_t count;
 
     start_two(s, "worker { count 2; }");
