@@ -145,6 +145,37 @@ const struct loader_module *loader_find(const struct loader *loader, const char 
     return NULL;
 }
 
+static const lpm_directive *find_row(const lpm_directive *rows, const lpm_directive *wanted)
+{
+    for (; rows->name; rows++) {
+        if (strcmp(rows->name, wanted->name) == 0 && strcmp(rows->context, wanted->context) == 0) {
+            return rows;
+        }
+    }
+    return NULL;
+}
+
+/* A directive that two have declared would be checked by the one and read by the other. */
+static int check_owners(const struct conf_table *tables, size_t count, struct error *err)
+{
+    for (size_t i = 1; i < count; i++) {
+        for (const lpm_directive *row = tables[i].rows; row->name; row++) {
+            size_t first = 0;
+            while (!find_row(tables[first].rows, row)) {
+                first++;
+            }
+            if (first < i) {
+                return error_set(
+                    err, LPM_ECONF,
+                    "module \"%s\" declares the directive \"%s\" in \"%s\", which is %s%s%s already",
+                    tables[i].owner, row->name, row->context, first ? "that of module \"" : "one of the ",
+                    tables[first].owner, first ? "\"" : "");
+            }
+        }
+    }
+    return 0;
+}
+
 /* The core's table and those of the modules, over the whole tree. */
 static int check_tree(const struct loader *loader, struct conf_tree *tree, struct error *err)
 {
@@ -168,7 +199,10 @@ static int check_tree(const struct loader *loader, struct conf_tree *tree, struc
             handlers[schema.handler_count++] = module->name;
         }
     }
-    rc = conf_schema_check(tree, &schema, err);
+    rc = check_owners(tables, schema.table_count, err);
+    if (!rc) {
+        rc = conf_schema_check(tree, &schema, err);
+    }
 out:
     free(tables);
     free(handlers);

@@ -47,8 +47,8 @@ const struct loader_module *loader_find(const struct loader *loader, const char 
  * (see conf_tree_bind) and runs the modules' conf hooks. `owner` begins with a struct loader_owner. What a hook
  * reported with lpm_conf_error(), or its mere refusal, is in `err`. 0, LPM_ECONF or LPM_ENOMEM.
  */
-int loader_configure(const struct loader *loader, struct conf_tree *tree, const lpm_host *host, const void *owner,
-                     struct error *err);
+int loader_configure(const struct loader *loader, struct conf_tree *tree, const lpm_host *host,
+                     const void *owner, struct error *err);
 
 /* What the owner of every handle of a process begins with. */
 struct loader_owner {
