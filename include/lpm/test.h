@@ -597,7 +597,7 @@ static inline lpm_request *lpm_test_request(lpm_test *t, const void *data, size_
 
     memset(r, 0, sizeof(*r));
     r->handle = t->worker;
-    r->id = (char *) lpm_test_alloc(NULL, 37);
+    r->id = (char *)lpm_test_alloc(NULL, 37);
     snprintf(r->id, 37, "00000000-0000-4000-8000-%012u", ++t->request_count);
     r->data = lpm_test_copy(data, len);
     r->len = len;
