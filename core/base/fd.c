@@ -18,7 +18,9 @@ void fd_keep_only(int *keep, size_t count)
 {
     unsigned first = 3;
 
-    qsort(keep, count, sizeof(*keep), compare);
+    if (count > 0) { /* qsort() must not see NULL */
+        qsort(keep, count, sizeof(*keep), compare);
+    }
     for (size_t i = 0; i < count; i++) {
         if (keep[i] < (int) first) {
             continue;

@@ -61,6 +61,9 @@ void log_write_args(const struct log *log, int level, const char *prefix, const 
     used += (size_t) snprintf(line + used, sizeof(line) - used, ".%03ld [%s] %ld %s: %s%s", now.tv_nsec / 1000000,
                               log_level_name(level), (long) getpid(), log->who, prefix ? prefix : "",
                               prefix ? ": " : "");
+    if (used >= sizeof(line)) { /* a prefix that fills the line */
+        used = sizeof(line) - 1;
+    }
     vsnprintf(line + used, sizeof(line) - used, fmt, args);
     text_clean(line);
     used = strlen(line);

@@ -11,12 +11,15 @@
 /*
  * Binds and listens, non-blocking, close-on-exec. `address`: PORT, *:PORT, HOST:PORT (a numeric IPv4 address, or
  * a name that resolves), [IPV6]:PORT, unix:PATH. `backlog`: -1 for the system's maximum.
- * Port 0 takes a free one. A socket file that nobody listens on is replaced. `bound` (size bytes) receives the
- * address as bound, for the log. 0 with `*fd`, LPM_ECONF (malformed) or LPM_EIO; the text says the address and why.
+ * Port 0 takes a free one. Of the addresses of a name, the first IPv4 one is taken, or else the first IPv6 one.
+ * A socket file that nobody listens on is replaced; the new one is open to everybody (0666).
+ * `bound` (size bytes) receives the address as bound, for the log. 0 with `*fd`, LPM_ECONF (malformed) or LPM_EIO; the text says the address and why.
  */
 int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err);
 
-/* Closes, and removes the file of a unix: address if it is ours. `fd` is set to -1. */
+/* For the process that bound it, once nobody shall accept from it any more. Closes; a unix: address refuses from
+ * then on, in every process that has a copy of `fd`, and its file is removed unless somebody else listens there
+ * by now. `fd` is set to -1. */
 void os_listen_close(int *fd, const char *address);
 
 /* Checks the form of an address without touching anything. 0 or LPM_ECONF. */

@@ -1,0 +1,314 @@
+/*
+ * Listening sockets. Runs in the master; each failure says the address and why.
+ */
+#include "os/os_listen.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <lpm/module.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define FORMS       "PORT, *:PORT, HOST:PORT, [IPV6]:PORT or unix:PATH"
+#define BACKLOG_MAX 65535 /* the system cuts it to net.core.somaxconn */
+
+enum kind { KIND_ADDRESS, KIND_NAME, KIND_UNIX };
+
+/* An address, taken apart. */
+struct target {
+    enum kind kind;
+    char host[256]; /* KIND_NAME: still to be resolved, to `port` */
+    char port[16];
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } addr;
+    socklen_t len;
+};
+
+/* -- From text ---------------------------------------------------------------------------------------- */
+
+static int malformed(struct error *err, const char *address, const char *why)
+{
+    return error_set(err, LPM_ECONF, "invalid address \"%s\": %s; expected " FORMS, address, why);
+}
+
+/* 0..65535, or -1. */
+static int parse_port(const char *text)
+{
+    size_t len = strspn(text, "0123456789");
+    if (len == 0 || len > 5 || text[len] != '\0') {
+        return -1;
+    }
+    long port = strtol(text, NULL, 10);
+    return port <= 65535 ? (int)port : -1;
+}
+
+static int parse_unix(struct target *t, const char *address, const char *path, struct error *err)
+{
+    size_t len = strlen(path);
+    if (len == 0) {
+        return malformed(err, address, "the path is missing");
+    }
+    if (len >= sizeof(t->addr.un.sun_path)) {
+        return error_set(err, LPM_ECONF,
+                         "invalid address \"%s\": the path has %zu bytes, the system allows %zu", address,
+                         len, sizeof(t->addr.un.sun_path) - 1);
+    }
+    t->kind = KIND_UNIX;
+    t->addr.un.sun_family = AF_UNIX;
+    memcpy(t->addr.un.sun_path, path, len + 1);
+    t->len = sizeof(t->addr.un);
+    return 0;
+}
+
+static void set_in(struct target *t, in_addr_t host, int port)
+{
+    t->kind = KIND_ADDRESS;
+    t->addr.in.sin_family = AF_INET;
+    t->addr.in.sin_addr.s_addr = host;
+    t->addr.in.sin_port = htons((uint16_t)port);
+    t->len = sizeof(t->addr.in);
+}
+
+static int parse_in6(struct target *t, const char *address, int port, struct error *err)
+{
+    size_t len = strlen(t->host);
+
+    if (t->host[len - 1] != ']') {
+        return malformed(err, address, "\"]\" and \":PORT\" are missing");
+    }
+    t->host[len - 1] = '\0';
+    if (inet_pton(AF_INET6, t->host + 1, &t->addr.in6.sin6_addr) != 1) {
+        return malformed(err, address, "no IPv6 address stands in the brackets");
+    }
+    t->kind = KIND_ADDRESS;
+    t->addr.in6.sin6_family = AF_INET6;
+    t->addr.in6.sin6_port = htons((uint16_t)port);
+    t->len = sizeof(t->addr.in6);
+    return 0;
+}
+
+static bool is_host_name(const char *name)
+{
+    for (const char *p = name; *p; p++) {
+        if (!isalnum((unsigned char)*p) && !strchr("-._", *p)) {
+            return false;
+        }
+    }
+    return name[0] != '\0' && name[0] != '-';
+}
+
+static int parse_host(struct target *t, const char *address, int port, struct error *err)
+{
+    struct in_addr in;
+
+    if (strcmp(t->host, "*") == 0) {
+        set_in(t, INADDR_ANY, port);
+        return 0;
+    }
+    if (inet_pton(AF_INET, t->host, &in) == 1) {
+        set_in(t, in.s_addr, port);
+        return 0;
+    }
+    if (strchr(t->host, ':')) {
+        return malformed(err, address, "an IPv6 address stands in brackets");
+    }
+    if (t->host[0] != '\0' && t->host[strspn(t->host, "0123456789.")] == '\0') {
+        return malformed(err, address, "no IPv4 address stands before the port");
+    }
+    if (!is_host_name(t->host)) {
+        return malformed(err, address, "no host stands before the port");
+    }
+    t->kind = KIND_NAME;
+    snprintf(t->port, sizeof(t->port), "%d", port);
+    return 0;
+}
+
+static int parse(struct target *t, const char *address, struct error *err)
+{
+    memset(t, 0, sizeof(*t));
+    if (strncmp(address, "unix:", 5) == 0) {
+        return parse_unix(t, address, address + 5, err);
+    }
+    const char *colon = strrchr(address, ':');
+    int port = parse_port(colon ? colon + 1 : address);
+    if (port < 0) {
+        return malformed(err, address, "no port from 0 to 65535 stands at its end");
+    }
+    if (!colon) {
+        set_in(t, INADDR_ANY, port);
+        return 0;
+    }
+    size_t len = (size_t)(colon - address);
+    if (len >= sizeof(t->host)) {
+        return malformed(err, address, "the host is too long");
+    }
+    memcpy(t->host, address, len);
+    return t->host[0] == '[' ? parse_in6(t, address, port, err) : parse_host(t, address, port, err);
+}
+
+int os_listen_check(const char *address, struct error *err)
+{
+    struct target t;
+    return parse(&t, address, err);
+}
+
+/* -- To a socket -------------------------------------------------------------------------------------- */
+
+static int refused(struct error *err, const char *address, const char *why)
+{
+    return error_set(err, LPM_EIO, "cannot listen on %s: %s", address, why);
+}
+
+/* Of several addresses the first IPv4 one is taken, so that "localhost" is 127.0.0.1 everywhere. */
+static int resolve(struct target *t, const char *address, struct error *err)
+{
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+
+    if (t->kind != KIND_NAME) {
+        return 0;
+    }
+    int code = getaddrinfo(t->host, t->port, &hints, &found);
+    if (code != 0) {
+        hints.ai_family = AF_INET6;
+        code = getaddrinfo(t->host, t->port, &hints, &found);
+    }
+    if (code != 0) {
+        return refused(err, address, code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));
+    }
+    memcpy(&t->addr, found->ai_addr, found->ai_addrlen);
+    t->len = found->ai_addrlen;
+    freeaddrinfo(found);
+    return 0;
+}
+
+/* Is there a socket file at that path which nobody listens on? connect() refuses other files in the same way. */
+static bool is_dead_socket(const struct sockaddr_un *un)
+{
+    struct stat st;
+    int fd;
+    bool dead;
+
+    if (lstat(un->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+        return false;
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return false;
+    }
+    dead = connect(fd, (const struct sockaddr *)un, sizeof(*un)) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    return dead;
+}
+
+static int bind_unix(int fd, const struct target *t, const char *address, struct error *err)
+{
+    const char *path = t->addr.un.sun_path;
+    struct stat st;
+
+    if (bind(fd, &t->addr.any, t->len) != 0) {
+        if (errno != EADDRINUSE) {
+            return refused(err, address, strerror(errno));
+        }
+        if (!is_dead_socket(&t->addr.un)) {
+            bool other = lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+            return refused(err, address, other ? "a file that is no socket is there" : strerror(EADDRINUSE));
+        }
+        if (unlink(path) != 0 || bind(fd, &t->addr.any, t->len) != 0) {
+            return refused(err, address, strerror(errno));
+        }
+    }
+    /* Who may connect is for the directory to say. */
+    return chmod(path, 0666) == 0 ? 0 : refused(err, address, strerror(errno));
+}
+
+static int bind_tcp(int fd, const struct target *t, const char *address, struct error *err)
+{
+    int on = 1;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) {
+        return refused(err, address, strerror(errno));
+    }
+    if (t->addr.any.sa_family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) {
+        return refused(err, address, strerror(errno));
+    }
+    return bind(fd, &t->addr.any, t->len) == 0 ? 0 : refused(err, address, strerror(errno));
+}
+
+/* The address as bound: a port that was 0 has its number. */
+static void describe(int fd, const char *address, char *bound, size_t size)
+{
+    struct target t;
+    char host[INET6_ADDRSTRLEN] = "";
+
+    t.len = sizeof(t.addr);
+    if (getsockname(fd, &t.addr.any, &t.len) != 0 || t.addr.any.sa_family == AF_UNIX) {
+        snprintf(bound, size, "%s", address);
+    } else if (t.addr.any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &t.addr.in6.sin6_addr, host, sizeof(host));
+        snprintf(bound, size, "[%s]:%u", host, ntohs(t.addr.in6.sin6_port));
+    } else {
+        inet_ntop(AF_INET, &t.addr.in.sin_addr, host, sizeof(host));
+        snprintf(bound, size, "%s:%u", host, ntohs(t.addr.in.sin_port));
+    }
+}
+
+int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err)
+{
+    struct target t;
+
+    *fd = -1;
+    int rc = parse(&t, address, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = resolve(&t, address, err);
+    if (rc < 0) {
+        return rc;
+    }
+    *fd = socket(t.addr.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0) {
+        return refused(err, address, strerror(errno));
+    }
+    rc = t.kind == KIND_UNIX ? bind_unix(*fd, &t, address, err) : bind_tcp(*fd, &t, address, err);
+    if (rc == 0 && listen(*fd, backlog < 0 ? BACKLOG_MAX : backlog) != 0) {
+        rc = refused(err, address, strerror(errno));
+    }
+    if (rc < 0) {
+        os_listen_close(fd, address);
+        return rc;
+    }
+    describe(*fd, address, bound, size);
+    return 0;
+}
+
+void os_listen_close(int *fd, const char *address)
+{
+    struct target t;
+    struct error err;
+
+    if (*fd >= 0 && parse(&t, address, &err) == 0 && t.kind == KIND_UNIX) {
+        /* Ours refuses from here on, whoever has a copy of it: what still answers there is somebody else's. */
+        shutdown(*fd, SHUT_RDWR);
+        if (is_dead_socket(&t.addr.un)) {
+            unlink(t.addr.un.sun_path);
+        }
+    }
+    fd_close(fd);
+}
