@@ -14,7 +14,7 @@
 
 struct conf_table {
     const char *owner;         /* "core", or the module's name */
-    const lpm_directive *rows; /* ends with a row whose name is NULL */
+    const lpm_directive *rows; /* ends with a row whose name is NULL; NULL: no rows */
 };
 
 struct conf_schema {
@@ -25,7 +25,7 @@ struct conf_schema {
     bool partial; /* only the core's table is known (the master): pass what it does not name, and handlers */
 };
 
-/* 0 or LPM_ECONF. `listen` and `access_log` are known in every block whose table names them. */
+/* 0 or LPM_ECONF. Also refuses a directive that two tables have for one block (without a place: no file is wrong). */
 int conf_schema_check(struct conf_tree *tree, const struct conf_schema *schema, struct error *err);
 
 /*

@@ -58,8 +58,13 @@ struct lpm_conf *conf_tree_walk(const struct lpm_conf *node);
 /* Puts host and owner into every node, so that modules can read the tree. */
 void conf_tree_bind(struct conf_tree *tree, const lpm_host *host, const void *owner);
 
-/* Sets "TEXT in FILE:LINE" and returns LPM_ECONF. */
+/* Sets "TEXT in FILE:LINE" and returns LPM_ECONF. A long text or name is cut, so that the place is always there. */
 int conf_tree_error(const struct lpm_conf *node, struct error *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+int conf_tree_error_args(const struct lpm_conf *node, struct error *err, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+/* Adds ", TEXT" behind the place of an error: what may help. */
+void conf_tree_hint(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
