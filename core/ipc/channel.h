@@ -18,12 +18,18 @@
 struct channel;
 
 #define CHANNEL_INLINE_MAX (16u * 1024)
+#define CHANNEL_MESSAGE_MAX ((UINT64_C(1) << 30) + (1u << 20)) /* bytes; the longest frame and some */
 
-/* A received message; `data` stays as it is until channel_release(). */
+/*
+ * A received message; `data` stays as it is until channel_release(), however many others are taken in meanwhile, and
+ * holds no more memory than about its own length (at most four times that): a short message is copied out of the
+ * receive buffer, a longer one keeps its buffer, one that came as a memfd is that memfd, mapped.
+ */
 struct channel_message {
     const char *data;
     size_t len;
-    void *mapping; /* private: to unmap, or NULL */
+    enum { CHANNEL_COPY, CHANNEL_SLOT, CHANNEL_MAPPING } kind; /* private */
+    void *place;                                               /* private: what holds `data` */
 };
 
 /* Master: makes the two ends, non-blocking, close-on-exec. fds[0] is the bus's. 0 or LPM_EIO. */
@@ -32,18 +38,22 @@ int channel_pair(int fds[2], struct error *err);
 /* Bus: takes `fd` (closed by channel_free, and on failure), makes the board and sends it. 0, LPM_EIO, LPM_ENOMEM. */
 int channel_new_bus(struct channel **ch, int fd, struct error *err);
 
-/* Worker: takes `fd`, waits up to `timeout_ms` for the bus's board. 0, LPM_EIO (the bus is gone), LPM_ETIMEDOUT ... */
+/* Worker: takes `fd`, waits up to `timeout_ms` (-1: for ever) for the bus's board. 0, LPM_EIO (the bus is gone),
+ * LPM_ETIMEDOUT, LPM_EPROTO (that was no board), LPM_ENOMEM. */
 int channel_new_worker(struct channel **ch, int fd, int timeout_ms, struct error *err);
 
+/* What was committed and not flushed is lost. Received messages must have been released before. */
 void channel_free(struct channel *ch);
 
-/* The descriptor to poll: readable, a message or the end waits; writable, after channel_flush() said LPM_EAGAIN. */
+/* The descriptor to poll, level-triggered: readable, a message or the end waits; writable, after channel_flush() said
+ * LPM_EAGAIN. */
 int channel_fd(const struct channel *ch);
 
 /*
  * Room for a message of `len` bytes, to be written in place, then channel_commit(), or left with channel_drop().
  * One at a time. NULL with `*code`: LPM_EAGAIN (the batch is full and the peer does not read: nothing is lost, try
- * after the next successful channel_flush()), LPM_ETOOBIG, LPM_ENOMEM, LPM_EIO.
+ * after the next successful channel_flush()), LPM_ETOOBIG, LPM_ENOMEM (memory, or descriptors for a memfd), LPM_EIO,
+ * LPM_EINVAL (a length of 0; one is reserved already). A full batch is flushed first.
  */
 char *channel_reserve(struct channel *ch, size_t len, int *code);
 void channel_commit(struct channel *ch);
@@ -63,6 +73,10 @@ int channel_flush(struct channel *ch);
  */
 int channel_next(struct channel *ch, struct channel_message *message, const char **why);
 void channel_release(struct channel *ch, struct channel_message *message);
+
+/* Has it taken in messages that channel_next() did not hand out yet? No poll tells of them: who stops before
+ * channel_next() returned 0 (a peer may send for ever) must come back by himself. */
+bool channel_waiting(const struct channel *ch);
 
 /* The board, worker's side: it has started request `seq` (they start in the order of their sending), and its handler
  * runs; 0: none runs. */

@@ -33,7 +33,7 @@ enum frame_type {
  * had within 2^32, so that a late or forged answer meets nobody else's request. */
 struct frame_key {
     uint32_t slot;
-    uint32_t seq; /* counts the worker's requests: 1, 2, 3 ... */
+    uint32_t seq; /* counts the worker's requests: 1, 2, 3 ...; never 0: it is left out when the count wraps */
 };
 
 struct frame {
@@ -66,7 +66,8 @@ char *frame_encode_around(const struct frame *frame, char *room);
  * are NUL-terminated, that each type carries only what is its own. 0 or LPM_EPROTO with what was wrong in `*why`. */
 int frame_decode(struct frame *frame, const char *bytes, size_t len, const char **why);
 
-/* Room for one header, and its writing; returns the place behind it. */
+/* Room for one header (more than FRAME_HEADERS_MAX when its name is over 65535 bytes or its value over that limit, so
+ * that no sum of it passes), and its writing; returns the place behind it. */
 size_t frame_header_size(size_t name_len, size_t value_len);
 char *frame_header_encode(char *room, lpm_slice name, lpm_slice value);
 

@@ -1,0 +1,293 @@
+/*
+ * Frames as bytes. Runs in bus and worker; pure. Fails by LPM_EPROTO on bytes that are no frame, with the reason.
+ */
+#include "ipc/frame.h"
+
+#include <string.h>
+
+/* The head as it stands in the bytes, which may begin anywhere: always copied, never pointed at. */
+struct head {
+    uint32_t type;
+    uint32_t slot;
+    uint32_t seq;
+    int32_t error;
+    uint64_t created_at;
+    uint64_t deadline;
+    uint64_t data_len;
+    uint32_t headers_len;
+    uint32_t header_count;
+    uint16_t handler;
+    char id[UUID_TEXT_SIZE];
+    char zero[9];
+};
+
+_Static_assert(sizeof(struct head) == FRAME_HEAD_SIZE, "the head has no padding and its announced size");
+
+struct header_head {
+    uint16_t name_len;
+    uint16_t zero;
+    uint32_t value_len;
+};
+
+_Static_assert(sizeof(struct header_head) == 8, "a header's head has no padding");
+
+#define HEADER_OVERHEAD (sizeof(struct header_head) + 2)
+
+size_t frame_size(const struct frame *frame)
+{
+    if (frame->headers.len > FRAME_HEADERS_MAX || frame->data.len > FRAME_DATA_MAX) {
+        return SIZE_MAX;
+    }
+    return FRAME_HEAD_SIZE + frame->headers.len + frame->data.len;
+}
+
+char *frame_encode_around(const struct frame *frame, char *room)
+{
+    struct head head = {
+        .type = (uint32_t)frame->type,
+        .slot = frame->key.slot,
+        .seq = frame->key.seq,
+        .error = frame->error,
+        .created_at = frame->created_at,
+        .deadline = frame->deadline,
+        .data_len = frame->data.len,
+        .headers_len = (uint32_t)frame->headers.len,
+        .header_count = (uint32_t)frame->header_count,
+        .handler = frame->handler,
+    };
+    char *headers = room + FRAME_HEAD_SIZE;
+
+    memcpy(head.id, frame->id, sizeof(head.id));
+    memcpy(room, &head, sizeof(head));
+    if (frame->data.len > 0) {
+        memcpy(headers + frame->headers.len, frame->data.data, frame->data.len);
+    }
+    return headers;
+}
+
+void frame_encode(const struct frame *frame, char *room)
+{
+    char *headers = frame_encode_around(frame, room);
+    if (frame->headers.len > 0) {
+        memcpy(headers, frame->headers.data, frame->headers.len);
+    }
+}
+
+size_t frame_header_size(size_t name_len, size_t value_len)
+{
+    if (name_len > UINT16_MAX || value_len > FRAME_HEADERS_MAX) {
+        return FRAME_HEADERS_MAX + 1;
+    }
+    return HEADER_OVERHEAD + name_len + value_len;
+}
+
+char *frame_header_encode(char *room, lpm_slice name, lpm_slice value)
+{
+    struct header_head head = {.name_len = (uint16_t)name.len, .value_len = (uint32_t)value.len};
+
+    memcpy(room, &head, sizeof(head));
+    room += sizeof(head);
+    if (name.len > 0) {
+        memcpy(room, name.data, name.len);
+    }
+    room += name.len;
+    *room++ = '\0';
+    if (value.len > 0) {
+        memcpy(room, value.data, value.len);
+    }
+    room += value.len;
+    *room++ = '\0';
+    return room;
+}
+
+bool frame_header_next(lpm_slice headers, size_t *cursor, lpm_header *header)
+{
+    struct header_head head;
+    size_t left = headers.len - *cursor;
+    const char *at = headers.data + *cursor;
+
+    if (*cursor > headers.len || left < HEADER_OVERHEAD) {
+        return false;
+    }
+    memcpy(&head, at, sizeof(head));
+    left -= HEADER_OVERHEAD;
+    if (head.zero != 0 || head.name_len > left || head.value_len > left - head.name_len) {
+        return false;
+    }
+    header->name = (lpm_slice){at + sizeof(head), head.name_len};
+    header->value = (lpm_slice){header->name.data + head.name_len + 1, head.value_len};
+    if (header->name.data[head.name_len] != '\0' || header->value.data[head.value_len] != '\0') {
+        return false;
+    }
+    *cursor += HEADER_OVERHEAD + head.name_len + head.value_len;
+    return true;
+}
+
+static bool headers_sound(lpm_slice headers, size_t count)
+{
+    size_t cursor = 0;
+    lpm_header header;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!frame_header_next(headers, &cursor, &header)) {
+            return false;
+        }
+    }
+    return cursor == headers.len;
+}
+
+static bool id_sound(const char id[UUID_TEXT_SIZE])
+{
+    for (size_t i = 0; i < UUID_TEXT_SIZE - 1; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        bool hex = (id[i] >= '0' && id[i] <= '9') || (id[i] >= 'a' && id[i] <= 'f');
+        if (dash ? id[i] != '-' : !hex) {
+            return false;
+        }
+    }
+    return id[UUID_TEXT_SIZE - 1] == '\0';
+}
+
+static bool zeroes(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What of the head belongs to the type, and is well; NULL, or what is wrong. */
+static const char *check_request(const struct head *head)
+{
+    if (head->error != 0) {
+        return "a request with an error";
+    }
+    return id_sound(head->id) ? NULL : "an id that is no UUID";
+}
+
+static const char *check_no_request(const struct head *head)
+{
+    bool clear = head->created_at == 0 && head->deadline == 0 && head->handler == 0;
+    return clear && zeroes(head->id, sizeof(head->id)) ? NULL : "fields of a request in another frame";
+}
+
+static const char *check_response(const struct head *head)
+{
+    if (head->error > 0 || head->error < LPM_EABI) {
+        return "an error code out of range";
+    }
+    return check_no_request(head);
+}
+
+static const char *check_no_payload(const struct head *head)
+{
+    if (head->error != 0 || head->headers_len != 0 || head->header_count != 0 || head->data_len != 0) {
+        return "an error, headers or data in a frame that has none";
+    }
+    return check_no_request(head);
+}
+
+static const char *check_type(const struct head *head)
+{
+    bool keyed = head->slot != 0 || head->seq != 0;
+
+    switch (head->type) {
+    case FRAME_REQUEST:
+        return head->seq == 0 ? "a request's number of 0" : check_request(head);
+    case FRAME_RESPONSE:
+        return head->seq == 0 ? "a request's number of 0" : check_response(head);
+    case FRAME_CANCEL:
+    case FRAME_ABANDON:
+        return head->seq == 0 ? "a request's number of 0" : check_no_payload(head);
+    case FRAME_SOFT_KILL:
+    case FRAME_HARD_KILL:
+    case FRAME_READY:
+    case FRAME_BUSY:
+    case FRAME_IDLE:
+        return keyed ? "a request's number in a frame that is about none" : check_no_payload(head);
+    default:
+        return "an unknown type of frame";
+    }
+}
+
+static const char *check(const struct head *head, const char *bytes, size_t len)
+{
+    const char *wrong = check_type(head);
+
+    if (wrong != NULL) {
+        return wrong;
+    }
+    if (!zeroes(head->zero, sizeof(head->zero))) {
+        return "bytes that must be 0 and are not";
+    }
+    if (head->headers_len > FRAME_HEADERS_MAX) {
+        return "headers over the limit";
+    }
+    if (head->data_len > FRAME_DATA_MAX) {
+        return "data over the limit";
+    }
+    if (len != FRAME_HEAD_SIZE + head->headers_len + head->data_len) {
+        return "a length that is not the sum of its parts";
+    }
+    if (!headers_sound((lpm_slice){bytes + FRAME_HEAD_SIZE, head->headers_len}, head->header_count)) {
+        return "malformed headers";
+    }
+    return NULL;
+}
+
+int frame_decode(struct frame *frame, const char *bytes, size_t len, const char **why)
+{
+    struct head head;
+    const char *wrong;
+
+    if (len < sizeof(head)) {
+        *why = "a frame shorter than its head";
+        return LPM_EPROTO;
+    }
+    memcpy(&head, bytes, sizeof(head));
+    wrong = check(&head, bytes, len);
+    if (wrong != NULL) {
+        *why = wrong;
+        return LPM_EPROTO;
+    }
+    frame->type = (enum frame_type)head.type;
+    frame->key = (struct frame_key){head.slot, head.seq};
+    frame->error = head.error;
+    frame->handler = head.handler;
+    frame->created_at = head.created_at;
+    frame->deadline = head.deadline;
+    memcpy(frame->id, head.id, sizeof(frame->id));
+    frame->header_count = head.header_count;
+    frame->headers = (lpm_slice){bytes + sizeof(head), head.headers_len};
+    frame->data = (lpm_slice){bytes + sizeof(head) + head.headers_len, head.data_len};
+    return 0;
+}
+
+/* RFC 9110, 5.6.2, without the capitals. */
+static bool token_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+bool frame_header_valid(lpm_slice name, lpm_slice value)
+{
+    size_t start = name.len > 0 && name.data[0] == ':' ? 1 : 0;
+
+    if (name.len == start || name.len > UINT16_MAX || value.len > FRAME_HEADERS_MAX) {
+        return false;
+    }
+    for (size_t i = start; i < name.len; i++) {
+        if (!token_char(name.data[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] == '\r' || value.data[i] == '\n' || value.data[i] == '\0') {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,59 @@
+/*
+ * Descriptors that travel with a message. Runs in master, bus and worker. Whatever comes, no descriptor leaks.
+ */
+#include "ipc/rights.h"
+
+#include <lpm/module.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/fd.h"
+
+void rights_attach(struct msghdr *message, struct rights_room *room, int fd)
+{
+    struct cmsghdr *head;
+
+    memset(room, 0, sizeof(*room));
+    message->msg_control = room->bytes;
+    message->msg_controllen = sizeof(room->bytes);
+    head = CMSG_FIRSTHDR(message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(head), &fd, sizeof(fd));
+}
+
+/* The padding of a room for one descriptor has place for a second: the kernel does use it. */
+static bool take_all(const struct cmsghdr *head, int *fd)
+{
+    size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    bool one = *fd < 0 && count == 1;
+
+    for (size_t i = 0; i < count; i++) {
+        int got;
+        memcpy(&got, CMSG_DATA(head) + i * sizeof(got), sizeof(got));
+        if (i == 0 && *fd < 0) {
+            *fd = got;
+        } else {
+            fd_close(&got);
+        }
+    }
+    return one;
+}
+
+int rights_take(struct msghdr *message, int *fd)
+{
+    bool good = (message->msg_flags & MSG_CTRUNC) == 0;
+
+    *fd = -1;
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head != NULL; head = CMSG_NXTHDR(message, head)) {
+        if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS || !take_all(head, fd)) {
+            good = false;
+        }
+    }
+    if (!good) {
+        fd_close(fd);
+        return LPM_EPROTO;
+    }
+    return 0;
+}
