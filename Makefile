@@ -215,6 +215,12 @@ $(TEST_LIB): $(call objects,$(wildcard tests/lib/*.c)) $(BUILD)/.sources
 $(BAD_MODULES): $(BUILD)/tests/abi/%.so: $(BUILD)/obj/tests/abi/bad/%.o
 	$(call link,$(LINK_MODULE))
 
+# Its fault is one that the linker would find first.
+$(BUILD)/tests/abi/unresolved.so: MODULE_LDFLAGS =
+
+# May set LIBS_<name> for tests/modules/<name>.c.
+-include $(wildcard tests/modules/*.mk)
+
 $(TEST_MODULES): $(BUILD)/tests/modules/%.so: $(BUILD)/obj/tests/modules/%.o
 	$(call link,$(LINK_MODULE),$(LIBS_$*))
 

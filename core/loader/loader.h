@@ -8,6 +8,7 @@
 #include <lpm/module.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "conf/conf_core.h"
 
 struct loader_module {
@@ -43,20 +44,21 @@ const struct loader_module *loader_find(const struct loader *loader, const char 
 
 /*
  * Checks the whole configuration against the core's table and those of the modules, binds the tree to `host`
- * (see conf_tree_bind) and runs the modules' conf hooks. `owner` begins with a struct loader_owner.
- * 0 or LPM_ECONF.
+ * (see conf_tree_bind) and runs the modules' conf hooks. `owner` begins with a struct loader_owner. What a hook
+ * reported with lpm_conf_error(), or its mere refusal, is in `err`. 0, LPM_ECONF or LPM_ENOMEM.
  */
-int loader_configure(const struct loader *loader, struct conf_tree *tree, const lpm_host *host, const void *owner,
-                     struct error *err);
+int loader_configure(const struct loader *loader, struct conf_tree *tree, const lpm_host *host,
+                     const void *owner, struct error *err);
 
 /* What the owner of every handle of a process begins with. */
 struct loader_owner {
     const struct log *log;
-    struct error *conf_error; /* where lpm_conf_error() leaves its text */
+    struct error *conf_error; /* where lpm_conf_error() leaves "TEXT in FILE:LINE"; NULL: in the log */
+    const char *module;       /* whose handle it is: lpm_log() writes "NAME: text"; NULL: no name */
 };
 
 /* The part of the host table that needs no role: size, minor, log, conf_*; all else is NULL. A role copies it
- * and fills in its own. lpm_log() through it writes "NAME: text", the name from loader_log_name. */
+ * and fills in its own. Every handle's owner has to begin with a struct loader_owner. */
 void loader_host_init(lpm_host *host);
 
 #endif

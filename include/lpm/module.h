@@ -11,14 +11,16 @@
  *
  * It links against nothing of lpm: each call below goes through the host table that every handle carries.
  *
- * Compatibility. A binary built against 1.0 loads in every later 1.x. Structures grow at their end only. What
- * is newer than 1.0 can be seen only by a module that defines LPM_NEEDS (the minor version) before this
- * include, so that using a thing without declaring it is a compile error and not a crash on an older lpm.
+ * Compatibility. A binary built against 1.0 loads in every later 1.x. Structures grow at their end only, and those
+ * that stand in arrays (lpm_slice, lpm_header, lpm_directive) do not grow. What is newer than 1.0 can be seen only by
+ * a module that defines LPM_NEEDS (the minor version) before this include, so that using a thing without declaring
+ * it is a compile error and not a crash on an older lpm.
  *
  * Rules that hold for every call:
  *   - Threads: call only from the thread that lpm called you on. Never block in it for long: a worker runs one
  *     handler at a time, and the bus serves every client from one loop.
- *   - Errors: 0 or a negative LPM_E... code. A refused call changes nothing.
+ *   - Errors: 0 or a negative LPM_E... code. A refused call changes nothing. A handle that is NULL gives LPM_EINVAL
+ *     from a call that returns an error code, "no" from one that answers a question; others want one that is not.
  *   - Time: instants are nanoseconds of CLOCK_MONOTONIC; durations are milliseconds, LPM_NONE (-1) for "no
  *     limit".
  *   - Memory: what a call returns belongs to lpm and lives as long as the handle it came from, unless its
@@ -54,36 +56,44 @@ extern "C" {
 
 #define LPM_MODULE_MAGIC 0x314d504cu /* "LPM1" in memory on little-endian machines */
 
-#define LPM_EXPORT __attribute__((visibility("default"), used))
+#define LPM_EXPORT            __attribute__((visibility("default")))
 #define LPM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* -- Errors ------------------------------------------------------------------------------------------- */
 
 enum {
     LPM_OK = 0,
-    LPM_ENOMEM = -1,    /* out of memory */
-    LPM_EINVAL = -2,    /* an argument is NULL, malformed or out of its range */
-    LPM_EROLE = -3,     /* not to be called in this process, or not in this hook */
-    LPM_EDONE = -4,     /* the request was answered already */
-    LPM_ETOOBIG = -5,   /* the payload is over the limit */
-    LPM_ECANCELED = -6, /* the enqueuer is gone, or its deadline has passed: the answer was dropped */
-    LPM_ETIMEDOUT = -7, /* the deadline passed before there was an answer */
-    LPM_EWORKER = -8,   /* the worker died while it ran the request, and no retry was left */
-    LPM_EFULL = -9,     /* refused: the queue is full */
-    LPM_ESHUTDOWN = -10, /* refused: soft kill has begun */
+    LPM_ENOMEM = -1,      /* out of memory */
+    LPM_EINVAL = -2,      /* an argument is NULL, malformed or out of its range */
+    LPM_EROLE = -3,       /* not to be called in this process, or not in this hook */
+    LPM_EDONE = -4,       /* the request was answered already */
+    LPM_ETOOBIG = -5,     /* the payload is over the limit */
+    LPM_ECANCELED = -6,   /* the enqueuer is gone, or its deadline has passed: the answer was dropped */
+    LPM_ETIMEDOUT = -7,   /* the deadline passed before there was an answer */
+    LPM_EWORKER = -8,     /* the worker died while it ran the request, and no retry was left */
+    LPM_EFULL = -9,       /* refused: the queue is full */
+    LPM_ESHUTDOWN = -10,  /* refused: soft kill has begun */
     LPM_ENOHANDLER = -11, /* refused: no module of that name answers requests */
-    LPM_ENOWORKER = -12, /* refused: the pool has no worker, and may not start one yet */
-    LPM_ECONF = -13,    /* the configuration is wrong; the text has been given */
-    LPM_EAGAIN = -14,   /* not now: try again when told so */
-    LPM_EIO = -15,      /* the system refused; errno says why */
-    LPM_EPROTO = -16,   /* the peer broke the protocol */
-    LPM_EABI = -17      /* the module cannot be loaded by this lpm */
+    LPM_ENOWORKER = -12,  /* refused: the pool has no worker, and may not start one yet */
+    LPM_ECONF = -13,      /* the configuration is wrong; the text has been given */
+    LPM_EAGAIN = -14,     /* not now: try again when told so */
+    LPM_EIO = -15,        /* the system refused; errno says why */
+    LPM_EPROTO = -16,     /* the peer broke the protocol */
+    LPM_EABI = -17        /* the module cannot be loaded by this lpm */
 };
 
-#define LPM_NONE (-1)                /* a duration or count without a limit */
-#define LPM_DEFAULT (INT64_MIN)      /* take the configured default */
+#define LPM_NONE    (-1)        /* a duration or count without a limit */
+#define LPM_DEFAULT (INT64_MIN) /* take the configured default */
 
-enum { LPM_LOG_DEBUG = 0, LPM_LOG_INFO, LPM_LOG_NOTICE, LPM_LOG_WARN, LPM_LOG_ERROR, LPM_LOG_CRIT, LPM_LOG_ALERT };
+enum {
+    LPM_LOG_DEBUG = 0,
+    LPM_LOG_INFO,
+    LPM_LOG_NOTICE,
+    LPM_LOG_WARN,
+    LPM_LOG_ERROR,
+    LPM_LOG_CRIT,
+    LPM_LOG_ALERT
+};
 
 /* -- Handles ------------------------------------------------------------------------------------------ */
 
@@ -124,8 +134,8 @@ typedef struct lpm_enqueue {
     size_t header_count;
     const void *data;
     size_t len;
-    int64_t timeout; /* ms from now; LPM_NONE; LPM_DEFAULT = request { timeout } */
-    int64_t retries; /* how often it may be started again after a worker died; LPM_DEFAULT = request { retries } */
+    int64_t timeout;  /* ms from now; LPM_NONE; LPM_DEFAULT = request { timeout } */
+    int64_t retries;  /* times it may be started again after a worker died; LPM_DEFAULT as above */
     char *id;         /* NULL, or 37 bytes that receive the request's UUID, whatever the outcome */
     uint64_t *ticket; /* NULL, or receives what lpm_supervisor_cancel() takes */
 } lpm_enqueue;
@@ -149,10 +159,10 @@ typedef enum lpm_conf_type {
     LPM_CONF_BLOCK     /* args_min to args_max words, then { ... } */
 } lpm_conf_type;
 
-#define LPM_CONF_MANY 1u /* flag: may stand more than once in its block */
+#define LPM_CONF_MANY      1u /* flag: may stand more than once in its block */
 #define LPM_CONF_MINUS_ONE 2u /* flag: -1 is allowed, and means none */
-#define LPM_CONF_AUTO 4u /* flag: the word `auto` is allowed; its value is LPM_DEFAULT */
-#define LPM_CONF_MUST 8u /* flag: has to stand in its block */
+#define LPM_CONF_AUTO      4u /* flag: the word `auto` is allowed; its value is LPM_DEFAULT */
+#define LPM_CONF_MUST      8u /* flag: has to stand in its block */
 
 /* A row of the module's table of directives; the table ends with a row whose name is NULL. */
 typedef struct lpm_directive {
@@ -162,10 +172,10 @@ typedef struct lpm_directive {
     uint32_t flags;      /* LPM_CONF_MANY ... */
     int64_t min, max;    /* NUMBER, SIZE, TIME: inclusive bounds (0, 0: from 0 on) */
     uint32_t args_min, args_max; /* STRINGS, BLOCK */
-    const char *words;   /* ENUM */
-    const char *syntax;  /* for people: "time", "number | auto"; NULL: made from the type */
-    const char *value;   /* the default, as one would write it; NULL: none */
-    const char *help;    /* one line */
+    const char *words;           /* ENUM */
+    const char *syntax;          /* for people: "time", "number | auto"; NULL: made from the type */
+    const char *value;           /* the default, as one would write it; NULL: none */
+    const char *help;            /* one line */
 } lpm_directive;
 
 /* -- The module --------------------------------------------------------------------------------------- */
@@ -220,14 +230,28 @@ typedef struct lpm_module {
     void (*supervisor_hard_kill)(lpm_supervisor *s);
 } lpm_module;
 
-extern __attribute__((visibility("default"))) const lpm_module lpm_module_v1;
+/* Exported even by a module that is compiled with -fvisibility=hidden. */
+extern LPM_EXPORT const lpm_module lpm_module_v1;
 
-#define LPM_MODULE(...)                                                                                                \
-    LPM_EXPORT const lpm_module lpm_module_v1 = {.magic = LPM_MODULE_MAGIC,                                            \
-                                                 .size = (uint32_t) sizeof(lpm_module),                                \
-                                                 .needs = LPM_NEEDS,                                                   \
-                                                 .reserved = 0,                                                        \
-                                                 __VA_ARGS__}
+/* C++ warns of fields that are left out, and before C++20 of designated initialisers, its extension until then. */
+#if defined(__clang__) && defined(__cplusplus)
+#define LPM_INITIALISER _Pragma("GCC diagnostic ignored \"-Wc++20-designator\"")
+#elif defined(__cplusplus)
+#define LPM_INITIALISER _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") __extension__
+#else
+#define LPM_INITIALISER
+#endif
+
+/* Writes the module's descriptor: LPM_MODULE(.name = "...", .version = "...", ...); C++ wants the fields in the order
+ * in which they stand above. */
+#define LPM_MODULE(...)                                                                         \
+    _Pragma("GCC diagnostic push")                                                              \
+        LPM_INITIALISER const lpm_module lpm_module_v1 = {.magic = LPM_MODULE_MAGIC,            \
+                                                          .size = (uint32_t)sizeof(lpm_module), \
+                                                          .needs = LPM_NEEDS,                   \
+                                                          .reserved = 0,                        \
+                                                          __VA_ARGS__};                         \
+    _Pragma("GCC diagnostic pop") struct lpm_module
 
 /* -- The host table: how the calls below reach lpm. Modules use the calls, not the table. ---------------- */
 
@@ -275,7 +299,8 @@ struct lpm_host {
 
     /* lpm_supervisor */
     const lpm_handler *(*supervisor_handler)(lpm_supervisor *s, const char *name);
-    int (*supervisor_enqueue)(lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_fn on_response, void *arg);
+    int (*supervisor_enqueue)(lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_fn on_response,
+                              void *arg);
     int (*supervisor_cancel)(lpm_supervisor *s, uint64_t ticket);
     int64_t (*supervisor_retry_after)(const lpm_supervisor *s, const lpm_handler *handler);
     int (*supervisor_soft_kill_done)(lpm_supervisor *s);
@@ -298,11 +323,12 @@ struct lpm_host {
     uint64_t (*response_service_time)(const lpm_response *res);
 };
 
-#define LPM_HOST(handle) (*(const lpm_host *const *) (const void *) (handle))
+#define LPM_HOST(handle) (*(const lpm_host *const *)(const void *)(handle))
 
 /* -- Calls on any handle ------------------------------------------------------------------------------ */
 
-/* Writes a line to the error log under the module's name. `level` is LPM_LOG_...; printf format. */
+/* Writes one line (without its end) to the error log under the module's name. `level` is LPM_LOG_..., what is below
+ * the level of `error_log` is dropped; printf format; control characters are replaced. Cannot fail. */
 static inline void lpm_log(const void *handle, int level, const char *fmt, ...) LPM_PRINTF(3, 4);
 static inline void lpm_log(const void *handle, int level, const char *fmt, ...)
 {
@@ -314,13 +340,14 @@ static inline void lpm_log(const void *handle, int level, const char *fmt, ...)
 
 /* -- Slices ------------------------------------------------------------------------------------------- */
 
+/* The bytes of a NUL-terminated text, without the NUL; it stays the caller's. */
 static inline lpm_slice lpm_slice_of(const char *text)
 {
     lpm_slice s = {text, strlen(text)};
     return s;
 }
 
-/* 1 if both hold the same bytes. */
+/* 1 if both hold the same bytes, else 0. `text` is NUL-terminated. */
 static inline int lpm_slice_is(lpm_slice s, const char *text)
 {
     size_t len = strlen(text);
@@ -329,10 +356,11 @@ static inline int lpm_slice_is(lpm_slice s, const char *text)
 
 /* -- Configuration: what a module reads --------------------------------------------------------------- */
 
-/* The first directive `name` in `block` (the root, or a block), or NULL. */
+/* The first directive `name` in `block` (the root, or a block; NULL: nothing stands there), or NULL. What these calls
+ * return lives as long as the process. */
 static inline const lpm_conf *lpm_conf_child(const lpm_conf *block, const char *name)
 {
-    return LPM_HOST(block)->conf_child(block, name);
+    return block ? LPM_HOST(block)->conf_child(block, name) : NULL;
 }
 
 /* The next directive of the same name in the same block, or NULL. */
@@ -368,12 +396,16 @@ static inline const char *lpm_conf_string(const lpm_conf *block, const char *nam
     return node ? lpm_conf_arg(node, 0).data : fallback;
 }
 
-/* Reports a fault at `node`; lpm adds file and line. Returns LPM_ECONF, for the hook to return. */
+/* Reports a fault at `node`, one line, printf format; lpm adds " in FILE:LINE". Returns LPM_ECONF, for the hook to
+ * return. For the conf hook; in worker_init and supervisor_init, too. The last report counts. */
 static inline int lpm_conf_error(const lpm_conf *node, const char *fmt, ...) LPM_PRINTF(2, 3);
 static inline int lpm_conf_error(const lpm_conf *node, const char *fmt, ...)
 {
     int rc;
     va_list args;
+    if (node == NULL) {
+        return LPM_EINVAL;
+    }
     va_start(args, fmt);
     rc = LPM_HOST(node)->conf_error(node, fmt, args);
     va_end(args);
@@ -382,13 +414,13 @@ static inline int lpm_conf_error(const lpm_conf *node, const char *fmt, ...)
 
 /* -- Requests (worker) -------------------------------------------------------------------------------- */
 
-/* UUIDv4, 36 characters and NUL. seed: req.id */
+/* UUIDv4, 36 characters and NUL; lives until the answer. seed: req.id */
 static inline const char *lpm_request_id(const lpm_request *req)
 {
     return LPM_HOST(req)->request_id(req);
 }
 
-/* The name under which it was enqueued: that of the module. */
+/* The name under which it was enqueued: that of the module. NUL-terminated, lives until the answer. */
 static inline const char *lpm_request_handler(const lpm_request *req)
 {
     return LPM_HOST(req)->request_handler(req);
@@ -400,16 +432,16 @@ static inline uint64_t lpm_request_created_at(const lpm_request *req)
     return LPM_HOST(req)->request_created_at(req);
 }
 
-/* When its enqueuer stops waiting: ns, CLOCK_MONOTONIC; 0: never. */
+/* When its enqueuer stops waiting: ns, CLOCK_MONOTONIC; 0: never. seed: the `timeout` of enqueue() */
 static inline uint64_t lpm_request_deadline(const lpm_request *req)
 {
     return LPM_HOST(req)->request_deadline(req);
 }
 
-/* 1 when nobody waits for the answer any more. It must still be answered, which frees its place. */
+/* 1 when nobody waits for the answer any more, else 0. It must still be answered, which frees its place. */
 static inline int lpm_request_cancelled(const lpm_request *req)
 {
-    return LPM_HOST(req)->request_cancelled(req);
+    return req ? LPM_HOST(req)->request_cancelled(req) : 0;
 }
 
 /* The payload, in place, until the answer. Not NUL-terminated. seed: req.data */
@@ -421,22 +453,23 @@ static inline lpm_slice lpm_request_data(const lpm_request *req)
 /* Header `i`, counted from 0, in the order of arrival: 1, or 0 when there is none. Lives until the answer. */
 static inline int lpm_request_header_at(const lpm_request *req, size_t i, lpm_header *header)
 {
-    return LPM_HOST(req)->request_header_at(req, i, header);
+    return req ? LPM_HOST(req)->request_header_at(req, i, header) : 0;
 }
 
-/* The value of the first header `name` (lower case), or an empty slice whose `data` is "". */
+/* The value of the first header `name` (lower case), or an empty slice whose `data` is "". Lives until the answer. */
 static inline lpm_slice lpm_request_header(const lpm_request *req, const char *name)
 {
     return LPM_HOST(req)->request_header(req, name);
 }
 
-/* The module's worker handle, for its context, name and loop. */
+/* The module's worker handle, for its context, name and loop; lives as long as the process. */
 static inline lpm_worker *lpm_request_worker(const lpm_request *req)
 {
     return LPM_HOST(req)->request_worker(req);
 }
 
-/* A pointer of the module's own, kept with the request until it is answered; NULL at first. */
+/* A pointer of the module's own, kept with the request until it is answered; NULL at first. lpm never looks at what
+ * it points to, and frees nothing. */
 static inline void lpm_request_set_context(lpm_request *req, void *context)
 {
     LPM_HOST(req)->request_set_context(req, context);
@@ -447,7 +480,8 @@ static inline void *lpm_request_context(const lpm_request *req)
 }
 
 /*
- * Adds a header to the answer to come. `name` is a token in lower case, `value` holds no CR, LF or NUL.
+ * Adds a header to the answer to come; both texts are copied. `name` is a token in lower case, `value` holds no CR,
+ * LF or NUL. lpm_respond_header_slice() is the same for texts that are not NUL-terminated.
  * ":status" sets the HTTP status (100 below, 599 above are refused); the last one given counts.
  * Errors: LPM_EINVAL, LPM_ETOOBIG (64 KiB of headers), LPM_EDONE, LPM_ENOMEM.
  */
@@ -460,20 +494,21 @@ static inline int lpm_respond_header(lpm_request *req, const char *name, const c
 }
 static inline int lpm_respond_header_slice(lpm_request *req, lpm_slice name, lpm_slice value)
 {
-    return LPM_HOST(req)->respond_header(req, name, value);
+    return req ? LPM_HOST(req)->respond_header(req, name, value) : LPM_EINVAL;
 }
 
 /*
- * Answers with `len` bytes, copied. `data` may point into the request's own payload. The handle is gone after it.
- * Errors: LPM_EDONE (answered before), LPM_ETOOBIG (over 1 GiB), LPM_ENOMEM; LPM_ECANCELED: nobody waited, the
- * answer was dropped, the request is finished. seed: req.respond(object)
+ * Answers with `len` bytes, copied; `data` may be NULL when `len` is 0, and may point into the request's own payload.
+ * The handle is gone after it. Errors: LPM_EINVAL, LPM_EDONE (answered before), LPM_ETOOBIG (over 1 GiB),
+ * LPM_ENOMEM; LPM_ECANCELED: nobody waited, the answer was dropped, the request is finished.
+ * seed: req.respond(object)
  */
 static inline int lpm_respond(lpm_request *req, const void *data, size_t len)
 {
-    return LPM_HOST(req)->respond(req, data, len);
+    return req ? LPM_HOST(req)->respond(req, data, len) : LPM_EINVAL;
 }
 
-/* lpm_respond() with a NUL-terminated text and `content-type: text/plain; charset=utf-8`. */
+/* lpm_respond() with a NUL-terminated text and `content-type: text/plain; charset=utf-8`. Errors: as these two. */
 static inline int lpm_respond_text(lpm_request *req, const char *text)
 {
     int rc;
@@ -487,21 +522,22 @@ static inline int lpm_respond_text(lpm_request *req, const char *text)
 /* Answers with nothing: handled, send more. Errors as lpm_respond(). seed: req.ack() */
 static inline int lpm_ack(lpm_request *req)
 {
-    return LPM_HOST(req)->ack(req);
+    return req ? LPM_HOST(req)->ack(req) : LPM_EINVAL;
 }
 
 /* -- The worker --------------------------------------------------------------------------------------- */
 
-/* This module takes requests (again). seed: worker.ready() */
+/* This module takes requests (again). 0 when it does already, too; LPM_EROLE, LPM_ESHUTDOWN. seed: worker.ready() */
 static inline int lpm_worker_ready(lpm_worker *w)
 {
-    return LPM_HOST(w)->worker_ready(w);
+    return w ? LPM_HOST(w)->worker_ready(w) : LPM_EINVAL;
 }
 
-/* No new request for this worker until lpm_worker_ready(). Those on their way still come. seed: worker.busy() */
+/* No new request for this worker until lpm_worker_ready(). Those on their way still come. Errors: as
+ * lpm_worker_ready(). seed: worker.busy() */
 static inline int lpm_worker_busy(lpm_worker *w)
 {
-    return LPM_HOST(w)->worker_busy(w);
+    return w ? LPM_HOST(w)->worker_busy(w) : LPM_EINVAL;
 }
 
 /* Writes up to `max` of this module's unanswered requests to `list`; returns how many there are. A snapshot
@@ -511,25 +547,26 @@ static inline size_t lpm_worker_requests(const lpm_worker *w, lpm_request **list
     return LPM_HOST(w)->worker_requests(w, list, max);
 }
 
-/* The soft_kill hook's work is done: the process may end. seed: the done callback of 'softKill' */
+/* The soft_kill hook's work is done: the process may end. LPM_EROLE before the hook has been called. seed: the done
+ * callback of 'softKill' */
 static inline int lpm_worker_soft_kill_done(lpm_worker *w)
 {
-    return LPM_HOST(w)->worker_soft_kill_done(w);
+    return w ? LPM_HOST(w)->worker_soft_kill_done(w) : LPM_EINVAL;
 }
 
-/* "pool/index", as in the process title and the log. */
+/* "pool/index", as in the process title and the log; lives as long as the process. */
 static inline const char *lpm_worker_name(const lpm_worker *w)
 {
     return LPM_HOST(w)->worker_name(w);
 }
 
-/* The top of the configuration. */
+/* The top of the configuration; lives as long as the process. */
 static inline const lpm_conf *lpm_worker_conf(const lpm_worker *w)
 {
     return LPM_HOST(w)->worker_conf(w);
 }
 
-/* A pointer of the module's own; NULL at first. */
+/* A pointer of the module's own, one for the process; NULL at first. lpm frees nothing. */
 static inline void lpm_worker_set_context(lpm_worker *w, void *context)
 {
     LPM_HOST(w)->worker_set_context(w, context);
@@ -558,45 +595,47 @@ static inline const lpm_handler *lpm_supervisor_handler(lpm_supervisor *s, const
  * refused, nothing was kept, `on_response` will not be called: LPM_EFULL, LPM_ESHUTDOWN, LPM_ENOHANDLER,
  * LPM_ENOWORKER, LPM_EINVAL, LPM_ETOOBIG, LPM_ENOMEM. seed: supervisor.enqueue()
  */
-static inline int lpm_supervisor_enqueue(lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_fn on_response,
-                                         void *arg)
+static inline int lpm_supervisor_enqueue(lpm_supervisor *s, const lpm_enqueue *spec,
+                                         lpm_response_fn on_response, void *arg)
 {
-    return LPM_HOST(s)->supervisor_enqueue(s, spec, on_response, arg);
+    return s ? LPM_HOST(s)->supervisor_enqueue(s, spec, on_response, arg) : LPM_EINVAL;
 }
 
 /* Nobody waits any more: `on_response` will not be called. Queued, it is dropped; started, it is told
- * (lpm_request_cancelled). LPM_EDONE when it has ended already. */
+ * (lpm_request_cancelled). LPM_EDONE when it has ended already, or never was. */
 static inline int lpm_supervisor_cancel(lpm_supervisor *s, uint64_t ticket)
 {
-    return LPM_HOST(s)->supervisor_cancel(s, ticket);
+    return s ? LPM_HOST(s)->supervisor_cancel(s, ticket) : LPM_EINVAL;
 }
 
-/* After LPM_EFULL or LPM_ENOWORKER: in how many ms there should be room, by the measured drain rate; at least 1. */
+/* After LPM_EFULL or LPM_ENOWORKER: in how many ms there should be room, by the measured drain rate; at least 1.
+ * Cannot fail. */
 static inline int64_t lpm_supervisor_retry_after(const lpm_supervisor *s, const lpm_handler *handler)
 {
     return LPM_HOST(s)->supervisor_retry_after(s, handler);
 }
 
-/* The module holds nothing any more: the bus may end. */
+/* The module holds nothing any more: the bus may end. LPM_EROLE before its hook has been called. seed: the done
+ * callback of supervisor.softKill() */
 static inline int lpm_supervisor_soft_kill_done(lpm_supervisor *s)
 {
-    return LPM_HOST(s)->supervisor_soft_kill_done(s);
+    return s ? LPM_HOST(s)->supervisor_soft_kill_done(s) : LPM_EINVAL;
 }
 
 /* What the master opened for `node`: the bound, listening, non-blocking socket of a LISTEN directive, the file of
- * a LOG directive (-1: `off`). lpm's, not to be closed. */
+ * a LOG directive (-1: `off`). lpm's, not to be closed. LPM_EINVAL: a directive of another type. */
 static inline int lpm_supervisor_fd(const lpm_supervisor *s, const lpm_conf *node)
 {
-    return LPM_HOST(s)->supervisor_fd(s, node);
+    return s ? LPM_HOST(s)->supervisor_fd(s, node) : LPM_EINVAL;
 }
 
-/* The top of the configuration. */
+/* The top of the configuration; lives as long as the process. */
 static inline const lpm_conf *lpm_supervisor_conf(const lpm_supervisor *s)
 {
     return LPM_HOST(s)->supervisor_conf(s);
 }
 
-/* A pointer of the module's own; NULL at first. */
+/* A pointer of the module's own, one for the process; NULL at first. lpm frees nothing. */
 static inline void lpm_supervisor_set_context(lpm_supervisor *s, void *context)
 {
     LPM_HOST(s)->supervisor_set_context(s, context);
@@ -615,13 +654,13 @@ static inline struct event_base *lpm_supervisor_event_base(const lpm_supervisor 
 /* -- Responses (bus, during on_response only) --------------------------------------------------------- */
 
 /* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_EFULL (waited longer than queue_timeout),
- * LPM_ESHUTDOWN. */
+ * LPM_ESHUTDOWN. seed: response.error */
 static inline int lpm_response_error(const lpm_response *res)
 {
-    return LPM_HOST(res)->response_error(res);
+    return res ? LPM_HOST(res)->response_error(res) : LPM_EINVAL;
 }
 
-/* The same for people: one line without its end; "" without an error. */
+/* The same for people: one line without its end; "" without an error. seed: response.error */
 static inline const char *lpm_response_error_text(const lpm_response *res)
 {
     return LPM_HOST(res)->response_error_text(res);
@@ -639,7 +678,7 @@ static inline uint64_t lpm_response_created_at(const lpm_response *res)
     return LPM_HOST(res)->response_created_at(res);
 }
 
-/* What the worker answered. seed: response.data */
+/* What the worker answered; empty with an error. Not NUL-terminated. seed: response.data */
 static inline lpm_slice lpm_response_data(const lpm_response *res)
 {
     return LPM_HOST(res)->response_data(res);
@@ -649,7 +688,7 @@ static inline lpm_slice lpm_response_data(const lpm_response *res)
  * lpm_respond_header(). */
 static inline int lpm_response_header_at(const lpm_response *res, size_t i, lpm_header *header)
 {
-    return LPM_HOST(res)->response_header_at(res, i, header);
+    return res ? LPM_HOST(res)->response_header_at(res, i, header) : 0;
 }
 
 /* The value of the first header `name` (lower case), or an empty slice. */
@@ -664,7 +703,7 @@ static inline const char *lpm_response_worker(const lpm_response *res)
     return LPM_HOST(res)->response_worker(res);
 }
 
-/* ns from arrival to the last dispatch, and from there to the outcome. */
+/* How long it waited and how long it ran: ns from arrival to the last dispatch, and from there to the outcome. */
 static inline uint64_t lpm_response_queue_time(const lpm_response *res)
 {
     return LPM_HOST(res)->response_queue_time(res);

@@ -1,0 +1,786 @@
+/*
+ * lpm/test.h: a worker in your test program, so that a module is tested without a server.
+ *
+ *     #include <lpm/test.h>
+ *
+ *     lpm_test t;
+ *     lpm_test_init(&t, &lpm_module_v1);                  // the module that the program is linked with
+ *     lpm_request *req = lpm_test_request(&t, "hi", 2);   // as the server would hand it over
+ *     lpm_test_run(&t, req);                              // calls the module's request hook
+ *     assert(lpm_slice_is(lpm_test_response_data(req), "hi"));
+ *     lpm_test_fini(&t);
+ *
+ *     cc -o test_hello test_hello.c hello.c && ./test_hello
+ *
+ * Header-only, for C and C++ and any test framework; needs no library. It stands for a worker: requests, answers, the
+ * worker's calls, the log, the configuration. Answers are refused with the codes that lpm gives. What a request owns
+ * (payload, headers, id) is freed when it is answered, so that AddressSanitizer or valgrind shows a module that uses
+ * it for longer. The supervisor side is not in it: its handles cannot be had here.
+ *
+ * Ownership: lpm_test owns everything that these calls return, until lpm_test_fini(). Without memory they abort().
+ */
+#ifndef LPM_TEST_H
+#define LPM_TEST_H
+
+#include <lpm/module.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#ifndef CLOCK_MONOTONIC
+#error "lpm/test.h needs POSIX: compile with -std=gnu11, or with -D_GNU_SOURCE"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LPM_TEST_HEADERS_MAX (64u * 1024)
+#define LPM_TEST_DATA_MAX    ((size_t)1 << 30)
+
+typedef struct lpm_test lpm_test;
+typedef struct lpm_test_request_t lpm_test_request_t;
+typedef struct lpm_test_conf_t lpm_test_conf_t;
+
+typedef struct lpm_test_headers {
+    lpm_header *list;
+    size_t count;
+    size_t bytes; /* of all names and values */
+} lpm_test_headers;
+
+/* What is behind an lpm_request here. Use the calls below. */
+struct lpm_test_request_t {
+    lpm_handle handle;
+    lpm_test_request_t *next;
+    char *id; /* NULL once it is answered */
+    char *data;
+    size_t len;
+    lpm_test_headers headers;
+    uint64_t created_at, deadline;
+    void *context;
+    int started, cancelled, answered;
+    int outcome; /* what the call that finished it returned */
+    int acked;
+    lpm_test_headers response_headers;
+    char *response;
+    size_t response_len;
+};
+
+/* What is behind an lpm_conf here. */
+struct lpm_test_conf_t {
+    lpm_handle handle;
+    lpm_test_conf_t *next, *first;
+    char *name;
+    lpm_slice *args;
+    size_t arg_count;
+    int64_t value;
+};
+
+/* The fake worker process, with one module. Its fields may be read. */
+struct lpm_test {
+    lpm_handle worker; /* what the module gets as its lpm_worker: keep it first */
+    lpm_host host;
+    const lpm_module *module;
+    lpm_test_request_t *requests;
+    lpm_test_conf_t root;
+    void *context;
+    struct event_base *event_base; /* for lpm_worker_event_base(): set it if the module needs one */
+    unsigned request_count;
+    int ready;          /* takes requests: lpm_worker_ready() was the last word */
+    int soft_killed;    /* lpm_test_soft_kill() was called */
+    int soft_kill_done; /* the module said so, or has no such hook */
+    char *log;          /* lines "[level] text\n" */
+    size_t log_len;
+    char conf_error[1024]; /* the last lpm_conf_error(); "" if none */
+};
+
+/* -- Small things --------------------------------------------------------------------------------------- */
+
+static inline void *lpm_test_alloc(void *old, size_t size)
+{
+    void *p = realloc(old, size ? size : 1);
+    if (p == NULL) {
+        fputs("lpm/test.h: no memory\n", stderr);
+        abort();
+    }
+    return p;
+}
+
+/* A NUL-terminated copy. */
+static inline char *lpm_test_copy(const void *data, size_t len)
+{
+    char *copy = (char *)lpm_test_alloc(NULL, len + 1);
+    if (len > 0) {
+        memcpy(copy, data, len);
+    }
+    copy[len] = '\0';
+    return copy;
+}
+
+static inline lpm_slice lpm_test_slice(const char *data, size_t len)
+{
+    lpm_slice s;
+    s.data = data ? data : "";
+    s.len = len;
+    return s;
+}
+
+static inline uint64_t lpm_test_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline void lpm_test_headers_add(lpm_test_headers *headers, lpm_slice name, lpm_slice value)
+{
+    lpm_header *h;
+    size_t size = (headers->count + 1) * sizeof(lpm_header);
+
+    headers->list = (lpm_header *)lpm_test_alloc(headers->list, size);
+    h = &headers->list[headers->count++];
+    h->name = lpm_test_slice(lpm_test_copy(name.data, name.len), name.len);
+    h->value = lpm_test_slice(lpm_test_copy(value.data, value.len), value.len);
+    headers->bytes += name.len + value.len;
+}
+
+static inline void lpm_test_headers_free(lpm_test_headers *headers)
+{
+    size_t i;
+    for (i = 0; i < headers->count; i++) {
+        free((void *)(uintptr_t)headers->list[i].name.data);
+        free((void *)(uintptr_t)headers->list[i].value.data);
+    }
+    free(headers->list);
+    memset(headers, 0, sizeof(*headers));
+}
+
+static inline lpm_slice lpm_test_headers_find(const lpm_test_headers *headers, const char *name, int last)
+{
+    lpm_slice found = lpm_test_slice("", 0);
+    size_t i;
+
+    for (i = 0; i < headers->count; i++) {
+        if (lpm_slice_is(headers->list[i].name, name)) {
+            found = headers->list[i].value;
+            if (!last) {
+                break;
+            }
+        }
+    }
+    return found;
+}
+
+/* A token in lower case, or ':' and a token; a value without CR, LF and NUL; a status from 100 to 599. */
+static inline int lpm_test_header_valid(lpm_slice name, lpm_slice value)
+{
+    size_t i;
+
+    if (name.data == NULL || name.len == 0 || value.data == NULL || (name.len == 1 && name.data[0] == ':')) {
+        return 0;
+    }
+    for (i = name.data[0] == ':'; i < name.len; i++) {
+        if (name.data[i] == '\0' ||
+            strchr("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~", name.data[i]) == NULL) {
+            return 0;
+        }
+    }
+    for (i = 0; i < value.len; i++) {
+        if (value.data[i] == '\r' || value.data[i] == '\n' || value.data[i] == '\0') {
+            return 0;
+        }
+    }
+    if (lpm_slice_is(name, ":status")) {
+        return value.len == 3 && value.data[0] >= '1' && value.data[0] <= '5' && value.data[1] >= '0' &&
+               value.data[1] <= '9' && value.data[2] >= '0' && value.data[2] <= '9';
+    }
+    return 1;
+}
+
+static inline lpm_test *lpm_test_of(const void *handle)
+{
+    return (lpm_test *)(uintptr_t)((const lpm_handle *)handle)->owner;
+}
+
+static inline lpm_test_request_t *lpm_test_request_of(const lpm_request *req)
+{
+    return (lpm_test_request_t *)(uintptr_t)req;
+}
+
+static inline const lpm_test_conf_t *lpm_test_conf_of(const lpm_conf *node)
+{
+    return (const lpm_test_conf_t *)(const void *)node;
+}
+
+/* -- The host's side ------------------------------------------------------------------------------------ */
+
+static inline void lpm_test_host_log(const void *handle, int level, const char *fmt, va_list args)
+    LPM_PRINTF(3, 0);
+static inline void lpm_test_host_log(const void *handle, int level, const char *fmt, va_list args)
+{
+    static const char *const names[] = {"debug", "info", "notice", "warn", "error", "crit", "alert"};
+    lpm_test *t = lpm_test_of(handle);
+    char text[2048];
+    size_t room;
+
+    vsnprintf(text, sizeof(text), fmt, args);
+    room = strlen(text) + 16;
+    t->log = (char *)lpm_test_alloc(t->log, t->log_len + room);
+    t->log_len += (size_t)snprintf(t->log + t->log_len, room, "[%s] %s\n",
+                                   level >= 0 && level <= LPM_LOG_ALERT ? names[level] : "?", text);
+}
+
+static inline const lpm_conf *lpm_test_conf_search(const lpm_test_conf_t *from, const char *name)
+{
+    while (from != NULL && strcmp(from->name, name) != 0) {
+        from = from->next;
+    }
+    return (const lpm_conf *)(const void *)from;
+}
+
+static inline const lpm_conf *lpm_test_host_conf_child(const lpm_conf *block, const char *name)
+{
+    return lpm_test_conf_search(lpm_test_conf_of(block)->first, name);
+}
+
+static inline const lpm_conf *lpm_test_host_conf_next(const lpm_conf *node)
+{
+    return lpm_test_conf_search(lpm_test_conf_of(node)->next, lpm_test_conf_of(node)->name);
+}
+
+static inline size_t lpm_test_host_conf_arg_count(const lpm_conf *node)
+{
+    return lpm_test_conf_of(node)->arg_count;
+}
+
+static inline lpm_slice lpm_test_host_conf_arg(const lpm_conf *node, size_t i)
+{
+    const lpm_test_conf_t *n = lpm_test_conf_of(node);
+    return i < n->arg_count ? n->args[i] : lpm_test_slice("", 0);
+}
+
+static inline int64_t lpm_test_host_conf_value(const lpm_conf *node)
+{
+    return lpm_test_conf_of(node)->value;
+}
+
+static inline int lpm_test_host_conf_error(const lpm_conf *node, const char *fmt, va_list args)
+    LPM_PRINTF(2, 0);
+static inline int lpm_test_host_conf_error(const lpm_conf *node, const char *fmt, va_list args)
+{
+    lpm_test *t = lpm_test_of(node);
+    vsnprintf(t->conf_error, sizeof(t->conf_error), fmt, args);
+    return LPM_ECONF;
+}
+
+static inline const char *lpm_test_host_request_id(const lpm_request *req)
+{
+    const char *id = lpm_test_request_of(req)->id;
+    return id ? id : "";
+}
+
+static inline const char *lpm_test_host_request_handler(const lpm_request *req)
+{
+    return lpm_test_of(req)->module->name;
+}
+
+static inline uint64_t lpm_test_host_request_created_at(const lpm_request *req)
+{
+    return lpm_test_request_of(req)->created_at;
+}
+
+static inline uint64_t lpm_test_host_request_deadline(const lpm_request *req)
+{
+    return lpm_test_request_of(req)->deadline;
+}
+
+static inline int lpm_test_host_request_cancelled(const lpm_request *req)
+{
+    const lpm_test_request_t *r = lpm_test_request_of(req);
+    return r->cancelled || (r->deadline != 0 && lpm_test_now() >= r->deadline);
+}
+
+static inline lpm_slice lpm_test_host_request_data(const lpm_request *req)
+{
+    return lpm_test_slice(lpm_test_request_of(req)->data, lpm_test_request_of(req)->len);
+}
+
+static inline int lpm_test_host_request_header_at(const lpm_request *req, size_t i, lpm_header *header)
+{
+    const lpm_test_headers *headers = &lpm_test_request_of(req)->headers;
+    if (i >= headers->count) {
+        return 0;
+    }
+    *header = headers->list[i];
+    return 1;
+}
+
+static inline lpm_slice lpm_test_host_request_header(const lpm_request *req, const char *name)
+{
+    return lpm_test_headers_find(&lpm_test_request_of(req)->headers, name, 0);
+}
+
+static inline lpm_worker *lpm_test_host_request_worker(const lpm_request *req)
+{
+    return (lpm_worker *)(void *)&lpm_test_of(req)->worker;
+}
+
+static inline void lpm_test_host_request_set_context(lpm_request *req, void *context)
+{
+    lpm_test_request_of(req)->context = context;
+}
+
+static inline void *lpm_test_host_request_context(const lpm_request *req)
+{
+    return lpm_test_request_of(req)->context;
+}
+
+static inline int lpm_test_host_respond_header(lpm_request *req, lpm_slice name, lpm_slice value)
+{
+    lpm_test_request_t *r = lpm_test_request_of(req);
+    if (r->answered) {
+        return LPM_EDONE;
+    }
+    if (!lpm_test_header_valid(name, value)) {
+        return LPM_EINVAL;
+    }
+    if (r->response_headers.bytes + name.len + value.len > LPM_TEST_HEADERS_MAX) {
+        return LPM_ETOOBIG;
+    }
+    lpm_test_headers_add(&r->response_headers, name, value);
+    return LPM_OK;
+}
+
+/* The request is over: what it owned is given back, so that its use shows. */
+static inline void lpm_test_release(lpm_test_request_t *r)
+{
+    free(r->id);
+    free(r->data);
+    lpm_test_headers_free(&r->headers);
+    r->id = r->data = NULL;
+    r->len = 0;
+    r->context = NULL;
+}
+
+static inline int lpm_test_host_respond(lpm_request *req, const void *data, size_t len)
+{
+    lpm_test_request_t *r = lpm_test_request_of(req);
+
+    if (r->answered) {
+        return LPM_EDONE;
+    }
+    if (data == NULL && len > 0) {
+        return LPM_EINVAL;
+    }
+    if (len > LPM_TEST_DATA_MAX) {
+        return LPM_ETOOBIG;
+    }
+    r->answered = 1;
+    r->outcome = lpm_test_host_request_cancelled(req) ? LPM_ECANCELED : LPM_OK;
+    if (r->outcome == LPM_OK) {
+        r->response = lpm_test_copy(data, len);
+        r->response_len = len;
+    }
+    lpm_test_release(r);
+    return r->outcome;
+}
+
+static inline int lpm_test_host_ack(lpm_request *req)
+{
+    int rc = lpm_test_host_respond(req, NULL, 0);
+    if (rc == LPM_OK) {
+        lpm_test_request_of(req)->acked = 1;
+    }
+    return rc;
+}
+
+static inline int lpm_test_host_worker_ready(lpm_worker *w)
+{
+    lpm_test_of(w)->ready = 1;
+    return LPM_OK;
+}
+
+static inline int lpm_test_host_worker_busy(lpm_worker *w)
+{
+    lpm_test_of(w)->ready = 0;
+    return LPM_OK;
+}
+
+static inline size_t lpm_test_host_worker_requests(const lpm_worker *w, lpm_request **list, size_t max)
+{
+    lpm_test_request_t *r;
+    size_t count = 0;
+
+    for (r = lpm_test_of(w)->requests; r != NULL; r = r->next) {
+        if (r->started && !r->answered) {
+            if (count < max) {
+                list[count] = (lpm_request *)(void *)r;
+            }
+            count++;
+        }
+    }
+    return count;
+}
+
+static inline int lpm_test_host_worker_soft_kill_done(lpm_worker *w)
+{
+    lpm_test *t = lpm_test_of(w);
+    if (!t->soft_killed) {
+        return LPM_EROLE;
+    }
+    t->soft_kill_done = 1;
+    return LPM_OK;
+}
+
+static inline const char *lpm_test_host_worker_name(const lpm_worker *w)
+{
+    (void)w;
+    return "test/0";
+}
+
+static inline const lpm_conf *lpm_test_host_worker_conf(const lpm_worker *w)
+{
+    return (const lpm_conf *)(const void *)&lpm_test_of(w)->root;
+}
+
+static inline void lpm_test_host_worker_set_context(lpm_worker *w, void *context)
+{
+    lpm_test_of(w)->context = context;
+}
+
+static inline void *lpm_test_host_worker_context(const lpm_worker *w)
+{
+    return lpm_test_of(w)->context;
+}
+
+static inline struct event_base *lpm_test_host_worker_event_base(const lpm_worker *w)
+{
+    return lpm_test_of(w)->event_base;
+}
+
+static inline void lpm_test_host_fill(lpm_host *h)
+{
+    h->size = (uint32_t)sizeof(*h);
+    h->minor = LPM_ABI_MINOR;
+    h->log = lpm_test_host_log;
+    h->conf_child = lpm_test_host_conf_child;
+    h->conf_next = lpm_test_host_conf_next;
+    h->conf_arg_count = lpm_test_host_conf_arg_count;
+    h->conf_arg = lpm_test_host_conf_arg;
+    h->conf_value = lpm_test_host_conf_value;
+    h->conf_error = lpm_test_host_conf_error;
+    h->request_id = lpm_test_host_request_id;
+    h->request_handler = lpm_test_host_request_handler;
+    h->request_created_at = lpm_test_host_request_created_at;
+    h->request_deadline = lpm_test_host_request_deadline;
+    h->request_cancelled = lpm_test_host_request_cancelled;
+    h->request_data = lpm_test_host_request_data;
+    h->request_header_at = lpm_test_host_request_header_at;
+    h->request_header = lpm_test_host_request_header;
+    h->request_worker = lpm_test_host_request_worker;
+    h->request_set_context = lpm_test_host_request_set_context;
+    h->request_context = lpm_test_host_request_context;
+    h->respond_header = lpm_test_host_respond_header;
+    h->respond = lpm_test_host_respond;
+    h->ack = lpm_test_host_ack;
+    h->worker_ready = lpm_test_host_worker_ready;
+    h->worker_busy = lpm_test_host_worker_busy;
+    h->worker_requests = lpm_test_host_worker_requests;
+    h->worker_soft_kill_done = lpm_test_host_worker_soft_kill_done;
+    h->worker_name = lpm_test_host_worker_name;
+    h->worker_conf = lpm_test_host_worker_conf;
+    h->worker_set_context = lpm_test_host_worker_set_context;
+    h->worker_context = lpm_test_host_worker_context;
+    h->worker_event_base = lpm_test_host_worker_event_base;
+}
+
+/* -- The fake worker ------------------------------------------------------------------------------------ */
+
+/* A worker for `module`, with an empty configuration. Ends with lpm_test_fini(). */
+static inline void lpm_test_init(lpm_test *t, const lpm_module *module)
+{
+    memset(t, 0, sizeof(*t));
+    lpm_test_host_fill(&t->host);
+    t->module = module;
+    t->worker.host = &t->host;
+    t->worker.owner = t;
+    t->root.handle = t->worker;
+    t->log = lpm_test_copy("", 0);
+}
+
+/* Frees what `node` holds, its followers and their blocks; not `node` itself. */
+static inline void lpm_test_conf_free(lpm_test_conf_t *node)
+{
+    size_t i;
+
+    while (node->first != NULL) {
+        lpm_test_conf_t *child = node->first;
+        node->first = child->next;
+        lpm_test_conf_free(child);
+        free(child);
+    }
+    for (i = 0; i < node->arg_count; i++) {
+        free((void *)(uintptr_t)node->args[i].data);
+    }
+    free(node->args);
+    free(node->name);
+}
+
+static inline void lpm_test_fini(lpm_test *t)
+{
+    while (t->requests != NULL) {
+        lpm_test_request_t *r = t->requests;
+        t->requests = r->next;
+        lpm_test_release(r);
+        lpm_test_headers_free(&r->response_headers);
+        free(r->response);
+        free(r);
+    }
+    lpm_test_conf_free(&t->root);
+    free(t->log);
+    memset(t, 0, sizeof(*t));
+}
+
+/* The handle that the module gets. */
+static inline lpm_worker *lpm_test_worker(lpm_test *t)
+{
+    return (lpm_worker *)(void *)&t->worker;
+}
+
+/* What a new worker does: runs worker_init and returns what it returned; without that hook the worker is ready.
+ * See t->ready. */
+static inline int lpm_test_start(lpm_test *t)
+{
+    if (t->module->worker_init == NULL) {
+        t->ready = 1;
+        return LPM_OK;
+    }
+    return t->module->worker_init(lpm_test_worker(t));
+}
+
+/* Soft kill: runs the hook, if there is one. See t->soft_kill_done. */
+static inline void lpm_test_soft_kill(lpm_test *t)
+{
+    t->soft_killed = 1;
+    if (t->module->soft_kill == NULL) {
+        t->soft_kill_done = 1;
+    } else {
+        t->module->soft_kill(lpm_test_worker(t));
+    }
+}
+
+/* Hard kill: runs the hook, if there is one. */
+static inline void lpm_test_hard_kill(lpm_test *t)
+{
+    if (t->module->hard_kill != NULL) {
+        t->module->hard_kill(lpm_test_worker(t));
+    }
+}
+
+/* 1 if a line of the log holds `part`. */
+static inline int lpm_test_log_has(const lpm_test *t, const char *part)
+{
+    return strstr(t->log, part) != NULL;
+}
+
+/* -- Requests ------------------------------------------------------------------------------------------- */
+
+/* A request with `len` bytes of data, copied, without headers or deadline. */
+static inline lpm_request *lpm_test_request(lpm_test *t, const void *data, size_t len)
+{
+    lpm_test_request_t *r = (lpm_test_request_t *)lpm_test_alloc(NULL, sizeof(*r));
+    lpm_test_request_t **end = &t->requests;
+
+    memset(r, 0, sizeof(*r));
+    r->handle = t->worker;
+    r->id = (char *) lpm_test_alloc(NULL, 37);
+    snprintf(r->id, 37, "00000000-0000-4000-8000-%012u", ++t->request_count);
+    r->data = lpm_test_copy(data, len);
+    r->len = len;
+    r->created_at = lpm_test_now();
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = r;
+    return (lpm_request *)(void *)r;
+}
+
+/* Adds a header to the request; both are copied. `name` in lower case; ":method", ":path" are those of HTTP. */
+static inline void lpm_test_request_header(lpm_request *req, const char *name, const char *value)
+{
+    lpm_test_headers_add(&lpm_test_request_of(req)->headers, lpm_slice_of(name), lpm_slice_of(value));
+}
+
+/* Its enqueuer waits `ms` milliseconds from now; 0: it has just stopped waiting. */
+static inline void lpm_test_request_timeout(lpm_request *req, int64_t ms)
+{
+    lpm_test_request_of(req)->deadline = lpm_test_now() + (uint64_t)ms * 1000000u;
+}
+
+/* Nobody waits for the answer any more. */
+static inline void lpm_test_request_cancel(lpm_request *req)
+{
+    lpm_test_request_of(req)->cancelled = 1;
+}
+
+/* Calls the module's request hook. The answer may be there afterwards, or come later. */
+static inline void lpm_test_run(lpm_test *t, lpm_request *req)
+{
+    lpm_test_request_of(req)->started = 1;
+    t->module->request(req);
+}
+
+/* -- Answers -------------------------------------------------------------------------------------------- */
+
+/* 1 once the module has answered. */
+static inline int lpm_test_answered(const lpm_request *req)
+{
+    return lpm_test_request_of(req)->answered;
+}
+
+/* What the call that answered returned: 0, or LPM_ECANCELED for an answer that was dropped. */
+static inline int lpm_test_outcome(const lpm_request *req)
+{
+    return lpm_test_request_of(req)->outcome;
+}
+
+/* 1 if the answer was lpm_ack(). */
+static inline int lpm_test_acked(const lpm_request *req)
+{
+    return lpm_test_request_of(req)->acked;
+}
+
+/* The answer's data, NUL-terminated behind its end; empty if there is none. */
+static inline lpm_slice lpm_test_response_data(const lpm_request *req)
+{
+    return lpm_test_slice(lpm_test_request_of(req)->response, lpm_test_request_of(req)->response_len);
+}
+
+/* The answer's first header `name`, or an empty slice. */
+static inline lpm_slice lpm_test_response_header(const lpm_request *req, const char *name)
+{
+    return lpm_test_headers_find(&lpm_test_request_of(req)->response_headers, name, 0);
+}
+
+/* Its header `i`, counted from 0: 1, or 0 when there is none. */
+static inline int lpm_test_response_header_at(const lpm_request *req, size_t i, lpm_header *header)
+{
+    const lpm_test_headers *headers = &lpm_test_request_of(req)->response_headers;
+    if (i >= headers->count) {
+        return 0;
+    }
+    *header = headers->list[i];
+    return 1;
+}
+
+/* The HTTP status that the answer gives: the last ":status"; without one 200, and 204 for lpm_ack(). */
+static inline int lpm_test_response_status(const lpm_request *req)
+{
+    lpm_slice s = lpm_test_headers_find(&lpm_test_request_of(req)->response_headers, ":status", 1);
+    return s.len ? atoi(s.data) : lpm_test_acked(req) ? 204 : 200;
+}
+
+/* -- Configuration -------------------------------------------------------------------------------------- */
+
+/* The number at the head of `text`, times its unit for the type; lpm's own check is stricter. */
+static inline int64_t lpm_test_conf_number(const char *text, uint32_t type)
+{
+    char *end;
+    long long n = strtoll(text, &end, 10);
+    int size = type == LPM_CONF_SIZE, time = type == LPM_CONF_TIME;
+
+    if (n < 0) {
+        return LPM_NONE;
+    }
+    if (size) {
+        return n * (*end == 'k' ? 1024LL : *end == 'm' ? 1048576LL : *end == 'g' ? 1073741824LL : 1LL);
+    }
+    if (time && strcmp(end, "ms") != 0) {
+        return n * (*end == 'm' ? 60000LL : *end == 'h' ? 3600000LL : *end == 'd' ? 86400000LL : 1000LL);
+    }
+    return n;
+}
+
+/* The place of `word` in "a|b|c"; -1 if it is not there. */
+static inline int64_t lpm_test_conf_place(const char *words, const char *word)
+{
+    int64_t place = 0;
+    size_t len = strlen(word);
+
+    while (words != NULL) {
+        if (strncmp(words, word, len) == 0 && (words[len] == '|' || words[len] == '\0')) {
+            return place;
+        }
+        words = strchr(words, '|');
+        words = words ? words + 1 : NULL;
+        place++;
+    }
+    return -1;
+}
+
+static inline int64_t lpm_test_conf_parse(const lpm_directive *row, const char *word)
+{
+    if ((row->flags & LPM_CONF_AUTO) && strcmp(word, "auto") == 0) {
+        return LPM_DEFAULT;
+    }
+    switch (row->type) {
+    case LPM_CONF_FLAG:
+        return strcmp(word, "on") == 0;
+    case LPM_CONF_NUMBER:
+    case LPM_CONF_SIZE:
+    case LPM_CONF_TIME:
+        return lpm_test_conf_number(word, row->type);
+    case LPM_CONF_ENUM:
+        return lpm_test_conf_place(row->words, word);
+    default:
+        return 0;
+    }
+}
+
+/*
+ * Adds the directive `name` to `block` (NULL: the top) with the given words and returns it, for others to be put
+ * into it: lpm_test_conf(&t, http, "location", "/", (char *) NULL). The words end with a (char *) NULL. The value is
+ * worked out from the module's own table of directives; a directive that is not in it has the value 0.
+ */
+static inline lpm_conf *lpm_test_conf(lpm_test *t, lpm_conf *block, const char *name, ...)
+{
+    lpm_test_conf_t *node = (lpm_test_conf_t *)lpm_test_alloc(NULL, sizeof(*node));
+    lpm_test_conf_t **end = block ? &((lpm_test_conf_t *)(void *)block)->first : &t->root.first;
+    const lpm_directive *row;
+    const char *word;
+    va_list args;
+
+    memset(node, 0, sizeof(*node));
+    node->handle = t->worker;
+    node->name = lpm_test_copy(name, strlen(name));
+    va_start(args, name);
+    while ((word = va_arg(args, const char *)) != NULL) {
+        node->args = (lpm_slice *)lpm_test_alloc(node->args, (node->arg_count + 1) * sizeof(*node->args));
+        node->args[node->arg_count++] = lpm_test_slice(lpm_test_copy(word, strlen(word)), strlen(word));
+    }
+    va_end(args);
+    for (row = t->module->directives; row != NULL && row->name != NULL; row++) {
+        if (node->arg_count > 0 && strcmp(row->name, name) == 0) {
+            node->value = lpm_test_conf_parse(row, node->args[0].data);
+        }
+    }
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = node;
+    return (lpm_conf *)(void *)node;
+}
+
+/* Runs the module's conf hook and returns what it returned, 0 without one. See t->conf_error. */
+static inline int lpm_test_configure(lpm_test *t)
+{
+    t->conf_error[0] = '\0';
+    return t->module->conf ? t->module->conf((lpm_conf *)(void *)&t->root) : LPM_OK;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
