@@ -14,7 +14,6 @@ struct master_roles {
 struct master_options {
     const char *conf_name; /* as people wrote it, for titles and messages */
     struct conf_core *core;
-    const char *version;   /* "0.1.0" */
     int64_t step_limit_ms; /* for each step of a trial: to load a module, to run its conf hook */
 };
 

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/version.h"
 #include "master/master_control.h"
 #include "master/master_daemon.h"
 #include "master/master_listen.h"
@@ -124,8 +125,8 @@ static void do_announce(struct master_generation *generation)
 
     event_del(generation->timer);
     generation->was_active = true;
-    log_write(&master->log, LPM_LOG_NOTICE, "lpm/%s is online: generation %u, %zu workers",
-              master->options->version, generation->number, master_worker_running(generation));
+    log_write(&master->log, LPM_LOG_NOTICE, "lpm/" LPM_VERSION " is online: generation %u, %zu workers",
+              generation->number, master_worker_running(generation));
     if (!master->online) {
         master->online = true;
         master_daemon_online(master);

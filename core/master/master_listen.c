@@ -5,13 +5,13 @@
 #include "master/master_listen.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "os/os_listen.h"
+#include "os/os_log.h"
 
 /* The next node `name` behind `node` in the order of reading; begin with the root. */
 static struct lpm_conf *next_of(const struct lpm_conf *node, const char *name)
@@ -113,13 +113,15 @@ static int open_listen(struct lpm_conf *node, const struct log *log, struct erro
 static int open_log(struct lpm_conf *node, struct error *err)
 {
     const char *path = node->arg_count > 0 ? node->args[0].data : "off";
+    struct error why;
 
     if (strcmp(path, "off") == 0) {
         return 0;
     }
-    node->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    node->fd = os_log_open(path, &why);
     if (node->fd < 0) {
-        conf_tree_error(node, err, "cannot open access_log \"%s\": %s", path, strerror(errno));
+        node->fd = -1;
+        conf_tree_error(node, err, "%s", why.text);
         return LPM_EIO;
     }
     return 0;
@@ -158,9 +160,6 @@ int master_listen_error_log(int *fd, const char *path, struct error *err)
         *fd = STDERR_FILENO;
         return 0;
     }
-    *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-    if (*fd < 0) {
-        return error_set(err, LPM_EIO, "cannot open error_log \"%s\": %s", path, strerror(errno));
-    }
-    return 0;
+    *fd = os_log_open(path, err);
+    return *fd < 0 ? *fd : 0;
 }
