@@ -5,6 +5,7 @@
 #include "base/title.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,16 +26,29 @@ static char *follow(char **strings, char *end)
     return end;
 }
 
+/* Puts copies in the place of the strings; false when the memory ran out in between. */
+static bool copy_strings(char **strings)
+{
+    for (; *strings; strings++) {
+        char *copy = strdup(*strings);
+        if (!copy) {
+            return false;
+        }
+        *strings = copy;
+    }
+    return true;
+}
+
 void title_init(int argc, char **argv)
 {
     size_t count = 0;
-    char **copy;
-    char *end;
+    char *room, *end, **copy;
 
     if (argc < 1) {
         return;
     }
-    end = follow(environ, follow(argv, argv[0]));
+    room = argv[0];
+    end = follow(environ, follow(argv, room));
     while (environ[count]) {
         count++;
     }
@@ -42,15 +56,12 @@ void title_init(int argc, char **argv)
     if (!copy) {
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        copy[i] = strdup(environ[i]);
-        if (!copy[i]) {
-            return; /* a few bytes are lost, and titles stay as they are */
-        }
-    }
+    memcpy(copy, environ, count * sizeof(*copy));
     environ = copy;
-    title_room = argv[0];
-    title_size = (size_t)(end - argv[0]);
+    if (copy_strings(argv) && copy_strings(environ)) {
+        title_room = room;
+        title_size = (size_t)(end - room);
+    }
 }
 
 void title_set(const char *fmt, ...)

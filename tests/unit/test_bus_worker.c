@@ -112,8 +112,8 @@ static struct bus_worker *worker(struct fixture *f)
 
 static void turn(struct fixture *f)
 {
-    for (int i = 0; i < 3; i++) {
-        event_base_loop(f->bus.base, EVLOOP_NONBLOCK);
+    for (int i = 0; i < 6; i++) {
+        event_base_loop(f->bus.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
         bus_lifecycle_end_turn(&f->bus);
     }
 }
@@ -386,7 +386,8 @@ static void poison_is_not_tried_again(void **state)
 /* Each lie costs the worker its life, and its request is settled as for any death. */
 static void liars(void **state)
 {
-    static const char *const lies[] = {"short", "type", "slot", "seq", "error", "header", "busy", "board", "silence"};
+    static const char *const lies[] = {"short",  "type", "slot",  "seq",    "error",
+                                       "header", "busy", "board", "silence"};
     struct frame_key key;
 
     (void)state;
@@ -468,12 +469,11 @@ static void a_deadline_in_the_queue(void **state)
 static void wait_to_hear(struct fixture *f, enum frame_type type, struct frame_key *key)
 {
     uint64_t end = clock_now() + WAIT_MS * CLOCK_NS_PER_MS;
-    enum frame_type heard = FRAME_TYPE_END;
+    enum frame_type heard;
 
-    while (heard == FRAME_TYPE_END && clock_now() < end) {
+    while ((heard = hear(f, key)) == FRAME_TYPE_END && clock_now() < end) {
         event_base_loop(f->bus.base, EVLOOP_ONCE);
         bus_lifecycle_end_turn(&f->bus);
-        heard = hear(f, key);
     }
     assert_int_equal(heard, type);
 }
@@ -567,7 +567,8 @@ static void refusals(void **state)
 {
     struct fixture *f = fixture_new();
     struct outcome o;
-    lpm_enqueue spec = {.size = sizeof(spec), .handler = &f->handler, .timeout = LPM_DEFAULT, .retries = LPM_DEFAULT};
+    lpm_enqueue spec = {
+        .size = sizeof(spec), .handler = &f->handler, .timeout = LPM_DEFAULT, .retries = LPM_DEFAULT};
     lpm_header bad = {lpm_slice_of("X"), lpm_slice_of("")};
     char id[UUID_TEXT_SIZE] = "";
 

@@ -1,0 +1,100 @@
+/*
+ * The master's structures. One struct master is the whole of its memory; nothing is global.
+ */
+#ifndef MASTER_CONTEXT_H
+#define MASTER_CONTEXT_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "ipc/control.h"
+#include "ipc/policy.h"
+#include "master/master.h"
+#include "master/master_restart.h"
+#include "master/master_state.h"
+#include "os/os_pidfile.h"
+
+struct event;
+struct event_base;
+struct master_trial;
+struct master_signal_calls;
+struct master_generation;
+
+/* The place of a worker in its pool; who fills it changes. */
+struct master_worker {
+    struct master_generation *generation;
+    size_t pool, index;
+    uint32_t incarnation; /* how many were before it */
+    pid_t pid;            /* 0: the place is empty */
+    bool ready;
+    bool retired;        /* its end was ordered: its successor costs nothing */
+    uint64_t not_before; /* ns: its successor is not forked earlier */
+    struct event *ready_timer;
+};
+
+struct master_pool {
+    struct master_generation *generation;
+    const struct conf_pool *conf;
+    size_t index;
+    struct master_worker *workers; /* conf->count of them */
+    struct master_restart restart;
+    bool degraded;
+    bool fork_failed; /* said in the log already */
+    struct event *refill_timer;
+};
+
+/* Messages for the bus that did not fit into its socket yet, in order. */
+struct master_message {
+    struct list link;
+    struct control control;
+    int fd; /* -1: none */
+};
+
+/* One bus, its workers, and the copies of the modules that they run. */
+struct master_generation {
+    struct list link;
+    struct master *master;
+    struct conf_core *core;
+    unsigned number;
+    enum master_state state;
+    bool was_active;
+    struct error reason; /* why it failed; empty: it did not */
+    char dir[PATH_MAX];
+    int dir_lock; /* tells other instances that the directory is in use */
+    struct master_trial *trial;
+    pid_t bus; /* 0: none */
+    int control;
+    bool control_over; /* the bus's end is closed */
+    enum policy_phase bus_phase;
+    struct list messages;
+    size_t message_count;
+    struct event *control_readable, *control_writable;
+    struct event *bus_end_timer; /* from the end of the control channel to the bus's own */
+    struct event *timer;         /* of the state: start, online, drain, kill */
+    struct master_pool *pools;   /* core->pool_count of them */
+};
+
+struct master {
+    const struct master_options *options;
+    const struct master_roles *roles;
+    struct conf_core *core;
+    struct log log;
+    struct os_user user;
+    struct os_pidfile pidfile;
+    pid_t pid;
+    struct event_base *base;
+    int signals; /* signalfd, -1 */
+    const struct master_signal_calls *signal_calls;
+    struct event *signal_readable;
+    struct event *sweep; /* looks at generations that are gone */
+    struct list generations;
+    unsigned last_number;
+    struct master_restart bus_restarts;
+    bool online;          /* was once */
+    bool stopping;        /* no generation is started any more */
+    int launcher;         /* daemon: pipe to the process that people started; -1 */
+    struct error failure; /* not empty: why lpm ends with status 1 */
+};
+
+#endif

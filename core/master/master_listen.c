@@ -1,0 +1,165 @@
+/*
+ * Listeners and logs. Runs in the master, with its privileges; the bus inherits the descriptors. Fails with the
+ * directive's place.
+ */
+#include "master/master_listen.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "os/os_listen.h"
+#include "os/os_log.h"
+
+/* The next node `name` behind `node` in the order of reading; begin with the root. */
+static struct lpm_conf *next_of(const struct lpm_conf *node, const char *name)
+{
+    struct lpm_conf *next = conf_tree_walk(node);
+
+    while (next && strcmp(next->name, name) != 0) {
+        next = conf_tree_walk(next);
+    }
+    return next;
+}
+
+/* A port that the system chooses is a new one each time. */
+static bool any_port(const char *address)
+{
+    size_t len = strlen(address);
+
+    return strcmp(address, "0") == 0 ||
+           (len >= 2 && strcmp(address + len - 2, ":0") == 0 && strncmp(address, "unix:", 5) != 0);
+}
+
+/* The number of "backlog=N", -1 without one. */
+static int read_backlog(const struct lpm_conf *node, int *backlog, struct error *err)
+{
+    *backlog = -1;
+    for (size_t i = 1; i < node->arg_count; i++) {
+        const char *word = node->args[i].data;
+        char *end = NULL;
+        long n = -1;
+
+        if (strncmp(word, "backlog=", 8) == 0) {
+            errno = 0;
+            n = strtol(word + 8, &end, 10);
+        }
+        if (!end || end == word + 8 || *end || errno || n < -1 || n == 0 || n > 1 << 24) {
+            return conf_tree_error(node, err,
+                                   "\"listen\" has \"%s\": expected backlog=NUMBER, from 1 on, or -1", word);
+        }
+        *backlog = (int)n;
+    }
+    return 0;
+}
+
+static int check_twice(const struct conf_tree *tree, const struct lpm_conf *node, struct error *err)
+{
+    const char *address = node->args[0].data;
+
+    for (const struct lpm_conf *other = next_of(tree->root, "listen"); other != node;
+         other = next_of(other, "listen")) {
+        if (strcmp(other->args[0].data, address) == 0 && !any_port(address)) {
+            return conf_tree_error(node, err, "a second \"listen %s\", after the one in %s:%d", address,
+                                   other->file, other->line);
+        }
+    }
+    return 0;
+}
+
+int master_listen_check(const struct conf_tree *tree, struct error *err)
+{
+    struct error why;
+    int backlog, rc = 0;
+
+    for (const struct lpm_conf *node = next_of(tree->root, "listen"); node && !rc;
+         node = next_of(node, "listen")) {
+        if (node->arg_count < 1 || node->is_block) {
+            return conf_tree_error(node, err, "\"listen\" expects an address and then \";\"");
+        }
+        if (os_listen_check(node->args[0].data, &why) != 0) {
+            return conf_tree_error(node, err, "%s", why.text);
+        }
+        rc = read_backlog(node, &backlog, err);
+        if (!rc) {
+            rc = check_twice(tree, node, err);
+        }
+    }
+    return rc;
+}
+
+static int open_listen(struct lpm_conf *node, const struct log *log, struct error *err)
+{
+    struct error why;
+    char bound[256];
+    int backlog, rc;
+
+    rc = read_backlog(node, &backlog, err);
+    if (rc) {
+        return rc;
+    }
+    rc = os_listen(&node->fd, node->args[0].data, backlog, bound, sizeof(bound), &why);
+    if (rc) {
+        node->fd = -1;
+        conf_tree_error(node, err, "%s", why.text);
+        return rc;
+    }
+    log_write(log, LPM_LOG_NOTICE, "listening on %s", bound);
+    return 0;
+}
+
+static int open_log(struct lpm_conf *node, struct error *err)
+{
+    const char *path = node->arg_count > 0 ? node->args[0].data : "off";
+    struct error why;
+
+    if (strcmp(path, "off") == 0) {
+        return 0;
+    }
+    node->fd = os_log_open(path, &why);
+    if (node->fd < 0) {
+        node->fd = -1;
+        conf_tree_error(node, err, "%s", why.text);
+        return LPM_EIO;
+    }
+    return 0;
+}
+
+int master_listen_open(struct conf_tree *tree, const struct log *log, struct error *err)
+{
+    int rc = master_listen_check(tree, err);
+
+    for (struct lpm_conf *node = next_of(tree->root, "access_log"); node && !rc;
+         node = next_of(node, "access_log")) {
+        rc = node->fd < 0 ? open_log(node, err) : 0;
+    }
+    for (struct lpm_conf *node = next_of(tree->root, "listen"); node && !rc; node = next_of(node, "listen")) {
+        rc = node->fd < 0 ? open_listen(node, log, err) : 0;
+    }
+    return rc;
+}
+
+void master_listen_close(struct conf_tree *tree)
+{
+    for (struct lpm_conf *node = next_of(tree->root, "access_log"); node;
+         node = next_of(node, "access_log")) {
+        fd_close(&node->fd);
+    }
+    for (struct lpm_conf *node = next_of(tree->root, "listen"); node; node = next_of(node, "listen")) {
+        if (node->fd >= 0) {
+            os_listen_close(&node->fd, node->args[0].data);
+        }
+    }
+}
+
+int master_listen_error_log(int *fd, const char *path, struct error *err)
+{
+    if (strcmp(path, "stderr") == 0) {
+        *fd = STDERR_FILENO;
+        return 0;
+    }
+    *fd = os_log_open(path, err);
+    return *fd < 0 ? *fd : 0;
+}

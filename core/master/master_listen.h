@@ -1,0 +1,24 @@
+/*
+ * What the master opens for others, by name, wherever in the tree it stands: each `listen` and each `access_log`.
+ */
+#ifndef MASTER_LISTEN_H
+#define MASTER_LISTEN_H
+
+#include "base/log.h"
+#include "conf/conf_tree.h"
+
+/* Checks the words of every `listen` without touching anything: the address's form, `backlog=N`, no address twice.
+ * 0 or LPM_ECONF. */
+int master_listen_check(const struct conf_tree *tree, struct error *err);
+
+/* Opens all that is not open yet, puts the descriptors into the nodes, and logs each address. What was opened before
+ * a failure stays in the tree, for master_listen_close(). 0, LPM_ECONF or LPM_EIO. */
+int master_listen_open(struct conf_tree *tree, const struct log *log, struct error *err);
+
+/* Closes all, and removes the files of sockets. */
+void master_listen_close(struct conf_tree *tree);
+
+/* Opens the error log: a path, or "stderr". 0 or LPM_EIO. */
+int master_listen_error_log(int *fd, const char *path, struct error *err);
+
+#endif

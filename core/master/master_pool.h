@@ -1,0 +1,19 @@
+/*
+ * The pools of a generation: places for workers, and how they are filled again.
+ */
+#ifndef MASTER_POOL_H
+#define MASTER_POOL_H
+
+#include "master/master_context.h"
+
+/* The places for the workers, all empty. On failure what there is stays for _fini. 0 or LPM_ENOMEM. */
+int master_pool_init(struct master_generation *generation);
+void master_pool_fini(struct master_generation *generation);
+
+/* Forks those that are missing, as far as the restart policies allow; timers do the rest later. */
+void master_pool_refill(struct master_generation *generation);
+
+/* Nothing is started, or waited for, any more. */
+void master_pool_stop(struct master_generation *generation);
+
+#endif

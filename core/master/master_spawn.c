@@ -1,0 +1,50 @@
+/*
+ * Forking the master's children, without exec: they have its configuration. Runs in the master; a fork that fails is
+ * the caller's to try again.
+ */
+#include "master/master_spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void master_spawn_prepare(const struct master *master, struct role_start *start)
+{
+    *start = (struct role_start){
+        .core = master->core, .user = master->user, .log = master->log, .master = master->pid, .channel = -1};
+}
+
+/* A daemon's children must not hold the terminal, or the pipe, of those who started it. What the C library or a
+ * sanitizer says on stderr belongs into the error log then. */
+static void leave_terminal(const struct master *master)
+{
+    int null;
+
+    if (!master->core->daemon || master->log.fd <= STDERR_FILENO) {
+        return;
+    }
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0) {
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+    }
+    dup2(master->log.fd, STDERR_FILENO);
+}
+
+pid_t master_spawn(const struct master *master, role_main entry, struct role_start *start, struct error *err)
+{
+    pid_t pid;
+
+    fflush(NULL); /* or a child that calls exit() would say it again */
+    pid = fork();
+    if (pid < 0) {
+        return error_set(err, LPM_EIO, "cannot fork: %s", strerror(errno));
+    }
+    if (pid == 0) {
+        leave_terminal(master);
+        _exit(entry(start));
+    }
+    return pid;
+}

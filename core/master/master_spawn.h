@@ -1,0 +1,15 @@
+/*
+ * Forking the master's children.
+ */
+#ifndef MASTER_SPAWN_H
+#define MASTER_SPAWN_H
+
+#include "master/master_context.h"
+
+/* What every child of `master` is given; the caller adds what is its own. */
+void master_spawn_prepare(const struct master *master, struct role_start *start);
+
+/* Forks; the child runs `entry` and exits with its status. The pid, or LPM_EIO with the text. */
+pid_t master_spawn(const struct master *master, role_main entry, struct role_start *start, struct error *err);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * Workers, from the fork to the reaping. Runs in the master. A worker that cannot be forked is its pool's to try again.
+ */
+#include "master/master_worker.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "ipc/channel.h"
+#include "master/master_control.h"
+#include "master/master_generation.h"
+#include "master/master_spawn.h"
+
+const char *master_worker_name(const struct master_worker *worker, char room[MASTER_WORKER_NAME_SIZE])
+{
+    snprintf(room, MASTER_WORKER_NAME_SIZE, "worker %.100s/%zu (pid %ld)",
+             worker->generation->pools[worker->pool].conf->name, worker->index, (long)worker->pid);
+    return room;
+}
+
+const char *master_worker_end(int status, char room[MASTER_WORKER_END_SIZE])
+{
+    char name[32];
+
+    if (WIFSIGNALED(status)) {
+        snprintf(room, MASTER_WORKER_END_SIZE, "died of %s",
+                 text_signal(WTERMSIG(status), name, sizeof(name)));
+    } else {
+        snprintf(room, MASTER_WORKER_END_SIZE, "exited with status %d", WEXITSTATUS(status));
+    }
+    return room;
+}
+
+/* -- Start -------------------------------------------------------------------------------------------- */
+
+static int fork_worker(struct master_worker *worker, int fds[2], struct error *err)
+{
+    struct master_generation *generation = worker->generation;
+    struct role_start start;
+    pid_t pid;
+
+    master_spawn_prepare(generation->master, &start);
+    start.modules = generation->dir;
+    start.generation = generation->number;
+    start.channel = fds[1];
+    start.pool = worker->pool;
+    start.index = worker->index;
+    start.incarnation = worker->incarnation;
+    pid = master_spawn(generation->master, generation->master->roles->worker, &start, err);
+    if (pid < 0) {
+        return LPM_EIO;
+    }
+    worker->pid = pid;
+    worker->ready = worker->retired = false;
+    worker->not_before = clock_now() + MASTER_WORKER_PAUSE_NS; /* holds if it dies before it is ready */
+    return 0;
+}
+
+int master_worker_start(struct master_worker *worker, struct error *err)
+{
+    const struct conf_pool *conf = worker->generation->pools[worker->pool].conf;
+    struct control message = {.type = CONTROL_WORKER_NEW,
+                              .pool = (uint32_t)worker->pool,
+                              .index = (uint32_t)worker->index,
+                              .incarnation = worker->incarnation};
+    int fds[2];
+    int rc = channel_pair(fds, err);
+
+    if (rc) {
+        return rc;
+    }
+    rc = fork_worker(worker, fds, err);
+    close(fds[1]);
+    if (rc) {
+        close(fds[0]);
+        return rc;
+    }
+    message.pid = worker->pid;
+    master_control_send(worker->generation, &message, fds[0]);
+    if (conf->ready_timeout >= 0) {
+        struct timeval limit = clock_timeval((uint64_t)conf->ready_timeout * CLOCK_NS_PER_MS);
+        event_add(worker->ready_timer, &limit);
+    }
+    return 0;
+}
+
+int master_worker_start_all(struct master_generation *generation, struct error *err)
+{
+    MASTER_EACH_WORKER(worker, generation)
+    {
+        int rc = master_worker_start(worker, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* -- Life --------------------------------------------------------------------------------------------- */
+
+void master_worker_ready(struct master_worker *worker)
+{
+    worker->ready = true;
+    worker->not_before = 0;
+    event_del(worker->ready_timer);
+    if (master_worker_unready(worker->generation) == 0) {
+        master_generation_workers_ready(worker->generation);
+    }
+}
+
+void master_worker_kill(struct master_worker *worker)
+{
+    kill(worker->pid, SIGKILL);
+}
+
+void master_worker_kill_all(struct master_generation *generation)
+{
+    MASTER_EACH_WORKER(worker, generation)
+    {
+        if (worker->pid > 0) {
+            kill(worker->pid, SIGKILL);
+        }
+    }
+}
+
+static void on_ready_timeout(evutil_socket_t fd, short what, void *arg)
+{
+    struct master_worker *worker = arg;
+    struct master_generation *generation = worker->generation;
+    char name[MASTER_WORKER_NAME_SIZE];
+    struct error why;
+
+    (void)fd;
+    (void)what;
+    error_set(&why, 0, "%s was not ready within %g s", master_worker_name(worker, name),
+              (double)generation->pools[worker->pool].conf->ready_timeout / 1000.0);
+    log_write(&generation->master->log, LPM_LOG_ERROR, "%s", why.text);
+    kill(worker->pid, SIGKILL);
+    master_generation_fail(generation, &why);
+}
+
+size_t master_worker_running(const struct master_generation *generation)
+{
+    size_t count = 0;
+
+    MASTER_EACH_WORKER(worker, generation)
+    {
+        count += worker->pid > 0;
+    }
+    return count;
+}
+
+size_t master_worker_unready(const struct master_generation *generation)
+{
+    size_t count = 0;
+
+    MASTER_EACH_WORKER(worker, generation)
+    {
+        count += !worker->ready;
+    }
+    return count;
+}
+
+struct master_worker *master_worker_find(const struct master_generation *generation, pid_t pid)
+{
+    MASTER_EACH_WORKER(worker, generation)
+    {
+        if (worker->pid == pid) {
+            return worker;
+        }
+    }
+    return NULL;
+}
+
+/* -- Death -------------------------------------------------------------------------------------------- */
+
+/* Was it to be expected that the worker ends so? */
+static bool expected_end(const struct master_worker *worker, int status)
+{
+    const struct master_generation *generation = worker->generation;
+
+    return generation->state == MASTER_KILLING || generation->control_over ||
+           ((worker->retired || generation->state == MASTER_RELEASED) && WIFEXITED(status) &&
+            WEXITSTATUS(status) == 0);
+}
+
+/* Why a start failed, for the one who tried it. */
+static void tell_start_failure(const struct master_worker *worker, int status, struct error *why)
+{
+    char name[MASTER_WORKER_NAME_SIZE], end[MASTER_WORKER_END_SIZE];
+    bool init = WIFEXITED(status) && WEXITSTATUS(status) == ROLE_EXIT_INIT;
+
+    error_set(why, 0, "%s %s before lpm was online: %s", master_worker_name(worker, name),
+              master_worker_end(status, end),
+              init ? "a module's init hook refused, the error log says which" : "the error log may say why");
+}
+
+void master_worker_reaped(struct master_worker *worker, int status)
+{
+    struct master_generation *generation = worker->generation;
+    char name[MASTER_WORKER_NAME_SIZE], end[MASTER_WORKER_END_SIZE];
+    struct control message = {.type = CONTROL_WORKER_GONE,
+                              .pool = (uint32_t)worker->pool,
+                              .index = (uint32_t)worker->index,
+                              .incarnation = worker->incarnation,
+                              .pid = worker->pid,
+                              .status = status};
+    struct error why = {.text = ""};
+
+    log_write(&generation->master->log, expected_end(worker, status) ? LPM_LOG_INFO : LPM_LOG_ERROR, "%s %s",
+              master_worker_name(worker, name), master_worker_end(status, end));
+    tell_start_failure(worker, status, &why);
+    event_del(worker->ready_timer);
+    worker->pid = 0;
+    worker->ready = false;
+    master_control_send(generation, &message, -1);
+    if (generation->control_over) {
+        return; /* its bus went first */
+    }
+    if (generation->state == MASTER_STARTING) {
+        generation->reason = why;
+    }
+    master_generation_event(generation, MASTER_ON_WORKER_DIED);
+}
+
+/* -- Place -------------------------------------------------------------------------------------------- */
+
+int master_worker_init(struct master_worker *worker, struct master_pool *pool, size_t index)
+{
+    worker->generation = pool->generation;
+    worker->pool = pool->index;
+    worker->index = index;
+    worker->ready_timer = evtimer_new(pool->generation->master->base, on_ready_timeout, worker);
+    return worker->ready_timer ? 0 : LPM_ENOMEM;
+}
+
+void master_worker_fini(struct master_worker *worker)
+{
+    if (worker->ready_timer) {
+        event_free(worker->ready_timer);
+        worker->ready_timer = NULL;
+    }
+}

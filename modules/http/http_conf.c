@@ -1,0 +1,220 @@
+/*
+ * The configuration of the ingress. Runs in the trial, the bus and the workers; fails by lpm_conf_error().
+ */
+#include "http_conf.h"
+
+#include <stdlib.h>
+
+const lpm_directive http_conf_directives[] = {
+    {.name = "http",
+     .context = "main",
+     .type = LPM_CONF_BLOCK,
+     .help = "what is served over HTTP/1.1, and where"},
+    {.name = "listen",
+     .context = "http",
+     .type = LPM_CONF_LISTEN,
+     .flags = LPM_CONF_MANY | LPM_CONF_MUST,
+     .syntax = "address [backlog=number]",
+     .help = "an address to take connections on: 127.0.0.1:8080, [::1]:8080, *:8080, unix:path"},
+    {.name = "access_log",
+     .context = "http",
+     .type = LPM_CONF_LOG,
+     .syntax = "path | off",
+     .help = "a line for each request"},
+    {.name = "large_header_size",
+     .context = "http",
+     .type = LPM_CONF_SIZE,
+     .min = 1024,
+     .max = 131072,
+     .value = "16k",
+     .help = "how large a request's line and headers may be together; above, the answer is 414 or 431"},
+    {.name = "max_body_size",
+     .context = "http",
+     .type = LPM_CONF_SIZE,
+     .max = 1 << 30,
+     .value = "1m",
+     .help = "how large a request's body may be; above, the answer is 413"},
+    {.name = "header_timeout",
+     .context = "http",
+     .type = LPM_CONF_TIME,
+     .min = 1,
+     .max = 86400000,
+     .value = "60s",
+     .help = "how long a request's head may take from its first byte; then the answer is 408"},
+    {.name = "body_timeout",
+     .context = "http",
+     .type = LPM_CONF_TIME,
+     .min = 1,
+     .max = 86400000,
+     .value = "60s",
+     .help = "how long no byte of a request's body may arrive; then the answer is 408"},
+    {.name = "send_timeout",
+     .context = "http",
+     .type = LPM_CONF_TIME,
+     .min = 1,
+     .max = 86400000,
+     .value = "60s",
+     .help = "how long a client may take no byte of an answer; then the connection is closed"},
+    {.name = "keepalive_timeout",
+     .context = "http",
+     .type = LPM_CONF_TIME,
+     .max = 86400000,
+     .value = "75s",
+     .help = "how long a connection may wait for its next request; 0: it is closed after the first"},
+    {.name = "keepalive_requests",
+     .context = "http",
+     .type = LPM_CONF_NUMBER,
+     .min = 1,
+     .max = 1000000000,
+     .value = "1000",
+     .help = "how many requests a connection may bring; then it is closed"},
+    {.name = "max_connections",
+     .context = "http",
+     .type = LPM_CONF_NUMBER,
+     .min = 1,
+     .max = 1000000,
+     .value = "10000",
+     .help = "how many connections there may be; others wait to be accepted"},
+    {.name = "location",
+     .context = "http",
+     .type = LPM_CONF_BLOCK,
+     .flags = LPM_CONF_MANY,
+     .args_min = 1,
+     .args_max = 1,
+     .syntax = "prefix { ... }",
+     .help = "what answers requests whose path begins so; the longest prefix counts"},
+    {.name = "handler", .context = "location", .type = LPM_CONF_HANDLER, .help = "the module that answers"},
+    {.name = "timeout",
+     .context = "location",
+     .type = LPM_CONF_TIME,
+     .flags = LPM_CONF_MINUS_ONE,
+     .min = 1,
+     .max = INT64_C(31536000000),
+     .help = "how long an answer may take; then it is 504; not given: request { timeout }"},
+    {.name = "retries",
+     .context = "location",
+     .type = LPM_CONF_NUMBER,
+     .max = 1000,
+     .help = "how often a request of an idempotent method is started again after its worker died"},
+    {.name = "retry_non_idempotent",
+     .context = "location",
+     .type = LPM_CONF_FLAG,
+     .value = "off",
+     .help = "retries are for all methods, POST too: a handler may then run twice for one request"},
+    {.name = "max_body_size",
+     .context = "location",
+     .type = LPM_CONF_SIZE,
+     .max = 1 << 30,
+     .help = "that of this location; not given: that of http"},
+    {.name = NULL},
+};
+
+static int location_read(struct http_location *location, const lpm_conf *node, int64_t max_body_size)
+{
+    lpm_slice prefix = lpm_conf_arg(node, 0);
+    if (prefix.len == 0 || prefix.data[0] != '/') {
+        return lpm_conf_error(node, "location \"%s\": expected a prefix that begins with \"/\"", prefix.data);
+    }
+    location->prefix = prefix.data;
+    location->prefix_len = prefix.len;
+    location->handler_name = lpm_conf_string(node, "handler", NULL);
+    if (location->handler_name == NULL) {
+        return lpm_conf_error(node, "location \"%s\" has no handler: expected \"handler NAME;\" in it",
+                              prefix.data);
+    }
+    location->timeout = lpm_conf_value(node, "timeout", LPM_DEFAULT);
+    location->retries = lpm_conf_value(node, "retries", LPM_DEFAULT);
+    location->retry_non_idempotent = lpm_conf_value(node, "retry_non_idempotent", 0) != 0;
+    location->max_body_size = (uint64_t)lpm_conf_value(node, "max_body_size", max_body_size);
+    return 0;
+}
+
+static int longer_first(const void *a, const void *b)
+{
+    size_t x = ((const struct http_location *)a)->prefix_len,
+           y = ((const struct http_location *)b)->prefix_len;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static int locations_read(struct http_conf *conf, int64_t max_body_size)
+{
+    const lpm_conf *first = lpm_conf_child(conf->node, "location");
+    size_t count = 0;
+    for (const lpm_conf *node = first; node; node = lpm_conf_next(node)) {
+        count++;
+    }
+    if (count == 0) {
+        return lpm_conf_error(conf->node, "http has no location: nothing would ever be answered");
+    }
+    conf->locations = calloc(count, sizeof(*conf->locations));
+    if (conf->locations == NULL) {
+        return LPM_ENOMEM;
+    }
+    for (const lpm_conf *node = first; node; node = lpm_conf_next(node)) {
+        struct http_location *location = &conf->locations[conf->location_count];
+        int rc = location_read(location, node, max_body_size);
+        if (rc) {
+            return rc;
+        }
+        for (size_t i = 0; i < conf->location_count; i++) {
+            if (strcmp(conf->locations[i].prefix, location->prefix) == 0) {
+                return lpm_conf_error(node, "location \"%s\" stands twice", location->prefix);
+            }
+        }
+        conf->location_count++;
+    }
+    qsort(conf->locations, count, sizeof(*conf->locations), longer_first);
+    return 0;
+}
+
+int http_conf_init(struct http_conf *conf, const lpm_conf *root)
+{
+    const lpm_conf *node = lpm_conf_child(root, "http");
+    int rc;
+    *conf = (struct http_conf){.node = node};
+    if (node == NULL) {
+        return 0;
+    }
+    conf->large_header_size = (uint32_t)lpm_conf_value(node, "large_header_size", 16384);
+    conf->keepalive_requests = (uint32_t)lpm_conf_value(node, "keepalive_requests", 1000);
+    conf->max_connections = (uint32_t)lpm_conf_value(node, "max_connections", 10000);
+    conf->header_timeout = lpm_conf_value(node, "header_timeout", 60000);
+    conf->body_timeout = lpm_conf_value(node, "body_timeout", 60000);
+    conf->send_timeout = lpm_conf_value(node, "send_timeout", 60000);
+    conf->keepalive_timeout = lpm_conf_value(node, "keepalive_timeout", 75000);
+    rc = locations_read(conf, lpm_conf_value(node, "max_body_size", 1048576));
+    if (rc) {
+        http_conf_fini(conf);
+    }
+    return rc;
+}
+
+void http_conf_fini(struct http_conf *conf)
+{
+    free(conf->locations);
+    conf->locations = NULL;
+    conf->location_count = 0;
+}
+
+const char *http_conf_resolve(struct http_conf *conf, lpm_supervisor *s)
+{
+    for (size_t i = 0; i < conf->location_count; i++) {
+        struct http_location *location = &conf->locations[i];
+        location->handler = lpm_supervisor_handler(s, location->handler_name);
+        if (location->handler == NULL) {
+            return location->handler_name;
+        }
+    }
+    return NULL;
+}
+
+const struct http_location *http_conf_match(const struct http_conf *conf, const char *path, size_t len)
+{
+    for (size_t i = 0; i < conf->location_count; i++) {
+        const struct http_location *location = &conf->locations[i];
+        if (location->prefix_len <= len && memcmp(location->prefix, path, location->prefix_len) == 0) {
+            return location;
+        }
+    }
+    return NULL;
+}

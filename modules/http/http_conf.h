@@ -1,0 +1,43 @@
+/*
+ * http { ... }: the module's table of directives, and their values as the ingress works with them.
+ */
+#ifndef HTTP_CONF_H
+#define HTTP_CONF_H
+
+#include <lpm/module.h>
+#include <stdbool.h>
+
+struct http_location {
+    const char *prefix;
+    size_t prefix_len;
+    const char *handler_name;
+    const lpm_handler *handler; /* NULL until http_conf_resolve() */
+    int64_t timeout, retries;   /* for lpm_enqueue */
+    bool retry_non_idempotent;
+    uint64_t max_body_size;
+};
+
+/* Durations in ms. Strings live as long as the configuration. */
+struct http_conf {
+    const lpm_conf *node;            /* the block; NULL: it does not stand, and there is nothing to do */
+    struct http_location *locations; /* the longest prefix first */
+    size_t location_count;
+    uint32_t large_header_size;
+    uint32_t keepalive_requests;
+    uint32_t max_connections;
+    int64_t header_timeout, body_timeout, send_timeout, keepalive_timeout;
+};
+
+extern const lpm_directive http_conf_directives[];
+
+/* Reads the block `http` of `root`. LPM_ECONF (reported by lpm_conf_error()), LPM_ENOMEM. */
+int http_conf_init(struct http_conf *conf, const lpm_conf *root);
+void http_conf_fini(struct http_conf *conf);
+
+/* Looks up the locations' handlers. NULL, or the name of one that lpm does not know. */
+const char *http_conf_resolve(struct http_conf *conf, lpm_supervisor *s);
+
+/* The location with the longest prefix of `path`, which is raw and without a query; NULL: none. Pure. */
+const struct http_location *http_conf_match(const struct http_conf *conf, const char *path, size_t len);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * One client's connection: its states, its timers, what it holds. Requests are answered one after another, in the
+ * order of arrival; those that a client sends ahead wait in the read buffer, and when that is full, in the kernel.
+ *
+ * Every event of a connection ends in http_connection_run(), which goes on as far as it can. A function that says
+ * that the connection is gone has freed it.
+ */
+#ifndef HTTP_CONNECTION_H
+#define HTTP_CONNECTION_H
+
+#include <sys/socket.h>
+
+#include "http_body.h"
+#include "http_response.h"
+#include "http_server.h"
+
+enum http_state {
+    HTTP_IDLE = 0, /* no byte of the next request is there */
+    HTTP_HEAD,     /* its head arrives */
+    HTTP_BODY,     /* its body arrives */
+    HTTP_WAIT,     /* the bus has it */
+    HTTP_SEND,     /* its answer is being written */
+    HTTP_LINGER /* answered and closed for writing: what still comes is dropped until the client has read it */
+};
+
+/* The present request, from its head to its line in the log. */
+struct http_exchange {
+    const struct http_location *location;
+    uint64_t ticket; /* of the bus, in HTTP_WAIT */
+    int status;
+    bool open;      /* there is a request that has to be logged */
+    bool received;  /* all of it has been read */
+    bool head_only; /* HEAD */
+    bool keep_alive;
+    bool in_place;   /* the body is whole in the read buffer, behind the head */
+    uint32_t length; /* bytes of the read buffer that are its */
+    size_t body_len; /* of the answer, as far as it is sent */
+    uint64_t queue_time, service_time;
+    char id[37];
+    bool has_id;
+    char worker[80];
+};
+
+struct http_connection {
+    struct http_connection *next, *prev;
+    struct http_server *server;
+    struct http_input *in; /* NULL: nothing was read */
+    struct http_buffer out;
+    struct http_body body;
+    struct event read, write, timer;
+    uint64_t deadline; /* ns; 0: none */
+    uint64_t timer_at; /* when the timer fires; 0: it does not run */
+    int fd;
+    enum http_state state;
+    bool eof;     /* the client sends no more */
+    bool paused;  /* not reading: only whether the client is gone is watched */
+    bool writing; /* the write event is set */
+    bool fresh;   /* no request has come yet */
+    uint32_t requests;
+    size_t lingered; /* bytes dropped */
+    uint64_t linger_end;
+    struct http_exchange x;
+    uint8_t remote_len, address_at, address_len;
+    char remote[64]; /* "127.0.0.1:4711", "[::1]:4711", "unix:"; NUL-terminated */
+};
+
+/* Takes over `fd`; closes it when there is no memory. */
+void http_connection_new(struct http_server *server, int fd, const struct sockaddr *peer);
+
+/* Closes and frees; a request that the bus has is cancelled. */
+void http_connection_close(struct http_connection *c);
+
+/* Soft kill: closes it if it is idle, else lets it finish. */
+void http_connection_drain(struct http_connection *c);
+
+/* Goes on as far as the bytes that are there allow. The connection may be gone afterwards. */
+void http_connection_run(struct http_connection *c);
+
+/* The client is gone, or too slow to take its answer: logs what was going on, and closes. */
+void http_connection_abort(struct http_connection *c);
+
+/* -- http_io.c ---------------------------------------------------------------------------------------- */
+
+/* Sets when the connection is to end if nothing happens; ms, 0: never. The timer itself is moved only when it has to
+ * be earlier. */
+void http_io_deadline(struct http_connection *c, int64_t ms);
+
+/* Reads once, to where bytes are wanted now: how many came, 0 for the end, -EAGAIN, or another negative errno. */
+ssize_t http_io_read(struct http_connection *c);
+
+/* Stops reading; reads again. */
+void http_io_pause(struct http_connection *c);
+void http_io_resume(struct http_connection *c);
+
+/* Writes what is in c->out. 1: all; 0: the rest when the socket takes it; -1: the connection is gone. */
+int http_io_flush(struct http_connection *c);
+
+/* Writes c->out and then `body`; what the socket does not take is copied. Results as http_io_flush(). */
+int http_io_send(struct http_connection *c, lpm_slice body);
+
+/* -- http_request.c ----------------------------------------------------------------------------------- */
+
+/* The head is whole: finds the location, and what is to come. 0, or the status to answer with. */
+int http_request_route(struct http_connection *c, const char **why);
+
+/* Hands the request to the bus: 0, or LPM_E... */
+int http_request_enqueue(struct http_connection *c, lpm_slice body, lpm_response_fn on_response);
+
+/* -- http_exchange.c ---------------------------------------------------------------------------------- */
+
+/* Puts an answer of lpm's own into c->out: one line of text. `retry_after` in seconds, 0: not said. */
+void http_exchange_refuse(struct http_connection *c, int status, const char *why, int64_t retry_after);
+
+/* The same for an error of the bus. */
+void http_exchange_fail(struct http_connection *c, int error);
+
+/* The bus's callback: sends the answer and goes on. `arg` is the connection. */
+void http_exchange_answer(lpm_response *res, void *arg);
+
+/* Writes the line of the access log. */
+void http_exchange_log(struct http_connection *c);
+
+#endif

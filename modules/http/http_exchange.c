@@ -1,0 +1,174 @@
+/*
+ * From an outcome to the client and to the log.
+ */
+#include "http_connection.h"
+
+#include <stdio.h>
+
+#include "http_status.h"
+
+static lpm_slice slice(const struct http_connection *c, struct http_span span)
+{
+    lpm_slice s = {c->in->bytes + c->in->start + span.at, span.len};
+    return s;
+}
+
+/* May the connection stay after this answer? */
+static bool stays(const struct http_connection *c)
+{
+    const struct http_exchange *x = &c->x;
+    bool more = c->in && c->in->end - c->in->start > x->length;
+    return x->keep_alive && x->received && !c->server->draining && !(c->eof && !more);
+}
+
+static void answer_init(struct http_connection *c, struct http_answer *answer, int status)
+{
+    *answer = (struct http_answer){
+        .status = status,
+        .keep_alive = stays(c),
+        .old_client = c->in && c->in->parse.head.minor == 0,
+        .head_only = c->x.head_only,
+        .id = c->x.has_id ? c->x.id : NULL,
+        .date = http_server_date(c->server)->header,
+    };
+    c->x.status = status;
+    c->x.body_len = 0;
+    c->state = HTTP_SEND;
+}
+
+void http_exchange_refuse(struct http_connection *c, int status, const char *why, int64_t retry_after)
+{
+    static const char type_name[] = "content-type", type[] = "text/plain; charset=utf-8";
+    const lpm_header header = {{type_name, sizeof(type_name) - 1}, {type, sizeof(type) - 1}};
+    struct http_answer answer;
+    char text[256], *to;
+    int len = snprintf(text, sizeof(text), "%d %s: %s\n", status, http_status_reason(status), why);
+    answer_init(c, &answer, status);
+    answer.length = (uint64_t)len;
+    answer.retry_after = retry_after;
+    http_response_note(&answer, &header);
+    c->x.keep_alive = answer.keep_alive;
+    to = http_buffer_reserve(&c->out, &c->server->buffers, http_response_room(&answer) + sizeof(text));
+    if (to == NULL) {
+        c->x.keep_alive = false; /* an answer that cannot be made: the closed connection says it */
+        return;
+    }
+    to = http_response_begin(to, &answer);
+    to = http_response_header(to, &answer, &header);
+    to = http_response_end(to);
+    if (http_response_has_body(&answer)) {
+        memcpy(to, text, (size_t)len);
+        to += len;
+        c->x.body_len = (size_t)len;
+    }
+    c->out.end = (size_t)(to - c->out.data);
+}
+
+void http_exchange_fail(struct http_connection *c, int error)
+{
+    const char *why;
+    int status = http_response_error(error, &why);
+    int64_t seconds = 0;
+    if (status == 503) {
+        seconds = (lpm_supervisor_retry_after(c->server->s, c->x.location->handler) + 999) / 1000;
+        seconds = seconds < 1 ? 1 : seconds;
+    }
+    http_exchange_refuse(c, status, why, seconds);
+}
+
+/* Encodes the head into c->out: 0 or LPM_ENOMEM. */
+static int encode(struct http_connection *c, struct http_answer *answer, const lpm_response *res)
+{
+    lpm_header header;
+    char *to;
+    for (size_t i = 0; lpm_response_header_at(res, i, &header); i++) {
+        http_response_note(answer, &header);
+    }
+    to = http_buffer_reserve(&c->out, &c->server->buffers, http_response_room(answer));
+    if (to == NULL) {
+        return LPM_ENOMEM;
+    }
+    to = http_response_begin(to, answer);
+    for (size_t i = 0; lpm_response_header_at(res, i, &header); i++) {
+        to = http_response_header(to, answer, &header);
+    }
+    c->out.end = (size_t)(http_response_end(to) - c->out.data);
+    return 0;
+}
+
+/* The handler's answer. 1 or 0: it is on its way; -1: the connection is gone. */
+static int answer_send(struct http_connection *c, const lpm_response *res)
+{
+    int status = http_response_status(lpm_response_header(res, ":status"));
+    lpm_slice body = lpm_response_data(res);
+    struct http_answer answer;
+    if (status == 0) {
+        lpm_log(c->server->s, LPM_LOG_ERROR,
+                "request %s: handler \"%s\" answered with a :status that is none", c->x.id,
+                c->x.location->handler_name);
+        http_exchange_refuse(c, 500, "the handler's answer has no valid status", 0);
+        return 1;
+    }
+    answer_init(c, &answer, status);
+    answer.length = body.len;
+    if (encode(c, &answer, res)) {
+        http_exchange_refuse(c, 500, "out of memory", 0);
+        return 1;
+    }
+    c->x.keep_alive = answer.keep_alive;
+    if (!http_response_has_body(&answer)) {
+        body.len = 0;
+    }
+    c->x.body_len = body.len;
+    return http_io_send(c, body);
+}
+
+void http_exchange_answer(lpm_response *res, void *arg)
+{
+    struct http_connection *c = arg;
+    int error = lpm_response_error(res);
+    c->x.ticket = 0;
+    c->x.queue_time = lpm_response_queue_time(res);
+    c->x.service_time = lpm_response_service_time(res);
+    snprintf(c->x.worker, sizeof(c->x.worker), "%s", lpm_response_worker(res));
+    if (error) {
+        http_exchange_fail(c, error);
+    } else if (answer_send(c, res) < 0) {
+        return;
+    }
+    http_connection_run(c);
+}
+
+static lpm_slice logged_field(const struct http_connection *c, int place)
+{
+    lpm_slice none = {"", 0};
+    return place < 0 ? none : slice(c, c->in->parse.head.fields[place].value);
+}
+
+void http_exchange_log(struct http_connection *c)
+{
+    struct http_exchange *x = &c->x;
+    size_t unsent = http_buffer_len(&c->out);
+    struct http_log_entry entry = {
+        .remote = {c->remote + c->address_at, c->address_len},
+        .time = http_server_date(c->server)->log,
+        .status = x->status,
+        .body_bytes = unsent < x->body_len ? x->body_len - unsent : 0,
+        .id = x->has_id ? x->id : NULL,
+        .worker = x->worker[0] ? x->worker : "-",
+        .queue_time = x->queue_time,
+        .service_time = x->service_time,
+        .request = {"", 0},
+        .referer = {"", 0},
+        .user_agent = {"", 0},
+    };
+    if (c->server->log.fd < 0 || !x->open) {
+        return;
+    }
+    if (c->in) {
+        entry.request = slice(c, c->in->parse.head.line);
+        entry.referer = logged_field(c, c->in->parse.head.referer);
+        entry.user_agent = logged_field(c, c->in->parse.head.user_agent);
+    }
+    http_log_add(&c->server->log, &entry);
+}

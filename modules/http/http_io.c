@@ -1,0 +1,166 @@
+/*
+ * A connection's socket and timer. Nothing blocks; what fails is told by errno's number, or closes the connection.
+ */
+#include "http_connection.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/uio.h>
+
+void http_io_deadline(struct http_connection *c, int64_t ms)
+{
+    struct timeval tv;
+    if (ms <= 0) {
+        c->deadline = 0;
+        return;
+    }
+    c->deadline = http_now() + (uint64_t)ms * 1000000;
+    if (c->timer_at != 0 && c->timer_at <= c->deadline) {
+        return;
+    }
+    tv.tv_sec = (time_t)(ms / 1000);
+    tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+    if (event_add(&c->timer, &tv) == 0) {
+        c->timer_at = c->deadline;
+    }
+}
+
+/* Space in the read buffer; 0: it is full; negative: errno. */
+static ssize_t input_room(struct http_connection *c)
+{
+    struct http_server *server = c->server;
+    struct http_input *in = c->in;
+    if (in == NULL) {
+        in = c->in = http_stock_get(&server->inputs);
+        if (in == NULL) {
+            return -ENOMEM;
+        }
+        in->start = in->end = 0;
+        http_parse_init(&in->parse, server->conf.large_header_size);
+    }
+    if (in->start > 0 && in->end == server->input_size) {
+        memmove(in->bytes, in->bytes + in->start, in->end - in->start);
+        in->end -= in->start;
+        in->start = 0;
+    }
+    return (ssize_t)(server->input_size - in->end);
+}
+
+ssize_t http_io_read(struct http_connection *c)
+{
+    bool direct = c->state == HTTP_BODY && !c->x.in_place && !c->body.is_chunked;
+    size_t room = 0;
+    char *to;
+    ssize_t n;
+    if (direct) {
+        to = http_body_room(&c->body, &c->server->buffers, &room);
+        if (to == NULL) {
+            return -ENOMEM;
+        }
+    } else {
+        n = input_room(c);
+        if (n <= 0) {
+            return n < 0 ? n : -ENOBUFS;
+        }
+        room = (size_t)n;
+        to = c->in->bytes + c->in->end;
+    }
+    n = recv(c->fd, to, room, 0);
+    if (n < 0) {
+        return errno == EINTR ? -EAGAIN : -errno;
+    }
+    if (direct) {
+        http_body_arrived(&c->body, (size_t)n);
+    } else {
+        c->in->end += (uint32_t)n;
+    }
+    return n;
+}
+
+/* The same descriptor, watched for bytes (level), or only for a change (edge): the latter is told of a reset, and not
+ * again and again of bytes or of an end that nobody wants to read now. */
+static void watch(struct http_connection *c, short edge)
+{
+    event_callback_fn callback = event_get_callback(&c->read);
+    event_del(&c->read);
+    event_assign(&c->read, c->server->base, c->fd, (short)(EV_READ | EV_PERSIST | edge), callback, c);
+    event_add(&c->read, NULL);
+    c->paused = edge != 0;
+}
+
+void http_io_pause(struct http_connection *c)
+{
+    if (!c->paused) {
+        watch(c, EV_ET);
+    }
+}
+
+void http_io_resume(struct http_connection *c)
+{
+    if (c->paused && !c->eof) {
+        watch(c, 0);
+    }
+}
+
+static int wait_writable(struct http_connection *c)
+{
+    http_io_deadline(c, c->server->conf.send_timeout);
+    if (!c->writing) {
+        if (event_add(&c->write, NULL) != 0) {
+            http_connection_abort(c);
+            return -1;
+        }
+        c->writing = true;
+    }
+    return 0;
+}
+
+static int written(struct http_connection *c)
+{
+    c->out.start = c->out.end = 0;
+    if (c->writing) {
+        event_del(&c->write);
+        c->writing = false;
+    }
+    return 1;
+}
+
+int http_io_flush(struct http_connection *c)
+{
+    while (http_buffer_len(&c->out) > 0) {
+        ssize_t n = send(c->fd, c->out.data + c->out.start, http_buffer_len(&c->out), MSG_NOSIGNAL);
+        if (n >= 0) {
+            c->out.start += (size_t)n;
+        } else if (errno == EAGAIN) {
+            return wait_writable(c);
+        } else if (errno != EINTR) {
+            http_connection_abort(c);
+            return -1;
+        }
+    }
+    return written(c);
+}
+
+int http_io_send(struct http_connection *c, lpm_slice body)
+{
+    size_t head = http_buffer_len(&c->out), sent;
+    struct iovec parts[2] = {{c->out.data + c->out.start, head}, {(char *)(uintptr_t)body.data, body.len}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = body.len > 0 ? 2 : 1};
+    /* Behind bytes that the socket did not take, nothing is tried: their order is kept by the buffer. */
+    ssize_t n = c->writing ? -1 : sendmsg(c->fd, &message, MSG_NOSIGNAL);
+    if (n < 0 && !c->writing && errno != EAGAIN && errno != EINTR) {
+        http_connection_abort(c);
+        return -1;
+    }
+    sent = n > 0 ? (size_t)n : 0;
+    c->out.start += sent < head ? sent : head;
+    sent -= sent < head ? sent : head;
+    if (http_buffer_add(&c->out, &c->server->buffers, body.data + sent, body.len - sent) != 0) {
+        http_connection_abort(c);
+        return -1;
+    }
+    if (http_buffer_len(&c->out) == 0) {
+        return written(c);
+    }
+    return wait_writable(c);
+}

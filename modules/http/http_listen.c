@@ -1,0 +1,132 @@
+/*
+ * Taking connections in. Without descriptors left it waits a moment instead of spinning; what is not accepted waits in
+ * the kernel's queue, or for another generation's bus.
+ */
+#include "http_connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define ACCEPT_BATCH 64 /* connections taken in a turn of the loop, so that those that are there get theirs */
+#define PAUSE_MS     100
+#define NS_PER_S     UINT64_C(1000000000)
+
+static void on_pause_end(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_server *server = arg;
+    (void)fd;
+    (void)what;
+    server->paused = false;
+    http_listen_update(server);
+}
+
+static void pause_accepting(struct http_server *server, int error)
+{
+    struct timeval tv = {0, PAUSE_MS * 1000};
+    uint64_t now = http_now();
+    if (server->complained_at == 0 || now - server->complained_at >= NS_PER_S) {
+        lpm_log(server->s, LPM_LOG_ERROR,
+                "cannot accept connections: %s: next try in %d ms, %zu connections are open", strerror(error),
+                PAUSE_MS, server->count);
+        server->complained_at = now;
+    }
+    if (event_add(&server->pause, &tv) == 0) {
+        server->paused = true;
+    }
+}
+
+/* Is it about one connection, which failed before it was ours? */
+static bool is_passing(int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void on_acceptable(evutil_socket_t listener_fd, short what, void *arg)
+{
+    struct http_listener *listener = arg;
+    struct http_server *server = listener->server;
+    (void)what;
+    for (int i = 0; i < ACCEPT_BATCH && server->count < server->max; i++) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof(peer);
+        int fd = accept4(listener_fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            http_connection_new(server, fd, (const struct sockaddr *)&peer);
+        } else if (errno == EAGAIN) {
+            break;
+        } else if (!is_passing(errno)) {
+            pause_accepting(server, errno);
+            break;
+        }
+    }
+    http_listen_update(server);
+}
+
+void http_listen_update(struct http_server *server)
+{
+    bool wanted = server->online && !server->draining && !server->paused && server->count < server->max;
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct http_listener *listener = &server->listeners[i];
+        if (wanted && !listener->added) {
+            listener->added = event_add(&listener->event, NULL) == 0;
+        } else if (!wanted && listener->added) {
+            event_del(&listener->event);
+            listener->added = false;
+        }
+    }
+}
+
+int http_listen_init(struct http_server *server)
+{
+    const lpm_conf *first = lpm_conf_child(server->conf.node, "listen");
+    size_t count = 0;
+    for (const lpm_conf *node = first; node; node = lpm_conf_next(node)) {
+        count++;
+    }
+    event_assign(&server->pause, server->base, -1, 0, on_pause_end, server);
+    server->listeners = calloc(count ? count : 1, sizeof(*server->listeners));
+    if (server->listeners == NULL) {
+        return LPM_ENOMEM;
+    }
+    for (const lpm_conf *node = first; node; node = lpm_conf_next(node)) {
+        struct http_listener *listener = &server->listeners[server->listener_count];
+        listener->server = server;
+        listener->fd = lpm_supervisor_fd(server->s, node);
+        if (listener->fd < 0) {
+            lpm_log(server->s, LPM_LOG_ERROR, "listen %s: lpm has opened no socket for it",
+                    lpm_conf_arg(node, 0).data);
+            return LPM_EIO;
+        }
+        event_assign(&listener->event, server->base, listener->fd, EV_READ | EV_PERSIST, on_acceptable,
+                     listener);
+        server->listener_count++;
+    }
+    return 0;
+}
+
+void http_listen_fini(struct http_server *server)
+{
+    server->online = false;
+    if (server->listeners) {
+        http_listen_update(server);
+        event_del(&server->pause);
+    }
+    free(server->listeners);
+    server->listeners = NULL;
+    server->listener_count = 0;
+}

@@ -1,0 +1,49 @@
+/*
+ * The access log: nginx's combined format, then the request's id, its worker, and its queue and service time in
+ * seconds. Buffered; a file that takes nothing loses lines, which are counted, and never holds a request up.
+ */
+#ifndef HTTP_LOG_H
+#define HTTP_LOG_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <lpm/module.h>
+#include <stdbool.h>
+
+#define HTTP_LOG_BUFFER    65536
+#define HTTP_LOG_FIELD_MAX 4096 /* bytes of a request line, referer or user agent that are logged */
+
+struct http_log_entry {
+    lpm_slice remote, request, referer, user_agent;
+    const char *time; /* "24/Nov/2026:08:13:51 +0000" */
+    int status;
+    uint64_t body_bytes;
+    const char *id; /* NULL: it never reached the bus */
+    const char *worker;
+    uint64_t queue_time, service_time; /* ns */
+};
+
+struct http_log {
+    int fd; /* -1: off */
+    lpm_supervisor *s;
+    char *buffer; /* HTTP_LOG_BUFFER bytes */
+    size_t used;
+    bool timed; /* the timer runs */
+    bool torn;  /* the last write ended within a line */
+    uint64_t dropped, reported_at;
+    struct event timer;
+};
+
+/* Bytes that an entry may need. Pure, as is the formatting. */
+size_t http_log_room(const struct http_log_entry *entry);
+
+/* Writes the line, with its end, to `to`, and returns the place behind it. */
+char *http_log_format(char *to, const struct http_log_entry *entry);
+
+/* Writes to `fd`, which stays the caller's; -1: no log. 0 or LPM_ENOMEM. */
+int http_log_init(struct http_log *log, lpm_supervisor *s, int fd);
+void http_log_fini(struct http_log *log);
+void http_log_add(struct http_log *log, const struct http_log_entry *entry);
+void http_log_flush(struct http_log *log);
+
+#endif

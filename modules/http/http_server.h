@@ -1,0 +1,83 @@
+/*
+ * What all connections of the bus process share.
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <time.h>
+
+#include "http_buffer.h"
+#include "http_conf.h"
+#include "http_date.h"
+#include "http_log.h"
+#include "http_parse.h"
+
+struct http_server;
+struct http_connection;
+
+struct http_listener {
+    struct http_server *server;
+    int fd; /* lpm's */
+    bool added;
+    struct event event;
+};
+
+/* Where a connection reads to; its bytes begin with the present request. */
+struct http_input {
+    struct http_parse parse;
+    uint32_t start, end;
+    char bytes[]; /* server->input_size */
+};
+
+struct http_server {
+    lpm_supervisor *s;
+    struct event_base *base;
+    struct http_conf conf;
+    struct http_date date;
+    struct http_log log;
+    struct http_stock connections, inputs, buffers;
+    uint32_t input_size;
+    char *scratch;                 /* large_header_size + 1 bytes, for one call */
+    struct http_connection *first; /* of all connections */
+    size_t count, max;
+    struct http_listener *listeners;
+    size_t listener_count;
+    bool online, draining, paused, ending;
+    uint64_t complained_at; /* about accept() */
+    struct event pause;
+};
+
+/* Now: ns, CLOCK_MONOTONIC. */
+static inline uint64_t http_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+/* The texts of the present second. */
+const struct http_date *http_server_date(struct http_server *server);
+
+/* Reads the configuration and takes the listeners of lpm, but does not accept yet. 0, or LPM_E... with the reason
+ * logged. Owned: http_server_free() closes every connection. NULL with 0: there is no http block. */
+int http_server_new(struct http_server **server, lpm_supervisor *s);
+void http_server_free(struct http_server *server);
+
+/* Begins to accept. */
+void http_server_online(struct http_server *server);
+
+/* Accepts no more, closes what is idle, lets the rest finish; then frees the server, takes it out of the module's
+ * context and calls lpm_supervisor_soft_kill_done(), which may be within this call. */
+void http_server_drain(struct http_server *server);
+
+/* A connection has ended: there may be room for another, or it was the last, and the server is gone. */
+void http_server_left(struct http_server *server);
+
+/* Reads or does not read the listeners, as the server's state wants it. */
+void http_listen_update(struct http_server *server);
+int http_listen_init(struct http_server *server);
+void http_listen_fini(struct http_server *server);
+
+#endif

@@ -1,0 +1,1 @@
+LIBS_http := $(LIBS_LIBEVENT)

@@ -1,0 +1,1 @@
+LIBS_killhooks := $(LIBS_LIBEVENT)

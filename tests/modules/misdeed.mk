@@ -1,0 +1,1 @@
+LIBS_misdeed := $(LIBS_LIBEVENT)

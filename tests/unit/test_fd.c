@@ -1,0 +1,130 @@
+/*
+ * Descriptors: which stay open. In forked children, as the test needs its own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define FIRST 20
+#define LAST  40
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) != -1;
+}
+
+/* Descriptors FIRST to LAST are open; which are the child's exit status tells whether just `want` stays. */
+static void run_keep(const int *keep, size_t count, const int *want, size_t want_count)
+{
+    pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int list[16];
+        for (size_t i = 0; i < count; i++) {
+            list[i] = keep[i];
+        }
+        for (int fd = FIRST; fd <= LAST; fd++) {
+            if (dup2(0, fd) != fd) {
+                _exit(2);
+            }
+        }
+        fd_keep_only(count ? list : NULL, count);
+        for (int fd = 0; fd < 100; fd++) {
+            bool wanted = fd <= 2;
+            for (size_t i = 0; i < want_count; i++) {
+                wanted = wanted || fd == want[i];
+            }
+            if (is_open(fd) != wanted) {
+                _exit(3);
+            }
+        }
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void test_keep_only(void **state)
+{
+    (void)state;
+    static const struct {
+        int keep[8];
+        size_t count;
+        int want[8];
+        size_t want_count;
+    } cases[] = {
+        {{0}, 0, {0}, 0},
+        {{25}, 1, {25}, 1},
+        {{20, 40}, 2, {20, 40}, 2},
+        {{40, 20, 30}, 3, {20, 30, 40}, 3},
+        {{30, 30, 30}, 3, {30}, 1},
+        {{30, 31, 32}, 3, {30, 31, 32}, 3},
+        {{-1, 30}, 2, {30}, 1},
+        {{30, -1, 31, -1, 0, 1, 2}, 7, {30, 31}, 2},
+        {{-1}, 1, {0}, 0},
+        {{30, 77}, 2, {30}, 1},         /* 77 is not open */
+        {{2147483647, 30}, 2, {30}, 1}, /* nor can this be */
+        {{-2147483647 - 1, 33}, 2, {33}, 1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        run_keep(cases[i].keep, cases[i].count, cases[i].want, cases[i].want_count);
+    }
+}
+
+static void test_close(void **state)
+{
+    (void)state;
+    int fd = dup(0), none = -1;
+    int number = fd;
+
+    assert_true(fd >= 0);
+    fd_close(&fd);
+    assert_int_equal(fd, -1);
+    assert_false(is_open(number));
+    fd_close(&none);
+    assert_int_equal(none, -1);
+}
+
+static void test_reserve_standard(void **state)
+{
+    (void)state;
+    for (int closed = 0; closed < 8; closed++) { /* which of 0, 1, 2, as bits */
+        pid_t pid = fork();
+        int status;
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            int next = dup(0);
+            close(next); /* the lowest number that is free above 2 */
+            for (int fd = 0; fd <= 2; fd++) {
+                if (closed & (1 << fd)) {
+                    close(fd);
+                }
+            }
+            int rc = fd_reserve_standard();
+            _exit(rc == 0 && is_open(0) && is_open(1) && is_open(2) && !is_open(next) ? 0 : 1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keep_only),
+        cmocka_unit_test(test_close),
+        cmocka_unit_test(test_reserve_standard),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
