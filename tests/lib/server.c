@@ -227,7 +227,8 @@ static const char *server_find_line(struct server *s, const char *text, size_t c
     const char *end;
 
     *seen = 0;
-    for (const char *at = s->log + s->mark; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+    for (const char *at = s->log + s->mark;
+         (end = memchr(at, '\n', (size_t)(s->log + s->log_len - at))) != NULL; at = end + 1) {
         size_t len = (size_t)(end - at);
         if (memmem(at, len, text, strlen(text)) != NULL && ++*seen == count) {
             snprintf(s->line, sizeof(s->line), "%.*s", (int)len, at);

@@ -69,15 +69,18 @@ static char *id_of(char *line)
 static size_t check_ledger(const struct server *s)
 {
     char path[4200], *log = run_read_file(server_path(s, "logs/access.log", path, sizeof(path))), *end;
-    size_t count = 0, max;
+    size_t count = 0;
     char **ids;
 
     assert_non_null(log);
-    max = run_count(log, "\n");
-    ids = calloc(max, sizeof(*ids));
+    end = log + strlen(log);
+    ids = calloc((size_t)(end - log) / UUID_LEN + 1, sizeof(*ids));
     assert_non_null(ids);
-    for (char *line = log; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        *end = '\0';
+    /* memchr(): under AddressSanitizer strchr() looks at the whole rest, each time. */
+    for (char *line = log, *next; line < end; line = next) {
+        next = memchr(line, '\n', (size_t)(end - line));
+        assert_non_null(next);
+        *next++ = '\0';
         if (strstr(line, "\" 200 6 ") == NULL || (ids[count] = id_of(line)) == NULL) {
             fail_msg("not a good line: %s", line);
         }
