@@ -37,7 +37,7 @@
 /* In the order of the tests. Zero: as it should be. */
 static struct plan {
     const char *conf;
-    enum { TRIAL_GOOD, TRIAL_SEGV, TRIAL_EXIT, TRIAL_HANG, TRIAL_HOOK, TRIAL_REFUSE } trial;
+    enum trial { TRIAL_GOOD, TRIAL_SEGV, TRIAL_EXIT, TRIAL_HANG, TRIAL_HOOK, TRIAL_REFUSE } trial;
     bool worker_exits;     /* with ROLE_EXIT_INIT, at once */
     bool worker_deaf;      /* does not end with its bus */
     bool worker_forks;     /* leaves a process of its own running */
@@ -251,20 +251,23 @@ static int be_master(void)
     return status;
 }
 
+static struct run runs[2]; /* a test has two at most */
+
 static struct run *start(void)
 {
-    struct run *run = calloc(1, sizeof(*run));
+    struct run *run = runs[0].pid ? &runs[1] : &runs[0];
+    pid_t pid;
     int fds[2];
 
-    assert_non_null(run);
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     fflush(NULL);
-    run->pid = fork();
-    if (run->pid == 0) {
+    pid = fork();
+    if (pid == 0) {
         dup2(fds[1], STDERR_FILENO);
         exit(be_master());
     }
     close(fds[1]);
+    run->pid = pid;
     run->log = fds[0];
     return run;
 }
@@ -321,7 +324,7 @@ static void expect_end(struct run *run, int status)
         closedir(dir);
     }
     close(run->log);
-    free(run);
+    memset(run, 0, sizeof(*run));
 }
 
 /* The pid in "NAME (pid N)" of the next line with `name`. */
@@ -357,11 +360,17 @@ static pid_t find_child(pid_t parent, const char *title, pid_t other)
     return found;
 }
 
-static pid_t online_child(struct run *run, const char *title)
+/* The same, waiting until it has its title; 20 s at most. */
+static pid_t wait_for_child(const struct run *run, const char *title, pid_t other)
 {
-    pid_t pid = find_child(run->pid, title, 0);
-    if (pid == 0) {
-        fail_msg("no process \"%s\"", title);
+    uint64_t end = clock_now() + 20 * CLOCK_NS_PER_S;
+    pid_t pid;
+
+    while ((pid = find_child(run->pid, title, other)) == 0) {
+        if (clock_now() > end) {
+            fail_msg("no process \"%s\"; log:\n%s", title, run->text);
+        }
+        usleep(1000);
     }
     return pid;
 }
@@ -373,6 +382,7 @@ static int set_up(void **state)
 
     (void)state;
     memset(&plan, 0, sizeof(plan));
+    memset(runs, 0, sizeof(runs));
     if (!mkdtemp(dir) || chmod(dir, 0755) != 0 || chdir(dir) != 0) {
         return -1;
     }
@@ -419,7 +429,6 @@ static void test_second_instance_is_refused(void **state)
     wait_for(second, "already runs");
     close(second->log);
     waitpid(second->pid, NULL, 0);
-    free(second);
     assert_int_equal(access("run/gen-1", F_OK), 0);
     assert_int_equal(access("run/s.sock", F_OK), 0);
     kill(first->pid, SIGTERM);
@@ -454,7 +463,7 @@ static void expect_refusal(const char *text)
 static void test_trial_verdicts(void **state)
 {
     static const struct {
-        int trial;
+        enum trial trial;
         const char *text;
     } rows[] = {
         {TRIAL_SEGV, "lpm: module \"m.so\" died of SIGKILL while it was loaded in test.conf:1"},
@@ -479,9 +488,7 @@ static void test_term_during_trial(void **state)
     (void)state;
     plan.trial = TRIAL_HANG;
     run = start();
-    while (find_child(run->pid, "lpm: trial", 0) == 0) {
-        usleep(1000);
-    }
+    wait_for_child(run, "lpm: trial", 0);
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
 }
@@ -547,18 +554,15 @@ static void test_listen_fails(void **state)
 static void test_worker_is_replaced(void **state)
 {
     struct run *run = start();
-    pid_t worker, next;
+    pid_t worker;
 
     (void)state;
     wait_for(run, " is online");
-    worker = online_child(run, "lpm: worker");
+    worker = wait_for_child(run, "lpm: worker", 0);
     kill(worker, SIGKILL);
     wait_for(run, "worker default/");
     wait_for(run, ") died of SIGKILL");
-    do {
-        next = find_child(run->pid, "lpm: worker", worker);
-    } while (!next);
-    assert_true(next != worker);
+    wait_for_child(run, "lpm: worker", worker);
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
 }
@@ -571,15 +575,13 @@ static void test_degraded_and_back(void **state)
     plan.conf = "load_module m.so; error_log stderr; worker { restarts 1; max_restarts_in_interval 1s; }";
     run = start();
     wait_for(run, " is online");
-    kill(online_child(run, "lpm: worker"), SIGKILL);
+    kill(wait_for_child(run, "lpm: worker", 0), SIGKILL);
     wait_for(run, "died of SIGKILL");
-    while (find_child(run->pid, "lpm: worker", 0) == 0) {
-        usleep(1000);
-    }
-    kill(online_child(run, "lpm: worker"), SIGKILL);
+    wait_for_child(run, "lpm: worker", 0);
+    kill(wait_for_child(run, "lpm: worker", 0), SIGKILL);
     wait_for(run, "pool default is degraded: 1 restarts within 1 s, the next is allowed ");
     wait_for(run, "pool default is no longer degraded");
-    online_child(run, "lpm: worker");
+    wait_for_child(run, "lpm: worker", 0);
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
 }
@@ -593,9 +595,7 @@ static void test_retired_costs_nothing(void **state)
     plan.conf = "load_module m.so; error_log stderr info; worker { restarts 0; }";
     run = start();
     wait_for(run, "exited with status 0");
-    while (find_child(run->pid, "lpm: worker", 0) == 0) {
-        usleep(1000);
-    }
+    wait_for_child(run, "lpm: worker", 0);
     assert_null(strstr(run->text, "degraded"));
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
@@ -607,7 +607,7 @@ static void test_bus_dies(void **state)
 
     (void)state;
     wait_for(run, " is online: generation 1");
-    kill(online_child(run, "lpm: bus"), SIGKILL);
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
     wait_for(run, ") died of SIGKILL");
     wait_for(run, " is online: generation 2, 2 workers");
     assert_int_equal(access("run/gen-1", F_OK), -1);
@@ -627,7 +627,7 @@ static void test_bus_fails_again(void **state)
     plan.conf = "load_module m.so; error_log stderr; worker { restarts 2; }";
     run = start();
     wait_for(run, " is online");
-    kill(online_child(run, "lpm: bus"), SIGKILL);
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
     wait_for(run, "generation 2 failed: bus");
     wait_for(run, "2 restarts of the bus within 120 s, the next is allowed");
     kill(run->pid, SIGTERM);
@@ -642,7 +642,7 @@ static void test_bus_may_never_restart(void **state)
     plan.conf = "load_module m.so; error_log stderr; worker { restarts 0; }";
     run = start();
     wait_for(run, " is online");
-    kill(online_child(run, "lpm: bus"), SIGKILL);
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
     wait_for(run, "\"restarts 0\" allows no other");
     expect_end(run, 1);
 }
