@@ -57,7 +57,7 @@ static int fork_worker(struct master_worker *worker, int fds[2], struct error *e
     }
     worker->pid = pid;
     worker->ready = worker->retired = false;
-    worker->not_before = clock_now() + MASTER_WORKER_PAUSE_NS; /* holds if it dies before it is ready */
+    worker->not_before = clock_now() + MASTER_WORKER_PAUSE_NS; /* whatever the limit, no crash loop spins */
     return 0;
 }
 
@@ -106,7 +106,6 @@ int master_worker_start_all(struct master_generation *generation, struct error *
 void master_worker_ready(struct master_worker *worker)
 {
     worker->ready = true;
-    worker->not_before = 0;
     event_del(worker->ready_timer);
     if (master_worker_unready(worker->generation) == 0) {
         master_generation_workers_ready(worker->generation);
