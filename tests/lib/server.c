@@ -26,6 +26,44 @@
 #define SERVER_ARGS_MAX 16
 #define SERVER_LPM      LPM_BUILD_DIR "/lpm"
 
+/* -- What it says -------------------------------------------------------------------------------------- */
+
+/* Reads what has been written since the last time. */
+static void server_read_log(struct server *s)
+{
+    for (;;) {
+        ssize_t n = pread(s->log_fd, s->log + s->log_len, s->log_size - s->log_len - 1, (off_t)s->log_len);
+        if (n <= 0) {
+            return;
+        }
+        s->log_len += (size_t)n;
+        s->log[s->log_len] = '\0';
+        if (s->log_len + 1 == s->log_size) {
+            char *larger = realloc(s->log, s->log_size * 2);
+            if (larger == NULL) {
+                fail_test("no memory");
+            }
+            s->log = larger;
+            s->log_size *= 2;
+        }
+    }
+}
+
+/* The last part of the log, for people. */
+static void server_print_log(struct server *s)
+{
+    server_read_log(s);
+    print_message("---- the end of lpm's log\n%s---- end\n",
+                  s->log_len > 6000 ? s->log + s->log_len - 6000 : s->log);
+}
+
+/* Fails the test with the last part of the log. */
+static void __attribute__((noreturn)) server_fail(struct server *s, const char *what, const char *text)
+{
+    server_print_log(s);
+    fail_test("%s%s", what, text);
+}
+
 /* -- The prefix ---------------------------------------------------------------------------------------- */
 
 const char *server_path(const struct server *s, const char *name, char *room, size_t size)
@@ -109,6 +147,7 @@ int server_free(struct server *s)
     size_t count, left = 0;
 
     if (s->pid > 0) {
+        server_print_log(s);
         kill(s->pid, SIGKILL);
         wait_gone(s->pidfd, wait_until(5000));
         if (s->ours) {
@@ -174,36 +213,6 @@ void server_conf(struct server *s, const char *fmt, ...)
 }
 
 /* -- The log ------------------------------------------------------------------------------------------- */
-
-/* Fails the test with the last part of the log. */
-static void __attribute__((noreturn)) server_fail(const struct server *s, const char *what, const char *text)
-{
-    const char *from = s->log_len > 6000 ? s->log + s->log_len - 6000 : s->log;
-
-    print_message("---- the end of lpm's log\n%s---- end\n", from);
-    fail_test("%s%s", what, text);
-}
-
-/* Reads what has been written since the last time. */
-static void server_read_log(struct server *s)
-{
-    for (;;) {
-        ssize_t n = pread(s->log_fd, s->log + s->log_len, s->log_size - s->log_len - 1, (off_t)s->log_len);
-        if (n <= 0) {
-            return;
-        }
-        s->log_len += (size_t)n;
-        s->log[s->log_len] = '\0';
-        if (s->log_len + 1 == s->log_size) {
-            char *larger = realloc(s->log, s->log_size * 2);
-            if (larger == NULL) {
-                fail_test("no memory");
-            }
-            s->log = larger;
-            s->log_size *= 2;
-        }
-    }
-}
 
 void server_mark(struct server *s)
 {

@@ -32,7 +32,11 @@
     "load_module modules/lpm_echo.so;\n" \
     "load_module modules/lpm_hello.so;\n"
 
-/* The place of the only test module. */
+/* What the line holds in which the bus tells of a dead worker, with "died of SIGNAL: " or "exited with status N: "
+ * before it. */
+#define SERVER_DEATH " requests requeued, "
+
+/* The module that does what tests/lib/misdeed.h asks for. */
 #define SERVER_MISDEED "load_module tmodules/misdeed.so;\n"
 
 struct server {

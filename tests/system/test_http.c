@@ -224,10 +224,8 @@ static void test_not_found(void **state)
 {
     struct server *s = *state;
     struct response r;
-    char id[64];
 
     assert_int_equal(client_get(server_port(s), "/nowhere", &r), 404);
-    assert_non_null(client_field(&r, "x-request-id", id, sizeof(id)));
     assert_int_equal(run_count(r.body, "\n"), 1);
     client_forget(&r);
     server_stop(s);
@@ -482,8 +480,9 @@ static void test_queue_full(void **state)
         client_forget(&r);
         client_close(&clients[i]);
     }
-    /* One at work, four that wait, and what the worker had been given ahead. */
-    assert_in_range(served, 5, 12);
+    /* Four that wait, one at work, and what the worker had been given ahead. Those that came together with the first one
+     * may have found the queue full before it left it. */
+    assert_in_range(served, 4, 12);
     assert_int_equal(served + refused, CLIENTS);
     server_stop(s);
 }

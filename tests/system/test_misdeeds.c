@@ -86,7 +86,7 @@ static void check_death(struct server *s, const char *target, const char *death)
         assert_int_equal(misdeed(s, "GET", target), 502);
         server_wait_log_count(s, death, i, 5000);
     }
-    assert_int_equal(server_log_count(s, "died of") + server_log_count(s, "exited"), 3);
+    assert_int_equal(server_log_count(s, SERVER_DEATH), 3);
     server_stop(s);
 }
 
@@ -98,24 +98,24 @@ static void check_killed(struct server *s, const char *target)
     start(s, "");
     status = misdeed(s, "GET", target);
     assert_true(status == 200 || status == 502);
-    server_wait_log_count(s, "requests requeued", 1, 5000);
+    server_wait_log(s, SERVER_DEATH, 5000);
     assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
     server_stop(s);
 }
 
 static void test_crash(void **state)
 {
-    check_death(*state, MISDEED("crash"), "died of SIGSEGV");
+    check_death(*state, MISDEED("crash"), "died of SIGSEGV: ");
 }
 
 static void test_abort(void **state)
 {
-    check_death(*state, MISDEED("abort"), "died of SIGABRT");
+    check_death(*state, MISDEED("abort"), "died of SIGABRT: ");
 }
 
 static void test_exit(void **state)
 {
-    check_death(*state, MISDEED("exit=0"), "exited with status 0");
+    check_death(*state, MISDEED("exit=0"), "exited with status 0: ");
 }
 
 /* The worker breaks the rules of the channel: it is killed for that, as if it had crashed. */
@@ -136,7 +136,7 @@ static void test_crash_in_a_timer(void **state)
 
     start(s, "");
     assert_int_equal(misdeed(s, "GET", MISDEED("timer-crash=20")), 200);
-    server_wait_log(s, "died of SIGSEGV", 5000);
+    server_wait_log(s, "died of SIGSEGV: ", 5000);
     assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
     server_stop(s);
 }
@@ -166,9 +166,9 @@ static void test_poison(void **state)
                 "http { listen 127.0.0.1:0; location / { handler misdeed; } }\n");
     server_start(s, NULL);
     assert_int_equal(client_get(server_port(s), MISDEED("abort"), NULL), 502);
-    server_wait_log_count(s, "died of SIGABRT", 2, 5000);
+    server_wait_log_count(s, "died of SIGABRT: ", 2, 5000);
     server_stop(s);
-    assert_int_equal(server_log_count(s, "died of SIGABRT"), 2);
+    assert_int_equal(server_log_count(s, "died of SIGABRT: "), 2);
 }
 
 /* -- No answer in time --------------------------------------------------------------------------------- */
@@ -182,9 +182,9 @@ static void test_loop(void **state)
     deadline = wait_until(250);
     assert_int_equal(misdeed(s, "GET", "/brief?loop"), 504);
     assert_int_equal(wait_left(deadline), 0);
-    server_wait_log(s, "died of SIGKILL", 5000);
+    server_wait_log(s, "died of SIGKILL: ", 5000);
     server_wait_log(s, "is killed", 1000);
-    assert_int_equal(server_log_count(s, "died of"), 1);
+    assert_int_equal(server_log_count(s, SERVER_DEATH), 1);
     server_stop(s);
 }
 

@@ -33,7 +33,7 @@ static void start(struct server *s, const char *worker)
 static void kill_worker(struct server *s, size_t number)
 {
     assert_int_equal(client_get(server_port(s), MISDEED("abort"), NULL), 502);
-    server_wait_log_count(s, "died of SIGABRT", number, 5000);
+    server_wait_log_count(s, "died of SIGABRT: ", number, 5000);
 }
 
 static void test_degraded(void **state)

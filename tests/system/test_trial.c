@@ -154,7 +154,7 @@ static void test_refusals_of_the_configuration(void **state)
     static const struct {
         const char *name, *text;
     } cases[] = {
-        {"conf_refuses", "lpm: it is always wrong to load \"abi/conf_refuses.so\" in conf/lpm.conf:5\n"},
+        {"conf_refuses", "lpm: it is always wrong to load \"modules/lpm_http.so\" in conf/lpm.conf:3\n"},
         {"conf_silent",
          "lpm: module \"conf_silent\" refused the configuration: its conf hook returned -77\n"},
         {"table_core",
