@@ -21,25 +21,25 @@ enum value {
 
 struct option {
     char letter;
-    const char *name; /* as --name; NULL: none */
     enum value value;
+    const char *name;     /* as --name; NULL: none */
     const char *argument; /* what --help calls the value; NULL without one */
     const char *text;
 };
 
 /* In the order of --help and of the man page. */
 static const struct option main_option_table[] = {
-    {'t', NULL, VALUE_NONE, NULL, "check the configuration and the modules, then exit"},
-    {'T', NULL, VALUE_NONE, NULL, "the same, and print the configuration"},
-    {'c', NULL, VALUE_PATH, "file",
+    {'t', VALUE_NONE, NULL, NULL, "check the configuration and the modules, then exit"},
+    {'T', VALUE_NONE, NULL, NULL, "the same, and print the configuration"},
+    {'c', VALUE_PATH, NULL, "file",
      "the configuration file, relative to the prefix (default: " DEFAULT_CONF ")"},
-    {'p', NULL, VALUE_PATH, "prefix",
+    {'p', VALUE_PATH, NULL, "prefix",
      "the directory that all paths are relative to (default: " LPM_PREFIX ")"},
-    {'g', NULL, VALUE_TEXT, "directives", "directives that stand before those of the file"},
-    {'s', NULL, VALUE_WORD, "signal", "tell the lpm that runs with this configuration: "},
-    {'v', "version", VALUE_NONE, NULL, "print the version, then exit"},
-    {'V', NULL, VALUE_NONE, NULL, "print the version, the compiler and the configure arguments, then exit"},
-    {'h', "help", VALUE_NONE, NULL, "print this text, then exit; -? does the same"},
+    {'g', VALUE_TEXT, NULL, "directives", "directives that stand before those of the file"},
+    {'s', VALUE_WORD, NULL, "signal", "tell the lpm that runs with this configuration: "},
+    {'v', VALUE_NONE, "version", NULL, "print the version, then exit"},
+    {'V', VALUE_NONE, NULL, NULL, "print the version, the compiler and the configure arguments, then exit"},
+    {'h', VALUE_NONE, "help", NULL, "print this text, then exit; -? does the same"},
 };
 
 static const struct {
@@ -66,7 +66,9 @@ static const char *signal_words(char *room, size_t size)
 
 static const struct option *find_letter(char letter)
 {
-    letter = letter == '?' ? 'h' : letter;
+    if (letter == '?') {
+        letter = 'h';
+    }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if (main_option_table[i].letter == letter) {
             return &main_option_table[i];
@@ -99,13 +101,9 @@ static int find_signal(int *number, const char *word, struct error *err)
                      signal_words(words, sizeof(words)));
 }
 
-/* `value`: NULL for an option without one. */
+/* `value`: "" for an option without one. */
 static int apply(struct main_options *o, const struct option *option, const char *value, struct error *err)
 {
-    if (option->value == VALUE_PATH && *value == '\0') {
-        return error_set(err, LPM_EINVAL, "option \"-%c\" needs a value: -%c %s", option->letter,
-                         option->letter, option->argument);
-    }
     switch (option->letter) {
     case 'T':
         o->dump = true; /* fall through */
@@ -135,25 +133,34 @@ static int apply(struct main_options *o, const struct option *option, const char
     return 0;
 }
 
-/* The word "-..." that stands at argv[*at], and its value, if that is the next one. */
-static int parse_letters(struct main_options *o, int argc, char *const *argv, int *at, struct error *err)
+/* Applies the option that the word at argv[*at] names; its value, if it has one, is `attached` or the next word. */
+static int take(struct main_options *o, const struct option *option, const char *attached, char *const *argv,
+                int *at, struct error *err)
+{
+    if (option->value == VALUE_NONE) {
+        return apply(o, option, "", err);
+    }
+    const char *value = attached ? attached : argv[*at + 1];
+    if (!value || (option->value == VALUE_PATH && *value == '\0')) {
+        return error_set(err, LPM_EINVAL, "option \"-%c\" needs a value: -%c %s", option->letter,
+                         option->letter, option->argument);
+    }
+    if (!attached) {
+        ++*at;
+    }
+    return apply(o, option, value, err);
+}
+
+/* The word "-..." at argv[*at]. */
+static int parse_letters(struct main_options *o, char *const *argv, int *at, struct error *err)
 {
     for (const char *p = argv[*at] + 1; *p; p++) {
         const struct option *option = find_letter(*p);
-        const char *value = NULL;
-
         if (!option) {
             return error_set(err, LPM_EINVAL, "unknown option \"-%c\" " SEE_HELP, *p);
         }
-        if (option->value != VALUE_NONE) {
-            value = p[1] ? p + 1 : *at + 1 < argc ? argv[++*at] : NULL;
-            if (!value) {
-                return error_set(err, LPM_EINVAL, "option \"-%c\" needs a value: -%c %s", *p, *p,
-                                 option->argument);
-            }
-        }
-        int rc = apply(o, option, value, err);
-        if (rc < 0 || value) {
+        int rc = take(o, option, p[1] ? p + 1 : NULL, argv, at, err);
+        if (rc < 0 || option->value != VALUE_NONE) {
             return rc;
         }
     }
@@ -177,9 +184,9 @@ int main_options_parse(struct main_options *options, int argc, char *const *argv
             if (!option) {
                 return error_set(err, LPM_EINVAL, "unknown option \"%s\" " SEE_HELP, word);
             }
-            rc = apply(options, option, NULL, err);
+            rc = take(options, option, NULL, argv, &i, err);
         } else {
-            rc = parse_letters(options, argc, argv, &i, err);
+            rc = parse_letters(options, argv, &i, err);
         }
         if (rc < 0) {
             return rc;

@@ -22,9 +22,9 @@ struct main_options {
 };
 
 /*
- * Reads argv[1] to argv[argc - 1]. Flags can stand together ("-tc file", "-tcfile"); of an option that stands twice
- * the last one counts. What does not stand has its default. Strings stay argv's. 0 or LPM_EINVAL; the text says which
- * word is wrong.
+ * Reads argv[1] to argv[argc - 1]; argv[argc] is NULL. Flags can stand together ("-tc file", "-tcfile"); of an
+ * option that stands twice the last one counts. What does not stand has its default. Strings stay argv's.
+ * 0 or LPM_EINVAL; the text says which word is wrong.
  */
 int main_options_parse(struct main_options *options, int argc, char *const *argv, struct error *err);
 
