@@ -547,8 +547,8 @@ static inline size_t lpm_worker_requests(const lpm_worker *w, lpm_request **list
     return LPM_HOST(w)->worker_requests(w, list, max);
 }
 
-/* The soft_kill hook's work is done: the process may end. LPM_EROLE before the hook has been called. seed: the done
- * callback of 'softKill' */
+/* The soft_kill hook's work is done: the process may end. LPM_EROLE before the hook has been called, LPM_EDONE for a
+ * second time. seed: the done callback of 'softKill' */
 static inline int lpm_worker_soft_kill_done(lpm_worker *w)
 {
     return w ? LPM_HOST(w)->worker_soft_kill_done(w) : LPM_EINVAL;

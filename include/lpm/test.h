@@ -298,7 +298,7 @@ static inline uint64_t lpm_test_host_request_deadline(const lpm_request *req)
 static inline int lpm_test_host_request_cancelled(const lpm_request *req)
 {
     const lpm_test_request_t *r = lpm_test_request_of(req);
-    return r->cancelled || (r->deadline != 0 && lpm_test_now() >= r->deadline);
+    return r->answered || r->cancelled || (r->deadline != 0 && lpm_test_now() >= r->deadline);
 }
 
 static inline lpm_slice lpm_test_host_request_data(const lpm_request *req)
@@ -376,8 +376,8 @@ static inline int lpm_test_host_respond(lpm_request *req, const void *data, size
     if (len > LPM_TEST_DATA_MAX) {
         return LPM_ETOOBIG;
     }
-    r->answered = 1;
     r->outcome = lpm_test_host_request_cancelled(req) ? LPM_ECANCELED : LPM_OK;
+    r->answered = 1;
     if (r->outcome == LPM_OK) {
         r->response = lpm_test_copy(data, len);
         r->response_len = len;
@@ -428,6 +428,9 @@ static inline int lpm_test_host_worker_soft_kill_done(lpm_worker *w)
     lpm_test *t = lpm_test_of(w);
     if (!t->soft_killed) {
         return LPM_EROLE;
+    }
+    if (t->soft_kill_done) {
+        return LPM_EDONE;
     }
     t->soft_kill_done = 1;
     return LPM_OK;
@@ -594,7 +597,7 @@ static inline lpm_request *lpm_test_request(lpm_test *t, const void *data, size_
 
     memset(r, 0, sizeof(*r));
     r->handle = t->worker;
-    r->id = (char *) lpm_test_alloc(NULL, 37);
+    r->id = (char *)lpm_test_alloc(NULL, 37);
     snprintf(r->id, 37, "00000000-0000-4000-8000-%012u", ++t->request_count);
     r->data = lpm_test_copy(data, len);
     r->len = len;
@@ -674,11 +677,11 @@ static inline int lpm_test_response_header_at(const lpm_request *req, size_t i, 
     return 1;
 }
 
-/* The HTTP status that the answer gives: the last ":status"; without one 200, and 204 for lpm_ack(). */
+/* The HTTP status that the answer gives: the last ":status"; 200 without one. */
 static inline int lpm_test_response_status(const lpm_request *req)
 {
     lpm_slice s = lpm_test_headers_find(&lpm_test_request_of(req)->response_headers, ":status", 1);
-    return s.len ? atoi(s.data) : lpm_test_acked(req) ? 204 : 200;
+    return s.len ? atoi(s.data) : 200;
 }
 
 /* -- Configuration -------------------------------------------------------------------------------------- */

@@ -108,6 +108,7 @@ static void second_answer_is_refused(void **state)
     assert_int_equal(lpm_respond_text(req, "again"), LPM_EDONE);
     assert_int_equal(lpm_respond_header(req, "a", "b"), LPM_EDONE);
     assert_int_equal(lpm_ack(req), LPM_EDONE);
+    assert_true(lpm_request_cancelled(req));
     assert_slice(lpm_test_response_data(req), "hi");
     assert_int_equal(lpm_request_data(req).len, 0);
 }
@@ -159,6 +160,7 @@ static void fake_worker_is_like_the_real_one(void **state)
     assert_int_equal(lpm_worker_requests(w, list, 2), 0);
     lpm_test_soft_kill(t);
     assert_true(t->soft_kill_done);
+    assert_int_equal(lpm_worker_soft_kill_done(w), LPM_EDONE);
 }
 
 static void headers_of_answers_are_checked(void **state)
