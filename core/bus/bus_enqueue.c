@@ -53,8 +53,9 @@ static bool of_this_bus(const struct bus *bus, const lpm_handler *handler)
     return false;
 }
 
-static int check(const struct bus *bus, const lpm_enqueue *spec, size_t *bytes)
+static int check(const struct lpm_supervisor *s, const lpm_enqueue *spec, size_t *bytes)
 {
+    const struct bus *bus = s->bus;
     int rc;
 
     if (spec->handler == NULL) {
@@ -68,7 +69,11 @@ static int check(const struct bus *bus, const lpm_enqueue *spec, size_t *bytes)
     if (rc != 0) {
         return rc;
     }
-    return bus->phase == POLICY_DRAINING ? LPM_ESHUTDOWN : bus_pool_admit(spec->handler->pool, *bytes);
+    /* A module with a soft_kill hook decides itself what it has taken in already, until it says done. */
+    if (bus->phase == POLICY_DRAINING && !s->soft_kill_open) {
+        return LPM_ESHUTDOWN;
+    }
+    return bus_pool_admit(spec->handler->pool, *bytes);
 }
 
 static void fill(struct bus_request *req, const lpm_enqueue *spec, const struct conf_core *core)
@@ -99,7 +104,7 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
     if (spec->id) {
         memcpy(spec->id, id, sizeof(id));
     }
-    rc = check(bus, spec, &bytes);
+    rc = check(s, spec, &bytes);
     if (rc != 0) {
         return rc;
     }

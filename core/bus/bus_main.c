@@ -10,6 +10,7 @@
 #include "bus/bus_control.h"
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
+#include "os/os_limit.h"
 
 static int set_up_modules(struct bus *bus)
 {
@@ -130,6 +131,7 @@ int bus_main(struct role_start *start)
     if (enter(start) != 0) {
         return ROLE_EXIT_FAILED;
     }
+    os_limit_raise_files();
     if (set_up(&bus, &err) != 0) {
         log_write(bus.log, LPM_LOG_ERROR, "%s", err.text);
         bus.status = ROLE_EXIT_FAILED;

@@ -17,6 +17,7 @@ struct bus_request {
     uint32_t place, uses; /* the ticket: place in the table, and how often that was used */
     bool waited;          /* somebody waits for the outcome */
     bool overdue;         /* its deadline has passed while a worker had it */
+    bool asked_back;      /* ABANDON was sent */
     const struct lpm_handler *handler;
     struct lpm_supervisor *module; /* that enqueued it */
     lpm_response_fn on_response;

@@ -49,11 +49,15 @@ static void on_kill_after(struct bus *bus, struct bus_request *req)
                   bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id,
                   (long long)w->pool->conf->kill_after);
         bus_worker_kill(w, "its handler does not come back");
-    } else if (bus_worker_has_started(w, req)) {
+    } else if (bus_worker_has_started(w, req) && !req->asked_back) {
         log_write(bus->log, LPM_LOG_WARN,
                   "worker %s (pid %d): module \"%s\" has not answered request %s: taken from it",
                   bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id);
+        req->asked_back = true;
         bus_worker_tell(w, FRAME_ABANDON, req);
+        arm_kill_after(req);
+    } else if (channel_running(w->channel) == 0) {
+        bus_worker_kill(w, "it runs nothing and does not react: stopped, or blocked outside of a handler");
     } else {
         arm_kill_after(req); /* it stands behind another in that worker, whose own limit will tell */
     }

@@ -9,7 +9,8 @@
 /*
  * Watches req->deadline (not 0). When it passes, the enqueuer gets LPM_ETIMEDOUT, and a worker that has the request
  * is told that nobody waits. If it still has it `kill_after` later: a handler that is running then is not coming
- * back, and its worker is killed; a module that forgot to answer has the request taken away.
+ * back, and its worker is killed; a module that forgot to answer has the request taken away; a worker that runs nothing
+ * and still does not react is killed.
  */
 void bus_timeout_watch(struct bus *bus, struct bus_request *req);
 

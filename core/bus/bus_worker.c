@@ -401,8 +401,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (rc == LPM_EIO) {
-        /* Dead, or alive without a channel: the master sees to it that it is dead. */
-        bus_lifecycle_tell_master(w->pool->bus, CONTROL_WORKER_KILL, w);
+        /* Dead, or alive without a channel: the master sees to it that it is dead. One that was sent home ends by
+         * itself, and the master bounds that. */
+        if (!w->sent_home) {
+            bus_lifecycle_tell_master(w->pool->bus, CONTROL_WORKER_KILL, w);
+        }
         end_channel(w);
     } else if (rc > 0) {
         event_active(&w->readable, EV_READ, 0); /* what the channel holds does not show on its descriptor */

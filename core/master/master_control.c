@@ -25,8 +25,11 @@ static void drop_message(struct master_generation *generation, struct master_mes
     free(message);
 }
 
+/* Nothing more is heard from it, or said to it: its end is the next that counts. */
 static void kill_bus(struct master_generation *generation, const char *why)
 {
+    generation->control_over = true;
+    event_del(generation->control_readable);
     if (generation->bus > 0) {
         log_write(&generation->master->log, LPM_LOG_ERROR, "bus (pid %ld) %s: killed", (long)generation->bus,
                   why);
@@ -164,8 +167,9 @@ void master_control_read(struct master_generation *generation)
         if (rc < 0) {
             if (rc == LPM_EPROTO) {
                 kill_bus(generation, "sent what is no message");
+            } else {
+                end_of_bus(generation);
             }
-            end_of_bus(generation);
             return;
         }
         fd_close(&fd);

@@ -61,7 +61,7 @@ static void on_trial_done(void *arg, int code, const struct error *err)
 {
     struct master_generation *generation = arg;
 
-    if (code) {
+    if (code && generation->state == MASTER_TRIAL) {
         generation->reason = *err;
     }
     master_generation_event(generation, code ? MASTER_ON_TRIAL_FAILED : MASTER_ON_TRIAL_OK);

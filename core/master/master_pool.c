@@ -18,10 +18,14 @@ static void set_degraded(struct master_pool *pool, uint64_t now, uint64_t until)
 {
     const struct log *log = &pool->generation->master->log;
     struct control message = {.type = CONTROL_POOL_DEGRADED, .pool = (uint32_t)pool->index, .until = until};
-    char next[64] = "no further one is allowed";
+    char next[64] = "no further one is allowed", within[64] = "";
 
     if (!until && !pool->degraded) {
         return;
+    }
+    if (pool->conf->max_restarts_in_interval >= 0) {
+        snprintf(within, sizeof(within), " within %g s",
+                 (double)pool->conf->max_restarts_in_interval / 1000.0);
     }
     if (until != MASTER_RESTART_NEVER) {
         snprintf(next, sizeof(next), "the next is allowed %.1f s from now",
@@ -30,9 +34,8 @@ static void set_degraded(struct master_pool *pool, uint64_t now, uint64_t until)
     if (!until) {
         log_write(log, LPM_LOG_NOTICE, "pool %s is no longer degraded", pool->conf->name);
     } else if (!pool->degraded) {
-        log_write(log, LPM_LOG_ERROR, "pool %s is degraded: %lld restarts within %g s, %s", pool->conf->name,
-                  (long long)pool->conf->restarts, (double)pool->conf->max_restarts_in_interval / 1000.0,
-                  next);
+        log_write(log, LPM_LOG_ERROR, "pool %s is degraded: %lld restarts%s, %s", pool->conf->name,
+                  (long long)pool->conf->restarts, within, next);
     }
     pool->degraded = until != 0;
     master_control_send(pool->generation, &message, -1);

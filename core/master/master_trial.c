@@ -213,6 +213,8 @@ void master_trial_reaped(struct master_trial *trial, int status)
 
     take_reports(trial);
     event_del(trial->timer);
+    event_del(trial->readable);
+    fd_close(&trial->pipe);
     trial->pid = 0;
     trial->end.status = status;
     code = master_trial_judge(&trial->end, trial->master->core, &err);

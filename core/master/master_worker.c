@@ -57,7 +57,7 @@ static int fork_worker(struct master_worker *worker, int fds[2], struct error *e
     }
     worker->pid = pid;
     worker->ready = worker->retired = false;
-    worker->not_before = clock_now() + MASTER_WORKER_PAUSE_NS; /* holds if it dies before it is ready */
+    worker->not_before = clock_now() + MASTER_WORKER_PAUSE_NS; /* whatever the limit, no crash loop spins */
     return 0;
 }
 
@@ -106,7 +106,6 @@ int master_worker_start_all(struct master_generation *generation, struct error *
 void master_worker_ready(struct master_worker *worker)
 {
     worker->ready = true;
-    worker->not_before = 0;
     event_del(worker->ready_timer);
     if (master_worker_unready(worker->generation) == 0) {
         master_generation_workers_ready(worker->generation);
@@ -189,6 +188,15 @@ static bool expected_end(const struct master_worker *worker, int status)
             WEXITSTATUS(status) == 0);
 }
 
+/* A bus that serves tells of the death itself, with what became of the requests: once is enough. */
+static int death_level(const struct master_worker *worker, int status)
+{
+    if (expected_end(worker, status)) {
+        return LPM_LOG_INFO;
+    }
+    return worker->generation->state == MASTER_STARTING ? LPM_LOG_ERROR : LPM_LOG_DEBUG;
+}
+
 /* Why a start failed, for the one who tried it. */
 static void tell_start_failure(const struct master_worker *worker, int status, struct error *why)
 {
@@ -212,8 +220,8 @@ void master_worker_reaped(struct master_worker *worker, int status)
                               .status = status};
     struct error why = {.text = ""};
 
-    log_write(&generation->master->log, expected_end(worker, status) ? LPM_LOG_INFO : LPM_LOG_ERROR, "%s %s",
-              master_worker_name(worker, name), master_worker_end(status, end));
+    log_write(&generation->master->log, death_level(worker, status), "%s %s", master_worker_name(worker, name),
+              master_worker_end(status, end));
     tell_start_failure(worker, status, &why);
     event_del(worker->ready_timer);
     worker->pid = 0;

@@ -6,7 +6,7 @@
 
 #include "master/master_context.h"
 
-/* Between a fork that failed, or a worker that died before it was ready, and the next try. */
+/* From one fork, or try of it, for a place to the next. */
 #define MASTER_WORKER_PAUSE_NS UINT64_C(100000000)
 
 /* Visits every place of a generation, the empty ones too. */

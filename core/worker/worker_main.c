@@ -175,9 +175,7 @@ static void tear_down(struct worker *w)
         event_base_free(w->base);
     }
     loader_fini(&w->loader);
-    if (w->channel) {
-        channel_free(w->channel);
-    }
+    /* The channel stays open to the very end: the bus takes its closing for a death, and has the process killed. */
 }
 
 int worker_main(struct role_start *start)

@@ -527,14 +527,14 @@ static inline int lpm_ack(lpm_request *req)
 
 /* -- The worker --------------------------------------------------------------------------------------- */
 
-/* This module takes requests (again). 0 when it does already, too; LPM_EROLE, LPM_ESHUTDOWN. seed: worker.ready() */
+/* This module takes requests (again). 0, also when it does already. seed: worker.ready() */
 static inline int lpm_worker_ready(lpm_worker *w)
 {
     return w ? LPM_HOST(w)->worker_ready(w) : LPM_EINVAL;
 }
 
-/* No new request for this worker until lpm_worker_ready(). Those on their way still come. Errors: as
- * lpm_worker_ready(). seed: worker.busy() */
+/* No new request for this worker until lpm_worker_ready(). Those on their way still come. 0, also when
+ * it is busy already. seed: worker.busy() */
 static inline int lpm_worker_busy(lpm_worker *w)
 {
     return w ? LPM_HOST(w)->worker_busy(w) : LPM_EINVAL;
@@ -592,7 +592,8 @@ static inline const lpm_handler *lpm_supervisor_handler(lpm_supervisor *s, const
 
 /*
  * Hands the bus a request. 0: taken, and `on_response` will be called exactly once (unless cancelled). Negative:
- * refused, nothing was kept, `on_response` will not be called: LPM_EFULL, LPM_ESHUTDOWN, LPM_ENOHANDLER,
+ * refused, nothing was kept, `on_response` will not be called: LPM_EFULL, LPM_ESHUTDOWN (soft kill has begun; a module
+ * with a supervisor_soft_kill hook may go on until it says done, for what it had taken in), LPM_ENOHANDLER,
  * LPM_ENOWORKER, LPM_EINVAL, LPM_ETOOBIG, LPM_ENOMEM. seed: supervisor.enqueue()
  */
 static inline int lpm_supervisor_enqueue(lpm_supervisor *s, const lpm_enqueue *spec,
@@ -654,7 +655,7 @@ static inline struct event_base *lpm_supervisor_event_base(const lpm_supervisor 
 /* -- Responses (bus, during on_response only) --------------------------------------------------------- */
 
 /* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_EFULL (waited longer than queue_timeout),
- * LPM_ESHUTDOWN. seed: response.error */
+ * LPM_ENOWORKER (the pool lost its last worker, and may start none yet). seed: response.error */
 static inline int lpm_response_error(const lpm_response *res)
 {
     return res ? LPM_HOST(res)->response_error(res) : LPM_EINVAL;

@@ -2,7 +2,7 @@
  * One client's connection: its states, its timers, what it holds. Requests are answered one after another, in the
  * order of arrival; those that a client sends ahead wait in the read buffer, and when that is full, in the kernel.
  *
- * Every event of a connection ends in http_connection_run(), which goes on as far as it can. A function that says
+ * Every event of a connection ends in http_step_run(), which goes on as far as it can. A function that says
  * that the connection is gone has freed it.
  */
 #ifndef HTTP_CONNECTION_H
@@ -73,11 +73,19 @@ void http_connection_close(struct http_connection *c);
 /* Soft kill: closes it if it is idle, else lets it finish. */
 void http_connection_drain(struct http_connection *c);
 
-/* Goes on as far as the bytes that are there allow. The connection may be gone afterwards. */
-void http_connection_run(struct http_connection *c);
-
 /* The client is gone, or too slow to take its answer: logs what was going on, and closes. */
 void http_connection_abort(struct http_connection *c);
+
+/* After its last answer: closes it, at once or when the client has read what was sent. */
+void http_connection_end(struct http_connection *c);
+
+/* Gives its buffers back. */
+void http_connection_release(struct http_connection *c);
+
+/* -- http_step.c -------------------------------------------------------------------------------------- */
+
+/* Goes on as far as the bytes that are there allow. The connection may be gone afterwards. */
+void http_step_run(struct http_connection *c);
 
 /* -- http_io.c ---------------------------------------------------------------------------------------- */
 

@@ -136,7 +136,7 @@ void http_exchange_answer(lpm_response *res, void *arg)
     } else if (answer_send(c, res) < 0) {
         return;
     }
-    http_connection_run(c);
+    http_step_run(c);
 }
 
 static lpm_slice logged_field(const struct http_connection *c, int place)

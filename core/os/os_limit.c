@@ -1,0 +1,16 @@
+/*
+ * Limits of a process. Runs in the bus, which has a descriptor for each client.
+ */
+#include "os/os_limit.h"
+
+#include <sys/resource.h>
+
+void os_limit_raise_files(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}

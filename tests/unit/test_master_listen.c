@@ -1,0 +1,134 @@
+/*
+ * `listen` and `access_log` as the master finds, checks, opens and closes them.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <lpm/module.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/conf_parse.h"
+#include "master/master_listen.h"
+
+static struct conf_tree *parse(const char *text)
+{
+    struct conf_tree *tree;
+    struct error err;
+
+    if (conf_parse_text(&tree, "t.conf", text, strlen(text), &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+    return tree;
+}
+
+static void test_check(void **state)
+{
+    static const struct {
+        const char *text, *error;
+    } rows[] = {
+        {"user a;", NULL},
+        {"http { listen 80; listen 81 backlog=5; } listen unix:a;", NULL},
+        {"http { listen 127.0.0.1:0; listen 127.0.0.1:0; listen 0; listen 0; }", NULL},
+        {"http { listen 8080; }\nother { listen 8080; }",
+         "a second \"listen 8080\", after the one in t.conf:1 in t.conf:2"},
+        {"listen unix:x:0; listen unix:x:0;",
+         "a second \"listen unix:x:0\", after the one in t.conf:1 in t.conf:1"},
+        {"listen;", "\"listen\" expects an address and then \";\" in t.conf:1"},
+        {"listen 80 { }", "\"listen\" expects an address and then \";\" in t.conf:1"},
+        {"listen 80 backlog=0;",
+         "\"listen\" has \"backlog=0\": expected backlog=NUMBER, from 1 on, or -1 in t.conf:1"},
+        {"listen 80 backlog=;",
+         "\"listen\" has \"backlog=\": expected backlog=NUMBER, from 1 on, or -1 in t.conf:1"},
+        {"listen 80 backlog=9x;",
+         "\"listen\" has \"backlog=9x\": expected backlog=NUMBER, from 1 on, or -1 in t.conf:1"},
+        {"listen 80 backlog=99999999999999999999;", "\"listen\" has \"backlog=99999999999999999999\": "
+                                                    "expected backlog=NUMBER, from 1 on, or -1 in t.conf:1"},
+        {"listen 80 default;",
+         "\"listen\" has \"default\": expected backlog=NUMBER, from 1 on, or -1 in t.conf:1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct conf_tree *tree = parse(rows[i].text);
+        struct error err = {.text = ""};
+
+        assert_int_equal(master_listen_check(tree, &err), rows[i].error ? LPM_ECONF : 0);
+        assert_string_equal(err.text, rows[i].error ? rows[i].error : "");
+        conf_tree_free(tree);
+    }
+}
+
+static void test_bad_address_has_place(void **state)
+{
+    struct conf_tree *tree = parse("http {\n listen 127.0.0.1:99999;\n}");
+    struct error err = {.text = ""};
+
+    (void)state;
+    assert_int_equal(master_listen_check(tree, &err), LPM_ECONF);
+    assert_non_null(strstr(err.text, "127.0.0.1:99999"));
+    assert_non_null(strstr(err.text, " in t.conf:2"));
+    conf_tree_free(tree);
+}
+
+static void test_open_and_close(void **state)
+{
+    struct conf_tree *tree = parse(
+        "http { listen unix:s.sock; access_log a.log; server { access_log off; listen 127.0.0.1:0; } }");
+    struct lpm_conf *http = conf_tree_child(tree->root, "http");
+    struct lpm_conf *server = conf_tree_child(http, "server");
+    struct lpm_conf *sock = conf_tree_child(http, "listen");
+    struct log log;
+    struct error err = {.text = ""};
+    int fd;
+
+    (void)state;
+    log_init(&log, -1, LPM_LOG_NOTICE, "master");
+    assert_int_equal(master_listen_open(tree, &log, &err), 0);
+    fd = sock->fd;
+    assert_true(fd >= 0);
+    assert_true(conf_tree_child(http, "access_log")->fd >= 0);
+    assert_true(conf_tree_child(server, "access_log")->fd == -1);
+    assert_true(conf_tree_child(server, "listen")->fd >= 0);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_int_equal(access("s.sock", F_OK), 0);
+    assert_int_equal(access("a.log", F_OK), 0);
+
+    assert_int_equal(master_listen_open(tree, &log, &err), 0); /* what is open stays */
+    assert_int_equal(sock->fd, fd);
+
+    master_listen_close(tree);
+    assert_int_equal(sock->fd, -1);
+    assert_int_equal(conf_tree_child(http, "access_log")->fd, -1);
+    assert_int_equal(access("s.sock", F_OK), -1);
+    conf_tree_free(tree);
+}
+
+static void test_failure_names_place(void **state)
+{
+    struct conf_tree *tree = parse("listen unix:t.sock;\naccess_log /dev/null/x;");
+    struct log log;
+    struct error err = {.text = ""};
+
+    (void)state;
+    log_init(&log, -1, LPM_LOG_NOTICE, "master");
+    assert_int_equal(master_listen_open(tree, &log, &err), LPM_EIO);
+    assert_non_null(strstr(err.text, "/dev/null"));
+    assert_non_null(strstr(err.text, " in t.conf:2"));
+    master_listen_close(tree);
+    conf_tree_free(tree);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_bad_address_has_place),
+        cmocka_unit_test(test_open_and_close),
+        cmocka_unit_test(test_failure_names_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
