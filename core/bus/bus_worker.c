@@ -103,6 +103,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
         bus_worker_kill(w, "it has no channel");
         return;
     }
+    bus_worker_want(w, w->pool->wanting);
     w->statm = os_proc_open(w->pid);
     event_assign(&w->readable, bus->base, channel_fd(w->channel), EV_READ | EV_PERSIST, on_readable, w);
     event_assign(&w->writable, bus->base, channel_fd(w->channel), EV_WRITE, on_writable, w);
@@ -153,6 +154,13 @@ void bus_worker_look(struct bus_worker *w)
     }
     load->running = channel_running(w->channel) != 0;
     load->ready = true;
+}
+
+void bus_worker_want(struct bus_worker *w, bool wanting)
+{
+    if (w->channel) {
+        channel_want(w->channel, wanting);
+    }
 }
 
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req)

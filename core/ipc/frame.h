@@ -25,7 +25,7 @@ enum frame_type {
     FRAME_READY,    /* takes requests (again) */
     FRAME_BUSY,     /* takes none until READY */
     FRAME_RESPONSE, /* the one outcome of a request */
-    FRAME_IDLE,     /* a handler came back without an answer; there is room for the next */
+    FRAME_IDLE,     /* a handler came back: there is room for the next, which the bus wanted to know */
     FRAME_TYPE_END
 };
 
