@@ -17,7 +17,7 @@
 
 struct channel;
 
-#define CHANNEL_INLINE_MAX (16u * 1024)
+#define CHANNEL_INLINE_MAX  (16u * 1024)
 #define CHANNEL_MESSAGE_MAX ((UINT64_C(1) << 30) + (1u << 20)) /* bytes; the longest frame and some */
 
 /*
