@@ -22,6 +22,9 @@
 /* Messages of one worker in one turn of the loop. */
 #define TURN_MESSAGES 64
 
+/* More than fit into a channel. */
+#define LAST_MESSAGES 100000
+
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
 
@@ -425,9 +428,9 @@ void bus_worker_reaped(struct bus_worker *w, const struct control *message)
     if (w->state == BUS_WORKER_ABSENT || w->incarnation != message->incarnation) {
         return;
     }
+    /* All that it had sent, and no more: a process that it left behind might send for ever. */
     if (w->channel) {
-        while (receive(w, TURN_MESSAGES) > 0) {
-        }
+        receive(w, LAST_MESSAGES);
     }
     if (w->state != BUS_WORKER_GONE) {
         end_channel(w);
