@@ -3,6 +3,10 @@
  */
 #include "bus/bus_lifecycle.h"
 
+#include <string.h>
+
+#include "base/fd.h"
+
 #define EACH_MODULE(m, bus) \
     for (struct lpm_supervisor *m = (bus)->modules, *m##_end = m + (bus)->loader.count; m < m##_end; m++)
 
@@ -89,6 +93,16 @@ void bus_lifecycle_worker_gone(struct bus *bus)
     }
 }
 
+/* The master's copies are the master's to close: then new connections are refused instead of left in a queue. */
+static void close_listeners(struct bus *bus)
+{
+    for (struct lpm_conf *node = bus->start->core->tree->root; node; node = conf_tree_walk(node)) {
+        if (strcmp(node->name, "listen") == 0) {
+            fd_close(&node->fd);
+        }
+    }
+}
+
 void bus_lifecycle_soft_kill(struct bus *bus)
 {
     if (bus->phase == POLICY_DRAINING) {
@@ -102,6 +116,7 @@ void bus_lifecycle_soft_kill(struct bus *bus)
             m->module->supervisor_soft_kill(m);
         }
     }
+    close_listeners(bus);
 }
 
 static bool everything_answered(const struct bus *bus)

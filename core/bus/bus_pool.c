@@ -150,21 +150,31 @@ void bus_pool_remove(struct bus_pool *pool, struct bus_request *req)
     pool->queued_bytes -= request_bytes(req);
 }
 
-void bus_pool_dispatch(struct bus_pool *pool)
+static void look_at_all(struct bus_pool *pool)
 {
-    if (list_empty(&pool->queue)) {
-        return;
-    }
     for (size_t i = 0; i < pool->conf->count; i++) {
         bus_worker_look(&pool->workers[i]);
     }
+}
+
+static void want(struct bus_pool *pool, bool wanting)
+{
+    pool->wanting = wanting;
+    for (size_t i = 0; i < pool->conf->count; i++) {
+        bus_worker_want(&pool->workers[i], wanting);
+    }
+}
+
+/* Sends until the queue is empty (true) or no worker may have more. */
+static bool send_all(struct bus_pool *pool)
+{
     while (!list_empty(&pool->queue)) {
         struct bus_request *req = LIST_ENTRY(pool->queue.next, struct bus_request, link);
         int place = bus_dispatch_pick(pool->loads, pool->conf->count, pool->last);
         struct bus_worker *w;
 
         if (place < 0) {
-            return;
+            return false;
         }
         w = &pool->workers[place];
         bus_pool_remove(pool, req);
@@ -174,6 +184,26 @@ void bus_pool_dispatch(struct bus_pool *pool)
             bus_pool_push_back(pool, req);
             pool->loads[place].ready = false; /* not in this turn */
         }
+    }
+    return true;
+}
+
+void bus_pool_dispatch(struct bus_pool *pool)
+{
+    bool sent = true;
+
+    if (!list_empty(&pool->queue)) {
+        look_at_all(pool);
+        sent = send_all(pool);
+        /* Nobody is free. Whoever becomes so before he learns that he is to tell is found by a second look. */
+        if (!sent && !pool->wanting) {
+            want(pool, true);
+            look_at_all(pool);
+            sent = send_all(pool);
+        }
+    }
+    if (sent && pool->wanting) {
+        want(pool, false);
     }
 }
 

@@ -19,6 +19,7 @@ struct bus_pool {
     const struct bus_worker *retiring; /* the one that is being replaced for its memory; NULL: none */
 
     struct list queue;
+    bool wanting; /* the workers were told that requests wait */
     size_t queued, queued_bytes;
     struct event age; /* queue_timeout of the oldest */
     bool age_armed;

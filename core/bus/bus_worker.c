@@ -22,6 +22,9 @@
 /* Messages of one worker in one turn of the loop. */
 #define TURN_MESSAGES 64
 
+/* More than fit into a channel. */
+#define LAST_MESSAGES 100000
+
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
 
@@ -103,6 +106,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
         bus_worker_kill(w, "it has no channel");
         return;
     }
+    bus_worker_want(w, w->pool->wanting);
     w->statm = os_proc_open(w->pid);
     event_assign(&w->readable, bus->base, channel_fd(w->channel), EV_READ | EV_PERSIST, on_readable, w);
     event_assign(&w->writable, bus->base, channel_fd(w->channel), EV_WRITE, on_writable, w);
@@ -153,6 +157,13 @@ void bus_worker_look(struct bus_worker *w)
     }
     load->running = channel_running(w->channel) != 0;
     load->ready = true;
+}
+
+void bus_worker_want(struct bus_worker *w, bool wanting)
+{
+    if (w->channel) {
+        channel_want(w->channel, wanting);
+    }
 }
 
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req)
@@ -417,9 +428,9 @@ void bus_worker_reaped(struct bus_worker *w, const struct control *message)
     if (w->state == BUS_WORKER_ABSENT || w->incarnation != message->incarnation) {
         return;
     }
+    /* All that it had sent, and no more: a process that it left behind might send for ever. */
     if (w->channel) {
-        while (receive(w, TURN_MESSAGES) > 0) {
-        }
+        receive(w, LAST_MESSAGES);
     }
     if (w->state != BUS_WORKER_GONE) {
         end_channel(w);

@@ -59,6 +59,9 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
 /* The master reaped it. */
 void bus_worker_reaped(struct bus_worker *w, const struct control *message);
 
+/* Requests wait: it is to tell when it becomes free. */
+void bus_worker_want(struct bus_worker *w, bool wanting);
+
 /* What dispatch sees of it now, into its place in pool->loads. */
 void bus_worker_look(struct bus_worker *w);
 

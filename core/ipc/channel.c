@@ -27,18 +27,21 @@ _Static_assert(CHANNEL_MESSAGE_MAX >= FRAME_HEAD_SIZE + FRAME_HEADERS_MAX + FRAM
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "the board is shared between processes");
 
 #define SEND_BUFFER   (512 * 1024)
-#define BOARD_SIZE    4096u
+#define BOARD_PAGE    4096u
+#define BOARD_SIZE    (2 * BOARD_PAGE)
 #define BOARD_SEALS   (F_SEAL_SHRINK | F_SEAL_GROW)
 #define BOARD_MAGIC   0x424d504cu
-#define BOARD_VERSION 1u
+#define BOARD_VERSION 2u
 
-/* Each field on a line of its own, and its neighbour that the processor may fetch with it. */
+/* Each field on a line of its own, and its neighbour that the processor may fetch with it. The worker writes the first
+ * page, which the bus's mapping can only read; the bus writes the second, and never believes what it finds there. */
 struct board {
     _Alignas(128) _Atomic uint32_t started;
     _Alignas(128) _Atomic uint32_t running;
+    _Alignas(BOARD_PAGE) _Atomic uint32_t wanted;
 };
 
-_Static_assert(sizeof(struct board) <= BOARD_SIZE, "the board fits its page");
+_Static_assert(sizeof(struct board) == BOARD_SIZE, "each side has its page");
 
 /* The bus's first message, with the board. */
 struct greeting {
@@ -48,7 +51,7 @@ struct greeting {
 
 struct channel {
     int fd;
-    struct board *board; /* the bus's mapping can only be read */
+    struct board *board;
     struct channel_send send;
     struct channel_receive receive;
 };
@@ -123,7 +126,8 @@ int channel_new_bus(struct channel **ch, int fd, struct error *err)
         return rc;
     }
     board = memfd_make("lpm-board", BOARD_SIZE);
-    if (board < 0 || map_board(made, board, PROT_READ) < 0) {
+    if (board < 0 || map_board(made, board, PROT_READ | PROT_WRITE) < 0 ||
+        mprotect(made->board, BOARD_PAGE, PROT_READ) < 0) {
         rc = error_set(err, LPM_EIO, "cannot make a worker's board: %s", strerror(errno));
         goto done;
     }
@@ -292,6 +296,19 @@ void channel_show_started(struct channel *ch, uint32_t seq)
 void channel_show_running(struct channel *ch, uint32_t seq)
 {
     atomic_store_explicit(&ch->board->running, seq, memory_order_release);
+}
+
+bool channel_wanted(const struct channel *ch)
+{
+    /* With the fence of channel_want(): either this sees that it is wanted, or the bus sees what was shown before. */
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load_explicit(&ch->board->wanted, memory_order_relaxed) != 0;
+}
+
+void channel_want(struct channel *ch, bool wanted)
+{
+    atomic_store_explicit(&ch->board->wanted, wanted, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
 }
 
 uint32_t channel_started(const struct channel *ch)

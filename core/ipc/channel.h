@@ -1,6 +1,7 @@
 /*
  * The way between the bus and one worker: whole messages, in order, both directions, non-blocking, batched; and a
- * board, a page of shared memory on which the worker shows how far it is, without a message.
+ * board, shared memory on which the worker shows how far it is and the bus whether it wants to be told, without a
+ * message.
  *
  * Now a SOCK_SEQPACKET socketpair; a message over CHANNEL_INLINE_MAX goes as a sealed memfd. Nothing above this
  * file knows. One process, one end. Any negative return but LPM_EAGAIN, LPM_ETOOBIG and LPM_ENOMEM means that the
@@ -17,7 +18,7 @@
 
 struct channel;
 
-#define CHANNEL_INLINE_MAX (16u * 1024)
+#define CHANNEL_INLINE_MAX  (16u * 1024)
 #define CHANNEL_MESSAGE_MAX ((UINT64_C(1) << 30) + (1u << 20)) /* bytes; the longest frame and some */
 
 /*
@@ -82,6 +83,12 @@ bool channel_waiting(const struct channel *ch);
  * runs; 0: none runs. */
 void channel_show_started(struct channel *ch, uint32_t seq);
 void channel_show_running(struct channel *ch, uint32_t seq);
+
+/* Does the bus want a message when the worker has become free? Look after showing it. */
+bool channel_wanted(const struct channel *ch);
+
+/* The board, bus's side: requests wait because no worker is free. Look at the board again after saying so. */
+void channel_want(struct channel *ch, bool wanted);
 
 /* The board, bus's side: what the worker wrote there, which may be anything. */
 uint32_t channel_started(const struct channel *ch);

@@ -171,7 +171,9 @@ static int hand_out_inline(struct channel_receive *r, struct channel_message *me
         return LPM_ENOMEM;
     }
     memcpy(copy, slot->data, slot->len);
-    *message = (struct channel_message){copy, slot->len, CHANNEL_COPY, copy};
+    message->data = message->place = copy;
+    message->len = slot->len;
+    message->kind = CHANNEL_COPY;
     return 1;
 }
 

@@ -17,11 +17,11 @@ enum control_type {
     CONTROL_SOFT_KILL,      /* answer what there is, send the workers home, exit */
     CONTROL_HARD_KILL,      /* run the hooks, exit */
     /* bus to master */
-    CONTROL_WORKER_READY, /* said ready for the first time */
-    CONTROL_ONLINE,       /* every worker is ready, and the supervisor_online hooks have run */
-    CONTROL_WORKER_KILL,  /* SIGKILL it: it broke the protocol, hangs, or closed its channel */
+    CONTROL_WORKER_READY,  /* said ready for the first time */
+    CONTROL_ONLINE,        /* every worker is ready, and the supervisor_online hooks have run */
+    CONTROL_WORKER_KILL,   /* SIGKILL it: it broke the protocol, hangs, or closed its channel */
     CONTROL_WORKER_RETIRE, /* it was told to exit: replace it, at no cost to the restart limit */
-    CONTROL_RELEASED,     /* soft kill: all is answered; from now on workers exit for good */
+    CONTROL_RELEASED,      /* soft kill: all is answered; from now on workers exit for good */
     CONTROL_TYPE_END
 };
 

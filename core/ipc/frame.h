@@ -25,7 +25,7 @@ enum frame_type {
     FRAME_READY,    /* takes requests (again) */
     FRAME_BUSY,     /* takes none until READY */
     FRAME_RESPONSE, /* the one outcome of a request */
-    FRAME_IDLE,     /* a handler came back without an answer; there is room for the next */
+    FRAME_IDLE,     /* a handler came back: there is room for the next, which the bus wanted to know */
     FRAME_TYPE_END
 };
 
@@ -33,14 +33,14 @@ enum frame_type {
  * had within 2^32, so that a late or forged answer meets nobody else's request. */
 struct frame_key {
     uint32_t slot;
-    uint32_t seq; /* counts the worker's requests: 1, 2, 3 ...; never 0: it is left out when the count wraps */
+    uint32_t seq; /* counts the worker's requests: 1, 2, 3 ..., and leaves 0 out when it wraps */
 };
 
 struct frame {
     enum frame_type type;
-    struct frame_key key; /* REQUEST, CANCEL, ABANDON, RESPONSE */
-    int32_t error;        /* RESPONSE: 0 or LPM_E... */
-    uint16_t handler;     /* REQUEST: the module's place */
+    struct frame_key key;          /* REQUEST, CANCEL, ABANDON, RESPONSE */
+    int32_t error;                 /* RESPONSE: 0 or LPM_E... */
+    uint16_t handler;              /* REQUEST: the module's place */
     uint64_t created_at, deadline; /* REQUEST: ns; deadline 0: none */
     char id[UUID_TEXT_SIZE];       /* REQUEST */
     size_t header_count;
@@ -48,10 +48,10 @@ struct frame {
     lpm_slice data;
 };
 
-#define FRAME_HEAD_SIZE 96u
-#define FRAME_SLOT_MAX (65536u + 64)            /* slots of one worker: concurrency and prefetch */
+#define FRAME_HEAD_SIZE   96u
+#define FRAME_SLOT_MAX    (65536u + 64) /* places of one worker: concurrency and prefetch */
 #define FRAME_HEADERS_MAX (256u * 1024) /* bytes of encoded headers */
-#define FRAME_DATA_MAX (UINT64_C(1) << 30)
+#define FRAME_DATA_MAX    (UINT64_C(1) << 30)
 
 /* Bytes that frame_encode() will need; SIZE_MAX when a limit is broken. */
 size_t frame_size(const struct frame *frame);

@@ -100,6 +100,7 @@ static void stop(struct master *master, int number)
     log_write(&master->log, LPM_LOG_NOTICE, "%s: %s", text_signal(number, name, sizeof(name)),
               number == SIGQUIT ? "soft kill" : "hard kill");
     master->stopping = true;
+    master_listen_close(master->core->tree); /* the bus takes nothing new in, so nobody shall wait for it */
     LIST_EACH(link, after, &master->generations)
     {
         master_generation_event(LIST_ENTRY(link, struct master_generation, link), event);

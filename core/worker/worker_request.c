@@ -97,7 +97,7 @@ void worker_request_abandon(struct lpm_request *req)
 int worker_request_run(struct worker *w, struct channel_message *message, const struct frame *frame)
 {
     struct lpm_request *req = NULL;
-    uint32_t seq = frame->key.seq;
+    uint32_t slot = frame->key.slot, seq = frame->key.seq;
     int rc = LPM_EPROTO;
 
     if (frame->handler < w->loader.count && w->modules[frame->handler].here &&
@@ -127,9 +127,13 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
     req->owner->module->request(req);
     channel_show_running(w->channel, 0);
 
-    /* Its object may serve another by now: only the slot tells. */
-    req = worker_request_find(w, (struct frame_key){frame->key.slot, seq});
-    return req ? worker_output_say(w, FRAME_IDLE) : 0;
+    /* An answer has told the bus already, though maybe before the handler was back. When more requests are here, their
+     * answers will tell. */
+    if (channel_wanted(w->channel) &&
+        (worker_request_find(w, (struct frame_key){slot, seq}) || !channel_waiting(w->channel))) {
+        return worker_output_say(w, FRAME_IDLE);
+    }
+    return 0;
 }
 
 struct lpm_request *worker_request_find(const struct worker *w, struct frame_key key)

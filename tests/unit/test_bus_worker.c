@@ -64,6 +64,8 @@ static struct fixture *fixture_new(void)
                                  .queue_timeout = LPM_NONE};
     f->core = (struct conf_core){
         .timeout = LPM_NONE, .retries = 0, .poison_after = 2, .pools = &f->conf, .pool_count = 1};
+    f->core.tree = conf_tree_new();
+    assert_non_null(f->core.tree);
     assert_int_equal(control_pair(fds, &err), 0);
     f->master = fds[0];
     f->start.core = &f->core;
@@ -97,6 +99,7 @@ static void fixture_free(struct fixture *f)
     bus_pool_fini(f->bus.pools);
     bus_request_free_all(&f->bus);
     free(f->bus.pools);
+    conf_tree_free(f->core.tree);
     event_del(&f->bus.master_readable);
     event_base_free(f->bus.base);
     close(f->master);

@@ -226,15 +226,22 @@ static void pair_says_why_it_cannot(void **state)
 {
     struct error err = {""};
     struct rlimit old, none;
-    int fds[2];
+    int fds[2], probe, rc;
 
     (void)state;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     none = old;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    assert_int_equal(control_pair(fds, &err), LPM_EIO);
+    probe = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
+    rc = probe < 0 ? control_pair(fds, &err) : 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    if (probe == 0) { /* valgrind has limits of its own */
+        close(fds[0]);
+        close(fds[1]);
+        skip();
+    }
+    assert_int_equal(rc, LPM_EIO);
     assert_non_null(strstr(err.text, strerror(EMFILE)));
 }
 

@@ -553,10 +553,12 @@ static void test_listen_fails(void **state)
 
 static void test_worker_is_replaced(void **state)
 {
-    struct run *run = start();
+    struct run *run;
     pid_t worker;
 
     (void)state;
+    plan.conf = "load_module m.so; error_log stderr debug; worker { count 1; }";
+    run = start();
     wait_for(run, " is online");
     worker = wait_for_child(run, "lpm: worker", 0);
     kill(worker, SIGKILL);
@@ -572,7 +574,7 @@ static void test_degraded_and_back(void **state)
     struct run *run;
 
     (void)state;
-    plan.conf = "load_module m.so; error_log stderr; worker { restarts 1; max_restarts_in_interval 1s; }";
+    plan.conf = "load_module m.so; error_log stderr debug; worker { restarts 1; max_restarts_in_interval 1s; }";
     run = start();
     wait_for(run, " is online");
     kill(wait_for_child(run, "lpm: worker", 0), SIGKILL);
