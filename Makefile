@@ -76,7 +76,8 @@ SOURCE_DIR := $(CURDIR)
 BUILD_DIR := $(abspath $(BUILD))
 
 COMMON_FLAGS = $(BASE_CFLAGS) $(C_WARNINGS) $(OPT_CFLAGS)
-CORE_FLAGS   = $(COMMON_FLAGS) -fPIE -Icore -Iinclude -I$(BUILD)
+# The core knows the whole of the ABI; a module says itself which minor version it needs.
+CORE_FLAGS   = $(COMMON_FLAGS) -DLPM_NEEDS=LPM_ABI_MINOR -fPIE -Icore -Iinclude -I$(BUILD)
 MODULE_FLAGS = $(COMMON_FLAGS) -fPIC -fvisibility=hidden -Iinclude
 TEST_DEFINES = -DLPM_BUILD_DIR='"$(BUILD_DIR)"' -DLPM_SOURCE_DIR='"$(SOURCE_DIR)"'
 TEST_FLAGS   = $(CORE_FLAGS) -Imodules -Itests/lib $(TEST_DEFINES)

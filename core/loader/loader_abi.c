@@ -15,7 +15,8 @@
 
 /* The size that lpm_module had when a minor version was frozen: up to the end of the last field it brought. */
 static const uint32_t frozen_size[LPM_ABI_MINOR + 1] = {
-    offsetof(lpm_module, supervisor_hard_kill) + sizeof(void *),
+    offsetof(lpm_module, supervisor_hard_kill) + sizeof(void *), /* 1.0 */
+    offsetof(lpm_module, supervisor_hard_kill) + sizeof(void *), /* 1.1: no field, calls only */
 };
 
 static int check_magic(uint32_t magic, struct error *err)

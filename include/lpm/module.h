@@ -44,7 +44,7 @@ extern "C" {
 /* -- Version ------------------------------------------------------------------------------------------ */
 
 #define LPM_ABI_MAJOR 1
-#define LPM_ABI_MINOR 0
+#define LPM_ABI_MINOR 1
 
 /* The minor version whose fields and calls the module wants to use; define it before the include. */
 #ifndef LPM_NEEDS
@@ -138,10 +138,55 @@ typedef struct lpm_enqueue {
     int64_t retries;  /* times it may be started again after a worker died; LPM_DEFAULT as above */
     char *id;         /* NULL, or 37 bytes that receive the request's UUID, whatever the outcome */
     uint64_t *ticket; /* NULL, or receives what lpm_supervisor_cancel() takes */
+#if LPM_NEEDS >= 1
+    /* Descriptors that go to the worker with the request; 0: none. They stay yours when the call is refused, and are
+     * lpm's when it returns 0. A request with one of them is run once at the most: what was read from them is gone. */
+    int stream; /* for lpm_request_stream(): see "Streams" below */
+    int socket; /* for lpm_request_socket(): a connection that the module is to serve */
+#endif
 } lpm_enqueue;
 
 /* Called once with the outcome, on the bus's loop, never from within lpm_supervisor_enqueue(). */
 typedef void (*lpm_response_fn)(lpm_response *res, void *arg);
+
+#if LPM_NEEDS >= 1
+typedef struct lpm_event lpm_event; /* any: an event, during its callback */
+
+typedef void (*lpm_event_fn)(lpm_event *ev, void *arg);
+
+/* The end of something that was asked for: `error` is 0 or LPM_E... */
+typedef void (*lpm_done_fn)(int error, void *arg);
+
+/* Called once, on the worker's loop or within a call that found it out, when nobody waits for the answer any more. */
+typedef void (*lpm_cancel_fn)(lpm_request *req, void *arg);
+
+enum { /* lpm_health.state */
+    LPM_WORKER_ABSENT = 0, /* dead, and not started again yet */
+    LPM_WORKER_STARTING,
+    LPM_WORKER_READY,
+    LPM_WORKER_BUSY,
+    LPM_WORKER_LEAVING /* gets nothing new, ends when it has nothing left */
+};
+
+/* A worker as lpm_supervisor_health() shows it. seed: an element of health() */
+typedef struct lpm_health {
+    char pool[72];
+    uint32_t index;
+    int32_t pid;         /* 0: absent */
+    int32_t state;       /* LPM_WORKER_... */
+    uint32_t generation; /* of the bus and its workers */
+    uint32_t restarts;   /* how many were before it in its place */
+    uint32_t in_flight;  /* requests it was sent and has not answered */
+    uint32_t started;    /* of these, those whose handler was called */
+    uint32_t sockets;    /* handed over to it and not closed */
+    uint64_t requests;   /* answered since it started */
+    uint64_t uptime;     /* ms since it was forked */
+    uint64_t rss;        /* bytes, resident. seed: rss */
+    uint64_t pressure;   /* bytes of its own beyond those at its start: what dispatch looks at */
+    uint64_t heap_total; /* bytes that malloc has from the system, as the worker said last. seed: heapTotal */
+    uint64_t heap_used;  /* bytes of it in use. seed: heapUsed */
+} lpm_health;
+#endif
 
 /* -- Configuration: what a module declares ------------------------------------------------------------ */
 
@@ -321,6 +366,41 @@ struct lpm_host {
     const char *(*response_worker)(const lpm_response *res);
     uint64_t (*response_queue_time)(const lpm_response *res);
     uint64_t (*response_service_time)(const lpm_response *res);
+
+#if LPM_NEEDS >= 1
+    /* 1.1: events, on any handle of a worker or a supervisor */
+    int (*on)(const void *handle, const char *event, lpm_event_fn fn, void *arg, int once);
+    int (*off)(const void *handle, const char *event, lpm_event_fn fn, void *arg);
+    const char *(*event_name)(const lpm_event *ev);
+    lpm_slice (*event_data)(const lpm_event *ev);
+    lpm_request *(*event_request)(const lpm_event *ev);
+    int (*event_fd)(lpm_event *ev);
+    int (*event_worker)(const lpm_event *ev, lpm_health *worker, size_t size);
+
+    /* 1.1: streams and sockets */
+    int (*stream_pair)(const void *handle, int fds[2]);
+    int (*stream_end)(const void *handle, int fd);
+    int (*request_has_stream)(const lpm_request *req);
+    int (*request_stream)(lpm_request *req);
+    int (*request_has_socket)(const lpm_request *req);
+    int (*request_socket)(lpm_request *req);
+    int (*request_on_cancel)(lpm_request *req, lpm_cancel_fn fn, void *arg);
+    int (*respond_stream)(lpm_request *req, const void *data, size_t len, int fd);
+    int (*socket_close)(lpm_worker *w, int fd);
+    int (*response_has_stream)(const lpm_response *res);
+    int (*response_stream)(lpm_response *res);
+    uint64_t (*response_created_at_wall)(const lpm_response *res);
+
+    /* 1.1: worker and supervisor */
+    int (*worker_emit)(lpm_worker *w, const char *event, const void *data, size_t len, lpm_response_fn on_reply,
+                       void *arg);
+    int (*supervisor_broadcast)(lpm_supervisor *s, const char *pool, const char *event, const void *data, size_t len,
+                                int fd);
+    size_t (*supervisor_health)(lpm_supervisor *s, lpm_health *list, size_t max, size_t size);
+    int (*supervisor_soft_kill)(lpm_supervisor *s, lpm_done_fn on_done, void *arg);
+    int (*supervisor_hard_kill)(lpm_supervisor *s);
+    int (*supervisor_resize)(lpm_supervisor *s, const char *pool, unsigned count, lpm_done_fn on_done, void *arg);
+#endif
 };
 
 #define LPM_HOST(handle) (*(const lpm_host *const *)(const void *)(handle))
@@ -713,6 +793,227 @@ static inline uint64_t lpm_response_service_time(const lpm_response *res)
 {
     return LPM_HOST(res)->response_service_time(res);
 }
+
+#if LPM_NEEDS >= 1
+
+/* -- Events (1.1) --------------------------------------------------------------------------------------
+ *
+ * Names are at most 64 bytes. Listeners are called in the order in which they were added; one that is added or removed
+ * during an event counts from the next on.
+ *
+ * In a worker: any name, for what lpm_supervisor_broadcast() sends; and
+ *   "request"   a request of the module (lpm_event_request): called after the hook, or instead of it
+ *   "softKill"  as the hook soft_kill: whoever listens says lpm_worker_soft_kill_done()
+ *   "hardKill"  as the hook hard_kill
+ * In the bus: any name, for what lpm_worker_emit() sends (lpm_event_request is what can be answered); and
+ *   "SIGINT"       SIGINT came. With a listener it does nothing else; without one it is a hard kill
+ *   "online"       as the hook supervisor_online
+ *   "childSpawned" a worker was forked (lpm_event_worker), the first ones too
+ *   "childExited"  a worker has ended (lpm_event_worker; its data: "died of SIGSEGV", "exited with status 0")
+ */
+
+/* Calls `fn` with `arg` at each `event`, or at the next one only. Errors: LPM_EINVAL, LPM_ENOMEM.
+ * seed: worker.on(), worker.once() */
+static inline int lpm_worker_on(lpm_worker *w, const char *event, lpm_event_fn fn, void *arg)
+{
+    return w ? LPM_HOST(w)->on(w, event, fn, arg, 0) : LPM_EINVAL;
+}
+static inline int lpm_worker_once(lpm_worker *w, const char *event, lpm_event_fn fn, void *arg)
+{
+    return w ? LPM_HOST(w)->on(w, event, fn, arg, 1) : LPM_EINVAL;
+}
+
+/* Removes the listener that was added with the same three. LPM_EINVAL when there is none. */
+static inline int lpm_worker_off(lpm_worker *w, const char *event, lpm_event_fn fn, void *arg)
+{
+    return w ? LPM_HOST(w)->off(w, event, fn, arg) : LPM_EINVAL;
+}
+
+/* The same in the bus. seed: supervisor.on(), supervisor.once() */
+static inline int lpm_supervisor_on(lpm_supervisor *s, const char *event, lpm_event_fn fn, void *arg)
+{
+    return s ? LPM_HOST(s)->on(s, event, fn, arg, 0) : LPM_EINVAL;
+}
+static inline int lpm_supervisor_once(lpm_supervisor *s, const char *event, lpm_event_fn fn, void *arg)
+{
+    return s ? LPM_HOST(s)->on(s, event, fn, arg, 1) : LPM_EINVAL;
+}
+static inline int lpm_supervisor_off(lpm_supervisor *s, const char *event, lpm_event_fn fn, void *arg)
+{
+    return s ? LPM_HOST(s)->off(s, event, fn, arg) : LPM_EINVAL;
+}
+
+static inline const char *lpm_event_name(const lpm_event *ev)
+{
+    return LPM_HOST(ev)->event_name(ev);
+}
+
+/* The payload that came with it, during the callback; empty if there was none. */
+static inline lpm_slice lpm_event_data(const lpm_event *ev)
+{
+    return LPM_HOST(ev)->event_data(ev);
+}
+
+/* In a worker: the request of "request". In the bus: what a worker emitted, with lpm_request_data(), _id(),
+ * _created_at(), lpm_respond_header(), lpm_respond() and lpm_ack(), now or later; unanswered when the worker is gone,
+ * it is finished for it. NULL for any other event. Of several listeners, the first answer counts. */
+static inline lpm_request *lpm_event_request(const lpm_event *ev)
+{
+    return LPM_HOST(ev)->event_request(ev);
+}
+
+/* The descriptor that came with a broadcast: the module's from now on, to be closed. LPM_EINVAL: none came; LPM_EDONE: it
+ * was taken. */
+static inline int lpm_event_fd(lpm_event *ev)
+{
+    return ev ? LPM_HOST(ev)->event_fd(ev) : LPM_EINVAL;
+}
+
+/* In the bus: the worker that "childSpawned", "childExited" or an emitted event is about. LPM_EINVAL: there is none. */
+static inline int lpm_event_worker(const lpm_event *ev, lpm_health *worker)
+{
+    return ev && worker ? LPM_HOST(ev)->event_worker(ev, worker, sizeof(*worker)) : LPM_EINVAL;
+}
+
+/*
+ * Sends an event to the bus. `on_reply` (NULL: no reply is wanted) is called once, with the answer of a listener or with
+ * an error: LPM_ENOHANDLER (nobody listens), LPM_ESHUTDOWN. `data` is copied.
+ * Errors, with which nothing was sent: LPM_EINVAL, LPM_ETOOBIG (1 GiB), LPM_ENOMEM, LPM_ESHUTDOWN (after hard kill).
+ * seed: worker.emit()
+ */
+static inline int lpm_worker_emit(lpm_worker *w, const char *event, const void *data, size_t len,
+                                  lpm_response_fn on_reply, void *arg)
+{
+    return w ? LPM_HOST(w)->worker_emit(w, event, data, len, on_reply, arg) : LPM_EINVAL;
+}
+
+/*
+ * Sends an event to every worker of `pool` (NULL: of all pools), with a copy of the descriptor `fd` if that is above 0
+ * (it stays yours). Returns to how many it was sent (those that are up), or LPM_EINVAL (no such pool, too), LPM_ETOOBIG.
+ * seed: supervisor.broadcast()
+ */
+static inline int lpm_supervisor_broadcast(lpm_supervisor *s, const char *pool, const char *event, const void *data,
+                                           size_t len, int fd)
+{
+    return s ? LPM_HOST(s)->supervisor_broadcast(s, pool, event, data, len, fd) : LPM_EINVAL;
+}
+
+/* -- The supervisor's rule over workers (1.1) ---------------------------------------------------------- */
+
+/* Writes up to `max` workers of all pools to `list`; returns how many there are. seed: supervisor.health() */
+static inline size_t lpm_supervisor_health(lpm_supervisor *s, lpm_health *list, size_t max)
+{
+    return s ? LPM_HOST(s)->supervisor_health(s, list, max, sizeof(*list)) : 0;
+}
+
+/* Soft kill of the whole of lpm, as SIGQUIT: everything is answered, then workers, bus and master end. `on_done` (or NULL)
+ * is called when the last worker is gone. LPM_EDONE: it has begun already, and `on_done` will be called all the same.
+ * seed: supervisor.softKill(callback) */
+static inline int lpm_supervisor_soft_kill(lpm_supervisor *s, lpm_done_fn on_done, void *arg)
+{
+    return s ? LPM_HOST(s)->supervisor_soft_kill(s, on_done, arg) : LPM_EINVAL;
+}
+
+/* Hard kill of the whole of lpm, as SIGTERM. seed: supervisor.hardKill() */
+static inline int lpm_supervisor_hard_kill(lpm_supervisor *s)
+{
+    return s ? LPM_HOST(s)->supervisor_hard_kill(s) : LPM_EINVAL;
+}
+
+/*
+ * Makes `pool` (NULL: "default") one of `count` workers, 1 to 1024. Fewer: those under the most pressure get nothing new,
+ * finish what they have and end. `on_done` (or NULL) is called when it is so, or with LPM_ECANCELED (another resize came,
+ * or the end), LPM_EWORKER (a new worker did not become ready). Lasts as long as the generation.
+ * Errors: LPM_EINVAL, LPM_ESHUTDOWN, LPM_ENOMEM. seed: its TODO, supervisor.resize(n)
+ */
+static inline int lpm_supervisor_resize(lpm_supervisor *s, const char *pool, unsigned count, lpm_done_fn on_done,
+                                        void *arg)
+{
+    return s ? LPM_HOST(s)->supervisor_resize(s, pool, count, on_done, arg) : LPM_EINVAL;
+}
+
+/* -- Streams (1.1) --------------------------------------------------------------------------------------
+ *
+ * A stream is a descriptor, so the kernel does the flow control. One made by lpm_stream_pair() tells a clean end from an
+ * abort: its writer ends it with lpm_stream_end(), and the reader then reads 0; a writer that just closes it, or dies,
+ * makes the reader's read fail with ECONNRESET once it has read what came before. Closing the reading end gives
+ * the writer EPIPE. Streams that lpm hands out are of this kind. Any other descriptor (a file, a pipe) can be passed too:
+ * its end of file then counts as a clean end.
+ */
+
+/* fds[0] to read from, fds[1] to write to: non-blocking, close-on-exec, yours. 0 or LPM_EIO. */
+static inline int lpm_stream_pair(const void *handle, int fds[2])
+{
+    return handle && fds ? LPM_HOST(handle)->stream_pair(handle, fds) : LPM_EINVAL;
+}
+
+/* The clean end of what was written to `fd`, which is closed. 0 or LPM_EIO (it was no stream, the reader is gone). */
+static inline int lpm_stream_end(const void *handle, int fd)
+{
+    return handle ? LPM_HOST(handle)->stream_end(handle, fd) : LPM_EINVAL;
+}
+
+/* 1 if a stream came with it, taken already or not. seed: req.hasStream, req.hasSocket */
+static inline int lpm_request_has_stream(const lpm_request *req)
+{
+    return req ? LPM_HOST(req)->request_has_stream(req) : 0;
+}
+static inline int lpm_request_has_socket(const lpm_request *req)
+{
+    return req ? LPM_HOST(req)->request_has_socket(req) : 0;
+}
+
+/* The stream: to be read from, non-blocking; the module's from now on, to be closed, also after the answer. LPM_EINVAL:
+ * none came; LPM_EDONE: it was taken. One that nobody took is closed with the request. seed: req.stream */
+static inline int lpm_request_stream(lpm_request *req)
+{
+    return req ? LPM_HOST(req)->request_stream(req) : LPM_EINVAL;
+}
+
+/* The socket, likewise; the module's until lpm_socket_close(), also after the answer. seed: req.socket */
+static inline int lpm_request_socket(lpm_request *req)
+{
+    return req ? LPM_HOST(req)->request_socket(req) : LPM_EINVAL;
+}
+
+/* Closes a socket that lpm_request_socket() gave, so that it counts no longer. LPM_EINVAL: it is none, or was closed. */
+static inline int lpm_socket_close(lpm_worker *w, int fd)
+{
+    return w ? LPM_HOST(w)->socket_close(w, fd) : LPM_EINVAL;
+}
+
+/* Calls `fn` when lpm_request_cancelled() becomes true, NULL: not any more. At once when it is true already. */
+static inline int lpm_request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void *arg)
+{
+    return req ? LPM_HOST(req)->request_on_cancel(req, fn, arg) : LPM_EINVAL;
+}
+
+/* As lpm_respond(), and what can be read from `fd` follows the data. `fd` is lpm's when it returns 0 or LPM_ECANCELED, and
+ * stays yours otherwise. seed: req.respond(object, stream) */
+static inline int lpm_respond_stream(lpm_request *req, const void *data, size_t len, int fd)
+{
+    return req ? LPM_HOST(req)->respond_stream(req, data, len, fd) : LPM_EINVAL;
+}
+
+/* 1 if a stream came with the answer, taken already or not. seed: response.hasStream */
+static inline int lpm_response_has_stream(const lpm_response *res)
+{
+    return res ? LPM_HOST(res)->response_has_stream(res) : 0;
+}
+
+/* The stream: as lpm_request_stream(). seed: response.stream */
+static inline int lpm_response_stream(lpm_response *res)
+{
+    return res ? LPM_HOST(res)->response_stream(res) : LPM_EINVAL;
+}
+
+/* lpm_response_created_at() by the wall clock: ns since 1970, CLOCK_REALTIME. */
+static inline uint64_t lpm_response_created_at_wall(const lpm_response *res)
+{
+    return LPM_HOST(res)->response_created_at_wall(res);
+}
+
+#endif /* LPM_NEEDS >= 1 */
 
 #ifdef __cplusplus
 }
