@@ -61,7 +61,7 @@ static void test_idle_before_blocked(void **state)
 {
     struct server *s = *state;
     struct client slow;
-    uint64_t deadline = wait_until(2500);
+    uint64_t deadline;
 
     /* It is known as fast, is given much in advance, and then blocks. */
     start(s, "count 2;");
@@ -69,6 +69,7 @@ static void test_idle_before_blocked(void **state)
         assert_int_equal(client_get(server_port(s), MISDEED(""), NULL), 200);
     }
     client_open(&slow, server_port(s));
+    deadline = wait_until(2500);
     client_request(&slow, "GET", MISDEED_SLEEP("3000"), "", "", 0);
     for (int i = 0; i < 100; i++) {
         assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);

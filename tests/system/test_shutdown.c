@@ -97,11 +97,12 @@ static void test_quit_refuses_new(void **state)
 {
     struct server *s = *state;
     struct client slow, new;
-    uint64_t deadline = wait_until(1500);
+    uint64_t deadline;
     int error;
 
     start(s, "count 2;");
     send_slow(s, &slow, MISDEED_SLEEP("2000"));
+    deadline = wait_until(1500);
     server_signal(s, SIGQUIT);
     /* At a pace that fills no backlog. */
     while ((error = client_try_open(&new, server_port(s))) == 0) {
