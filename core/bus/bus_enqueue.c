@@ -10,7 +10,7 @@
 #include "bus/bus_worker.h"
 
 /* What an lpm_enqueue of 1.0 has at the least. */
-#define SPEC_SIZE_MIN sizeof(lpm_enqueue)
+#define SPEC_SIZE_MIN offsetof(lpm_enqueue, stream)
 
 /* Ten years: a time limit beyond it is none. */
 #define TIMEOUT_MAX_MS INT64_C(315360000000)

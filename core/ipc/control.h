@@ -16,12 +16,18 @@ enum control_type {
     CONTROL_POOL_DEGRADED,  /* no restart before `until` (ns, CLOCK_MONOTONIC; 0: no longer degraded) */
     CONTROL_SOFT_KILL,      /* answer what there is, send the workers home, exit */
     CONTROL_HARD_KILL,      /* run the hooks, exit */
+    CONTROL_SIGNAL,         /* the signal `status` came, which the bus had asked for */
     /* bus to master */
     CONTROL_WORKER_READY,  /* said ready for the first time */
     CONTROL_ONLINE,        /* every worker is ready, and the supervisor_online hooks have run */
     CONTROL_WORKER_KILL,   /* SIGKILL it: it broke the protocol, hangs, or closed its channel */
     CONTROL_WORKER_RETIRE, /* it was told to exit: replace it, at no cost to the restart limit */
-    CONTROL_RELEASED,      /* soft kill: all is answered; from now on workers exit for good */
+    CONTROL_WORKER_REMOVE, /* it was told to exit: do not replace it, its place is gone */
+    CONTROL_RESIZE,        /* the pool is to have `index` places more: fork workers for them */
+    CONTROL_SIGNAL_WANTED, /* `status` SIGINT, `index` 1: tell of it instead of acting on it; 0: act again */
+    CONTROL_ASK_SOFT_KILL, /* a module asks for it */
+    CONTROL_ASK_HARD_KILL,
+    CONTROL_RELEASED, /* soft kill: all is answered; from now on workers exit for good */
     CONTROL_TYPE_END
 };
 

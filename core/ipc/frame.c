@@ -18,7 +18,8 @@ struct head {
     uint32_t header_count;
     uint16_t handler;
     char id[UUID_TEXT_SIZE];
-    char zero[9];
+    uint8_t flags;
+    char zero[8];
 };
 
 _Static_assert(sizeof(struct head) == FRAME_HEAD_SIZE, "the head has no padding and its announced size");
@@ -54,9 +55,14 @@ char *frame_encode_around(const struct frame *frame, char *room)
         .headers_len = (uint32_t)frame->headers.len,
         .header_count = (uint32_t)frame->header_count,
         .handler = frame->handler,
+        .flags = frame->flags,
     };
     char *headers = room + FRAME_HEAD_SIZE;
 
+    if (frame->type == FRAME_HEAP) {
+        head.created_at = frame->heap_total;
+        head.deadline = frame->heap_used;
+    }
     memcpy(head.id, frame->id, sizeof(head.id));
     memcpy(room, &head, sizeof(head));
     if (frame->data.len > 0) {
@@ -189,15 +195,51 @@ static const char *check_no_payload(const struct head *head)
     return check_no_request(head);
 }
 
+static const char *check_heap(const struct head *head)
+{
+    struct head rest = *head;
+
+    rest.created_at = rest.deadline = 0;
+    return check_no_payload(&rest);
+}
+
+/* The flags that belong to the type. */
+static unsigned flags_of(uint32_t type)
+{
+    switch (type) {
+    case FRAME_REQUEST:
+        return FRAME_STREAM | FRAME_SOCKET;
+    case FRAME_RESPONSE:
+    case FRAME_EVENT:
+        return FRAME_STREAM;
+    case FRAME_EMIT:
+        return FRAME_WANTS_REPLY;
+    default:
+        return 0;
+    }
+}
+
 static const char *check_type(const struct head *head)
 {
     bool keyed = head->slot != 0 || head->seq != 0;
+
+    if ((head->flags & ~flags_of(head->type)) != 0) {
+        return "a flag that is not its type's";
+    }
 
     switch (head->type) {
     case FRAME_REQUEST:
         return head->seq == 0 ? "a request's number of 0" : check_request(head);
     case FRAME_RESPONSE:
+    case FRAME_REPLY:
         return head->seq == 0 ? "a request's number of 0" : check_response(head);
+    case FRAME_EMIT:
+        return head->seq == 0 || head->slot != 0 || head->error != 0 ? "an event's number that cannot be"
+                                                                     : check_no_request(head);
+    case FRAME_EVENT:
+        return keyed || head->error != 0 ? "a number or an error in an event" : check_no_request(head);
+    case FRAME_HEAP:
+        return keyed ? "a request's number in a frame that is about none" : check_heap(head);
     case FRAME_CANCEL:
     case FRAME_ABANDON:
         return head->seq == 0 ? "a request's number of 0" : check_no_payload(head);
@@ -206,10 +248,24 @@ static const char *check_type(const struct head *head)
     case FRAME_READY:
     case FRAME_BUSY:
     case FRAME_IDLE:
+    case FRAME_SOCKET_CLOSED:
         return keyed ? "a request's number in a frame that is about none" : check_no_payload(head);
     default:
         return "an unknown type of frame";
     }
+}
+
+/* One header, ":event", of 1 to 64 bytes without a NUL. */
+static bool event_named(const struct head *head, const char *bytes)
+{
+    lpm_header header;
+    size_t cursor = 0;
+
+    return head->header_count == 1 &&
+           frame_header_next((lpm_slice){bytes + FRAME_HEAD_SIZE, head->headers_len}, &cursor, &header) &&
+           lpm_slice_is(header.name, FRAME_EVENT_NAME) && header.value.len >= 1 &&
+           header.value.len <= FRAME_EVENT_NAME_MAX &&
+           memchr(header.value.data, '\0', header.value.len) == NULL;
 }
 
 static const char *check(const struct head *head, const char *bytes, size_t len)
@@ -234,6 +290,9 @@ static const char *check(const struct head *head, const char *bytes, size_t len)
     if (!headers_sound((lpm_slice){bytes + FRAME_HEAD_SIZE, head->headers_len}, head->header_count)) {
         return "malformed headers";
     }
+    if ((head->type == FRAME_EVENT || head->type == FRAME_EMIT) && !event_named(head, bytes)) {
+        return "an event without its name";
+    }
     return NULL;
 }
 
@@ -256,8 +315,9 @@ int frame_decode(struct frame *frame, const char *bytes, size_t len, const char 
     frame->key = (struct frame_key){head.slot, head.seq};
     frame->error = head.error;
     frame->handler = head.handler;
-    frame->created_at = head.created_at;
-    frame->deadline = head.deadline;
+    frame->flags = head.flags;
+    frame->created_at = frame->heap_total = head.created_at;
+    frame->deadline = frame->heap_used = head.deadline;
     memcpy(frame->id, head.id, sizeof(frame->id));
     frame->header_count = head.header_count;
     frame->headers = (lpm_slice){bytes + sizeof(head), head.headers_len};

@@ -21,11 +21,16 @@ enum frame_type {
     FRAME_ABANDON,     /* give it up: take it from its module, answer with LPM_ECANCELED */
     FRAME_SOFT_KILL,   /* finish what you have, then exit */
     FRAME_HARD_KILL,   /* run the hooks, then exit */
+    FRAME_EVENT,       /* a broadcast event */
+    FRAME_REPLY,       /* the answer to an EMIT */
     /* worker to bus */
-    FRAME_READY,    /* takes requests (again) */
-    FRAME_BUSY,     /* takes none until READY */
-    FRAME_RESPONSE, /* the one outcome of a request */
-    FRAME_IDLE,     /* a handler came back: there is room for the next, which the bus wanted to know */
+    FRAME_READY,         /* takes requests (again) */
+    FRAME_BUSY,          /* takes none until READY */
+    FRAME_RESPONSE,      /* the one outcome of a request */
+    FRAME_IDLE,          /* a handler came back: there is room for the next, which the bus wanted to know */
+    FRAME_EMIT,          /* an event for the bus's modules */
+    FRAME_HEAP,          /* what its malloc holds */
+    FRAME_SOCKET_CLOSED, /* one of the sockets that were handed to it */
     FRAME_TYPE_END
 };
 
@@ -36,13 +41,25 @@ struct frame_key {
     uint32_t seq; /* counts the worker's requests: 1, 2, 3 ..., and leaves 0 out when it wraps */
 };
 
+/* The only header of an EVENT and of an EMIT: its name. */
+#define FRAME_EVENT_NAME     ":event"
+#define FRAME_EVENT_NAME_MAX 64u
+
+/* Flags: which descriptors come with the message, in this order, and more. */
+#define FRAME_STREAM      1u /* REQUEST, RESPONSE, EVENT: a stream, or the event's descriptor */
+#define FRAME_SOCKET      2u /* REQUEST: a socket */
+#define FRAME_WANTS_REPLY 4u /* EMIT */
+
 struct frame {
     enum frame_type type;
-    struct frame_key key;          /* REQUEST, CANCEL, ABANDON, RESPONSE */
-    int32_t error;                 /* RESPONSE: 0 or LPM_E... */
-    uint16_t handler;              /* REQUEST: the module's place */
-    uint64_t created_at, deadline; /* REQUEST: ns; deadline 0: none */
-    char id[UUID_TEXT_SIZE];       /* REQUEST */
+    uint8_t flags;
+    struct frame_key
+        key; /* REQUEST, CANCEL, ABANDON, RESPONSE; EMIT, REPLY: the worker's number of the event in seq */
+    int32_t error;                  /* RESPONSE, REPLY: 0 or LPM_E... */
+    uint16_t handler;               /* REQUEST: the module's place */
+    uint64_t created_at, deadline;  /* REQUEST: ns; deadline 0: none */
+    uint64_t heap_total, heap_used; /* HEAP: bytes; in the bytes they stand in the place of these two */
+    char id[UUID_TEXT_SIZE];        /* REQUEST */
     size_t header_count;
     lpm_slice headers; /* encoded */
     lpm_slice data;

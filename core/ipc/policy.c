@@ -9,27 +9,33 @@
 _Static_assert(FRAME_TYPE_END <= 32 && CONTROL_TYPE_END <= 32, "a set of types is 32 bits");
 
 #define KILLS       (FRAME(SOFT_KILL) | FRAME(HARD_KILL))
-#define TO_WORKER   (FRAME(REQUEST) | FRAME(CANCEL) | FRAME(ABANDON) | KILLS)
-#define FROM_WORKER (FRAME(READY) | FRAME(BUSY) | FRAME(RESPONSE) | FRAME(IDLE))
+#define EVENTS      (FRAME(EVENT) | FRAME(REPLY))
+#define TO_WORKER   (FRAME(REQUEST) | FRAME(CANCEL) | FRAME(ABANDON) | EVENTS | KILLS)
+#define ANY_TIME    (FRAME(READY) | FRAME(EMIT) | FRAME(HEAP))
+#define FROM_WORKER (ANY_TIME | FRAME(BUSY) | FRAME(RESPONSE) | FRAME(IDLE) | FRAME(SOCKET_CLOSED))
 
 static const unsigned frames[POLICY_ROLES][POLICY_PHASES] = {
-    [POLICY_BUS] = {[POLICY_STARTING] = KILLS, [POLICY_SERVING] = TO_WORKER, [POLICY_DRAINING] = TO_WORKER},
+    [POLICY_BUS] =
+        {[POLICY_STARTING] = EVENTS | KILLS, [POLICY_SERVING] = TO_WORKER, [POLICY_DRAINING] = TO_WORKER},
     [POLICY_WORKER] =
-        {[POLICY_STARTING] = FRAME(READY), [POLICY_SERVING] = FROM_WORKER, [POLICY_DRAINING] = FROM_WORKER},
+        {[POLICY_STARTING] = ANY_TIME, [POLICY_SERVING] = FROM_WORKER, [POLICY_DRAINING] = FROM_WORKER},
 };
 
 /* Workers die and are replaced in every phase, and a kill may be repeated, or come before all is up. */
 #define FROM_MASTER                                                                             \
     (CONTROL(WORKER_NEW) | CONTROL(WORKER_GONE) | CONTROL(POOL_DEGRADED) | CONTROL(SOFT_KILL) | \
-     CONTROL(HARD_KILL))
-#define FROM_BUS (CONTROL(WORKER_READY) | CONTROL(WORKER_KILL))
+     CONTROL(HARD_KILL) | CONTROL(SIGNAL))
+#define FROM_BUS                                                                                      \
+    (CONTROL(WORKER_READY) | CONTROL(WORKER_KILL) | CONTROL(SIGNAL_WANTED) | CONTROL(ASK_SOFT_KILL) | \
+     CONTROL(ASK_HARD_KILL))
+#define OUT (CONTROL(WORKER_RETIRE) | CONTROL(WORKER_REMOVE))
 
 static const unsigned controls[POLICY_ROLES][POLICY_PHASES] = {
     [POLICY_MASTER] =
         {[POLICY_STARTING] = FROM_MASTER, [POLICY_SERVING] = FROM_MASTER, [POLICY_DRAINING] = FROM_MASTER},
     [POLICY_BUS] = {[POLICY_STARTING] = FROM_BUS | CONTROL(ONLINE),
-                    [POLICY_SERVING] = FROM_BUS | CONTROL(WORKER_RETIRE),
-                    [POLICY_DRAINING] = FROM_BUS | CONTROL(WORKER_RETIRE) | CONTROL(RELEASED)},
+                    [POLICY_SERVING] = FROM_BUS | OUT | CONTROL(RESIZE),
+                    [POLICY_DRAINING] = FROM_BUS | OUT | CONTROL(RELEASED)},
 };
 
 /* The numbers may come from a peer, whatever their types say. */

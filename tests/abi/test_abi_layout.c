@@ -1,5 +1,5 @@
 /*
- * ABI 1.0 is frozen: where each public field lies and how large it is, and what each public number is, on LP64. A
+ * The ABI is frozen: where each public field lies and how large it is, and what each public number is, on LP64. A
  * line may be added, for what is new at the end of a structure, whose SIZE grows with it; none is ever changed: a
  * module that was built yesterday relies on it. The compiler checks all of it; the program only says so.
  */
@@ -41,7 +41,9 @@ FIELD(lpm_enqueue, timeout, 48, 8);
 FIELD(lpm_enqueue, retries, 56, 8);
 FIELD(lpm_enqueue, id, 64, 8);
 FIELD(lpm_enqueue, ticket, 72, 8);
-SIZE(lpm_enqueue, 80);
+FIELD(lpm_enqueue, stream, 80, 4); /* 1.1 */
+FIELD(lpm_enqueue, socket, 84, 4);
+SIZE(lpm_enqueue, 88);
 
 FIELD(lpm_directive, name, 0, 8);
 FIELD(lpm_directive, context, 8, 8);
@@ -127,7 +129,55 @@ FIELD(lpm_host, response_header, 376, 8);
 FIELD(lpm_host, response_worker, 384, 8);
 FIELD(lpm_host, response_queue_time, 392, 8);
 FIELD(lpm_host, response_service_time, 400, 8);
-SIZE(lpm_host, 408);
+FIELD(lpm_host, on, 408, 8); /* 1.1 */
+FIELD(lpm_host, off, 416, 8);
+FIELD(lpm_host, event_name, 424, 8);
+FIELD(lpm_host, event_data, 432, 8);
+FIELD(lpm_host, event_request, 440, 8);
+FIELD(lpm_host, event_fd, 448, 8);
+FIELD(lpm_host, event_worker, 456, 8);
+FIELD(lpm_host, stream_pair, 464, 8);
+FIELD(lpm_host, stream_end, 472, 8);
+FIELD(lpm_host, request_has_stream, 480, 8);
+FIELD(lpm_host, request_stream, 488, 8);
+FIELD(lpm_host, request_has_socket, 496, 8);
+FIELD(lpm_host, request_socket, 504, 8);
+FIELD(lpm_host, request_on_cancel, 512, 8);
+FIELD(lpm_host, respond_stream, 520, 8);
+FIELD(lpm_host, socket_close, 528, 8);
+FIELD(lpm_host, response_has_stream, 536, 8);
+FIELD(lpm_host, response_stream, 544, 8);
+FIELD(lpm_host, response_created_at_wall, 552, 8);
+FIELD(lpm_host, worker_emit, 560, 8);
+FIELD(lpm_host, supervisor_broadcast, 568, 8);
+FIELD(lpm_host, supervisor_health, 576, 8);
+FIELD(lpm_host, supervisor_soft_kill, 584, 8);
+FIELD(lpm_host, supervisor_hard_kill, 592, 8);
+FIELD(lpm_host, supervisor_resize, 600, 8);
+SIZE(lpm_host, 608);
+
+FIELD(lpm_health, pool, 0, 72); /* 1.1 */
+FIELD(lpm_health, index, 72, 4);
+FIELD(lpm_health, pid, 76, 4);
+FIELD(lpm_health, state, 80, 4);
+FIELD(lpm_health, generation, 84, 4);
+FIELD(lpm_health, restarts, 88, 4);
+FIELD(lpm_health, in_flight, 92, 4);
+FIELD(lpm_health, started, 96, 4);
+FIELD(lpm_health, sockets, 100, 4);
+FIELD(lpm_health, requests, 104, 8);
+FIELD(lpm_health, uptime, 112, 8);
+FIELD(lpm_health, rss, 120, 8);
+FIELD(lpm_health, pressure, 128, 8);
+FIELD(lpm_health, heap_total, 136, 8);
+FIELD(lpm_health, heap_used, 144, 8);
+SIZE(lpm_health, 152);
+
+VALUE(LPM_WORKER_ABSENT, 0);
+VALUE(LPM_WORKER_STARTING, 1);
+VALUE(LPM_WORKER_READY, 2);
+VALUE(LPM_WORKER_BUSY, 3);
+VALUE(LPM_WORKER_LEAVING, 4);
 
 VALUE(LPM_OK, 0);
 VALUE(LPM_ENOMEM, -1);
