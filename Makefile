@@ -88,7 +88,7 @@ LINK_MODULE  = $(OPT_CFLAGS) $(OPT_LDFLAGS) -shared $(MODULE_LDFLAGS)
 CORE_LIBS = $(LIBS_LIBEVENT) $(LIBS_JANSSON) $(LIBS_DLOPEN)
 
 # What was built with other flags, or from other files, is built again.
-FLAGS_TEXT   = $(CC) $(CXX) $(CORE_FLAGS) $(MODULE_FLAGS) $(TEST_FLAGS) $(LINK_FLAGS) $(LINK_MODULE)
+FLAGS_TEXT   = $(CC) $(CXX) $(CORE_FLAGS) $(MODULE_FLAGS) $(TEST_FLAGS) $(LINK_FLAGS) $(LINK_MODULE) $(foreach module,$(MODULES),$(CFLAGS_$(module)))
 SOURCES_TEXT = $(sort $(wildcard core/*/*.c modules/*/*.c tests/lib/*.c))
 
 $(BUILD)/.flags: FORCE
