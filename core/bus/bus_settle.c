@@ -93,7 +93,7 @@ void bus_settle_death(struct bus_worker *w)
 
 void bus_settle_log(const struct bus_worker *w, int status)
 {
-    char name[80], end[64];
+    char name[80], end[TEXT_EXIT_SIZE];
     bool orderly = w->sent_home && status == 0;
 
     if (orderly) {
