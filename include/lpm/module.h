@@ -654,8 +654,8 @@ static inline struct event_base *lpm_supervisor_event_base(const lpm_supervisor 
 
 /* -- Responses (bus, during on_response only) --------------------------------------------------------- */
 
-/* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_EFULL (waited longer than queue_timeout),
- * LPM_ENOWORKER (the pool lost its last worker, and may start none yet). seed: response.error */
+/* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_EFULL (the queue is full, or it waited longer than
+ * queue_timeout), LPM_ENOWORKER (the pool lost its last worker, and may start none yet). seed: response.error */
 static inline int lpm_response_error(const lpm_response *res)
 {
     return res ? LPM_HOST(res)->response_error(res) : LPM_EINVAL;

@@ -569,7 +569,7 @@ static void cancelling(void **state)
 static void refusals(void **state)
 {
     struct fixture *f = fixture_new();
-    struct outcome o;
+    struct outcome o, last;
     lpm_enqueue spec = {
         .size = sizeof(spec), .handler = &f->handler, .timeout = LPM_DEFAULT, .retries = LPM_DEFAULT};
     lpm_header bad = {lpm_slice_of("X"), lpm_slice_of("")};
@@ -597,6 +597,11 @@ static void refusals(void **state)
     for (int i = 0; i < 8; i++) {
         put(f, &o, 0);
     }
+    put(f, &last, 0); /* a worker could still take one of them: the end of the turn tells */
+    assert_int_equal(last.calls, 0);
+    turn(f);
+    assert_int_equal(last.error, LPM_EFULL);
+    assert_int_equal(f->bus.pools->queued, 8);
     spec.id = id;
     assert_int_equal(lpm_supervisor_enqueue(&f->supervisor, &spec, on_response, &o), LPM_EFULL);
     assert_int_equal(strlen(id), 36); /* a refused request has a name too */
