@@ -17,6 +17,7 @@ size_t text_distance(const char *a, const char *b);
 const char *text_signal(int number, char *room, size_t size);
 
 /* How a process ended, out of the status of waitpid(): "died of SIGSEGV", "exited with status 3". */
+#define TEXT_EXIT_SIZE 48
 const char *text_exit(int status, char *room, size_t size);
 
 #endif

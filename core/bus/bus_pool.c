@@ -116,7 +116,8 @@ int bus_pool_admit(const struct bus_pool *pool, size_t bytes)
     if (pool->degraded && pool->alive == 0) {
         return LPM_ENOWORKER;
     }
-    if ((conf->queue_limit != LPM_NONE && pool->queued >= (uint64_t)conf->queue_limit) ||
+    /* What has come in this turn may find a worker at its end: see refuse_excess(). */
+    if ((conf->queue_limit != LPM_NONE && pool->left >= (uint64_t)conf->queue_limit) ||
         (conf->queue_bytes != LPM_NONE && pool->queued_bytes + bytes > (uint64_t)conf->queue_bytes)) {
         return LPM_EFULL;
     }
@@ -126,7 +127,6 @@ int bus_pool_admit(const struct bus_pool *pool, size_t bytes)
 static void enter(struct bus_pool *pool, struct bus_request *req, struct list *where)
 {
     req->state = BUS_REQUEST_QUEUED;
-    req->queued_at = clock_now();
     list_insert(where, &req->link);
     pool->queued++;
     pool->queued_bytes += request_bytes(req);
@@ -135,6 +135,7 @@ static void enter(struct bus_pool *pool, struct bus_request *req, struct list *w
 
 void bus_pool_push(struct bus_pool *pool, struct bus_request *req)
 {
+    req->queued_at = clock_now();
     enter(pool, req, pool->queue.prev);
 }
 
@@ -188,6 +189,21 @@ static bool send_all(struct bus_pool *pool)
     return true;
 }
 
+/* The last that came are the first to go; what came back from a dead worker stays. */
+static void refuse_excess(struct bus_pool *pool)
+{
+    const struct conf_pool *conf = pool->conf;
+
+    while (conf->queue_limit != LPM_NONE && pool->queued > (uint64_t)conf->queue_limit) {
+        struct bus_request *req = LIST_ENTRY(pool->queue.prev, struct bus_request, link);
+        if (req->worker) {
+            return;
+        }
+        bus_pool_remove(pool, req);
+        bus_request_finish(pool->bus, req, LPM_EFULL, "the queue is full", NULL, false);
+    }
+}
+
 void bus_pool_dispatch(struct bus_pool *pool)
 {
     bool sent = true;
@@ -205,6 +221,8 @@ void bus_pool_dispatch(struct bus_pool *pool)
     if (sent && pool->wanting) {
         want(pool, false);
     }
+    refuse_excess(pool);
+    pool->left = pool->queued;
 }
 
 void bus_pool_count_done(struct bus_pool *pool, uint64_t now)

@@ -21,6 +21,7 @@ struct bus_pool {
     struct list queue;
     bool wanting; /* the workers were told that requests wait */
     size_t queued, queued_bytes;
+    size_t left;      /* queued when all had been sent that could be */
     struct event age; /* queue_timeout of the oldest */
     bool age_armed;
     uint64_t last_done;    /* ns: the last completion */
@@ -33,14 +34,14 @@ void bus_pool_fini(struct bus_pool *pool);
 /* May one more of `bytes` wait? 0, LPM_EFULL, LPM_ENOWORKER. */
 int bus_pool_admit(const struct bus_pool *pool, size_t bytes);
 
-/* To the end of the queue; or, a request that was in a worker, back to its head. */
+/* To the end of the queue; or back to its head, with the queued_at that it has. */
 void bus_pool_push(struct bus_pool *pool, struct bus_request *req);
 void bus_pool_push_back(struct bus_pool *pool, struct bus_request *req);
 
 /* Out of the queue. */
 void bus_pool_remove(struct bus_pool *pool, struct bus_request *req);
 
-/* Sends what can be sent; once for each turn of the loop. */
+/* Sends what can be sent, and refuses what is over the queue's limit then; once for each turn of the loop. */
 void bus_pool_dispatch(struct bus_pool *pool);
 
 /* A request was answered by a worker: for the drain rate. */

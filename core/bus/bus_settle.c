@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 struct boards_word {
@@ -38,6 +39,7 @@ static void requeue(struct bus_worker *w, struct bus_request *req, bool free_of_
         w->death.retried++;
         req->retries_left--;
     }
+    req->queued_at = clock_now();
     bus_pool_push_back(w->pool, req);
 }
 
@@ -93,7 +95,7 @@ void bus_settle_death(struct bus_worker *w)
 
 void bus_settle_log(const struct bus_worker *w, int status)
 {
-    char name[80], end[64];
+    char name[80], end[TEXT_EXIT_SIZE];
     bool orderly = w->sent_home && status == 0;
 
     if (orderly) {

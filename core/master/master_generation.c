@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/fd.h"
 #include "base/version.h"
 #include "master/master_control.h"
@@ -280,10 +281,10 @@ static void bus_reaped(struct master_generation *generation, int status)
 {
     bool expected =
         generation->state == MASTER_KILLING || (generation->state == MASTER_RELEASED && status == 0);
-    char end[MASTER_WORKER_END_SIZE];
+    char end[TEXT_EXIT_SIZE];
     struct error why;
 
-    error_set(&why, 0, "bus (pid %ld) %s", (long)generation->bus, master_worker_end(status, end));
+    error_set(&why, 0, "bus (pid %ld) %s", (long)generation->bus, text_exit(status, end, sizeof(end)));
     log_write(&generation->master->log, expected ? LPM_LOG_INFO : LPM_LOG_ERROR, "%s", why.text);
     if (generation->state == MASTER_STARTING) {
         error_set(&generation->reason, 0, "%s before lpm was online: the error log may say why", why.text);

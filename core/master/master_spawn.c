@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,7 +45,7 @@ pid_t master_spawn(const struct master *master, role_main entry, struct role_sta
     }
     if (pid == 0) {
         leave_terminal(master);
-        _exit(entry(start));
+        exit(entry(start)); /* destructors and exit handlers of modules run, and their stdio is flushed */
     }
     return pid;
 }

@@ -23,19 +23,6 @@ const char *master_worker_name(const struct master_worker *worker, char room[MAS
     return room;
 }
 
-const char *master_worker_end(int status, char room[MASTER_WORKER_END_SIZE])
-{
-    char name[32];
-
-    if (WIFSIGNALED(status)) {
-        snprintf(room, MASTER_WORKER_END_SIZE, "died of %s",
-                 text_signal(WTERMSIG(status), name, sizeof(name)));
-    } else {
-        snprintf(room, MASTER_WORKER_END_SIZE, "exited with status %d", WEXITSTATUS(status));
-    }
-    return room;
-}
-
 /* -- Start -------------------------------------------------------------------------------------------- */
 
 static int fork_worker(struct master_worker *worker, int fds[2], struct error *err)
@@ -200,18 +187,18 @@ static int death_level(const struct master_worker *worker, int status)
 /* Why a start failed, for the one who tried it. */
 static void tell_start_failure(const struct master_worker *worker, int status, struct error *why)
 {
-    char name[MASTER_WORKER_NAME_SIZE], end[MASTER_WORKER_END_SIZE];
+    char name[MASTER_WORKER_NAME_SIZE], end[TEXT_EXIT_SIZE];
     bool init = WIFEXITED(status) && WEXITSTATUS(status) == ROLE_EXIT_INIT;
 
     error_set(why, 0, "%s %s before lpm was online: %s", master_worker_name(worker, name),
-              master_worker_end(status, end),
+              text_exit(status, end, sizeof(end)),
               init ? "a module's init hook refused, the error log says which" : "the error log may say why");
 }
 
 void master_worker_reaped(struct master_worker *worker, int status)
 {
     struct master_generation *generation = worker->generation;
-    char name[MASTER_WORKER_NAME_SIZE], end[MASTER_WORKER_END_SIZE];
+    char name[MASTER_WORKER_NAME_SIZE], end[TEXT_EXIT_SIZE];
     struct control message = {.type = CONTROL_WORKER_GONE,
                               .pool = (uint32_t)worker->pool,
                               .index = (uint32_t)worker->index,
@@ -220,8 +207,8 @@ void master_worker_reaped(struct master_worker *worker, int status)
                               .status = status};
     struct error why = {.text = ""};
 
-    log_write(&generation->master->log, death_level(worker, status), "%s %s", master_worker_name(worker, name),
-              master_worker_end(status, end));
+    log_write(&generation->master->log, death_level(worker, status), "%s %s",
+              master_worker_name(worker, name), text_exit(status, end, sizeof(end)));
     tell_start_failure(worker, status, &why);
     event_del(worker->ready_timer);
     worker->pid = 0;

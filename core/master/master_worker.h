@@ -47,8 +47,4 @@ size_t master_worker_unready(const struct master_generation *generation);
 #define MASTER_WORKER_NAME_SIZE 160
 const char *master_worker_name(const struct master_worker *worker, char room[MASTER_WORKER_NAME_SIZE]);
 
-/* "died of SIGKILL", "exited with status 3": a status as of waitpid(). */
-#define MASTER_WORKER_END_SIZE 64
-const char *master_worker_end(int status, char room[MASTER_WORKER_END_SIZE]);
-
 #endif

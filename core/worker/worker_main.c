@@ -4,6 +4,7 @@
  */
 #include "worker/worker.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -175,7 +176,11 @@ static void tear_down(struct worker *w)
         event_base_free(w->base);
     }
     loader_fini(&w->loader);
-    /* The channel stays open to the very end: the bus takes its closing for a death, and has the process killed. */
+    if (w->channel) {
+        /* It stays open to the very end: the bus takes its closing for a death, and has the process killed. */
+        fcntl(channel_fd(w->channel), F_DUPFD_CLOEXEC, 0);
+        channel_free(w->channel);
+    }
 }
 
 int worker_main(struct role_start *start)

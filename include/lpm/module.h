@@ -258,7 +258,8 @@ typedef struct lpm_module {
      * bounded by `drain_timeout`; without it, until its requests are answered. */
     void (*soft_kill)(lpm_worker *w);
 
-    /* seed: worker.on('hardKill'). The process ends when this returns, or after one second. */
+    /* seed: worker.on('hardKill'). Also when another module's init hook refused.
+     * The process ends when this returns, or after one second. */
     void (*hard_kill)(lpm_worker *w);
 
     /* Runs once in a new bus. Non-zero: the generation is given up, and the text in the log names it. */
@@ -271,7 +272,8 @@ typedef struct lpm_module {
      * lpm_supervisor_soft_kill_done(), bounded by `drain_timeout`. */
     void (*supervisor_soft_kill)(lpm_supervisor *s);
 
-    /* seed: supervisor.on('hardKill'). The process ends when this returns, or after one second. */
+    /* seed: supervisor.on('hardKill'). Also when another module's init hook refused.
+     * The process ends when this returns, or after one second. */
     void (*supervisor_hard_kill)(lpm_supervisor *s);
 } lpm_module;
 
@@ -734,8 +736,8 @@ static inline struct event_base *lpm_supervisor_event_base(const lpm_supervisor 
 
 /* -- Responses (bus, during on_response only) --------------------------------------------------------- */
 
-/* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_EFULL (waited longer than queue_timeout),
- * LPM_ENOWORKER (the pool lost its last worker, and may start none yet). seed: response.error */
+/* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_EFULL (the queue is full, or it waited longer than
+ * queue_timeout), LPM_ENOWORKER (the pool lost its last worker, and may start none yet). seed: response.error */
 static inline int lpm_response_error(const lpm_response *res)
 {
     return res ? LPM_HOST(res)->response_error(res) : LPM_EINVAL;
