@@ -28,7 +28,8 @@ enum {
     AT_HEADER_COUNT = 44,
     AT_HANDLER = 48,
     AT_ID = 50,
-    AT_ZERO = 87
+    AT_FLAGS = 87,
+    AT_ZERO = 88
 };
 
 static char headers_room[256];
@@ -40,14 +41,33 @@ static lpm_slice two_headers(void)
     return (lpm_slice){headers_room, (size_t)(end - headers_room)};
 }
 
+static lpm_slice event_header(lpm_slice name)
+{
+    char *end = frame_header_encode(headers_room, SLICE(FRAME_EVENT_NAME), name);
+    return (lpm_slice){headers_room, (size_t)(end - headers_room)};
+}
+
 static struct frame sample(enum frame_type type)
 {
     struct frame frame = {.type = type};
 
-    if (type <= FRAME_ABANDON || type == FRAME_RESPONSE) {
+    if (type <= FRAME_ABANDON || type == FRAME_RESPONSE || type == FRAME_REPLY) {
         frame.key = (struct frame_key){7, 4000000000u};
     }
-    if (type == FRAME_REQUEST || type == FRAME_RESPONSE) {
+    if (type == FRAME_EMIT) {
+        frame.key.seq = 4000000000u;
+        frame.flags = FRAME_WANTS_REPLY;
+    }
+    if (type == FRAME_EVENT || type == FRAME_EMIT) {
+        frame.headers = event_header(SLICE("tick"));
+        frame.header_count = 1;
+        frame.data = SLICE("some\0data");
+    }
+    if (type == FRAME_HEAP) {
+        frame.heap_total = UINT64_MAX;
+        frame.heap_used = 7;
+    }
+    if (type == FRAME_REQUEST || type == FRAME_RESPONSE || type == FRAME_REPLY) {
         frame.headers = two_headers();
         frame.header_count = 2;
         frame.data = SLICE("some\0data");
@@ -58,7 +78,10 @@ static struct frame sample(enum frame_type type)
         frame.created_at = UINT64_C(0x1122334455667788);
         frame.deadline = UINT64_MAX;
     }
-    if (type == FRAME_RESPONSE) {
+    if (type == FRAME_REQUEST || type == FRAME_RESPONSE) {
+        frame.flags = FRAME_STREAM;
+    }
+    if (type == FRAME_RESPONSE || type == FRAME_REPLY) {
         frame.error = LPM_EABI;
     }
     return frame;
@@ -83,8 +106,14 @@ static void assert_same(const struct frame *a, const struct frame *b)
     assert_int_equal(a->key.seq, b->key.seq);
     assert_int_equal(a->error, b->error);
     assert_int_equal(a->handler, b->handler);
-    assert_true(a->created_at == b->created_at);
-    assert_true(a->deadline == b->deadline);
+    assert_int_equal(a->flags, b->flags);
+    if (a->type == FRAME_HEAP) {
+        assert_true(a->heap_total == b->heap_total);
+        assert_true(a->heap_used == b->heap_used);
+    } else {
+        assert_true(a->created_at == b->created_at);
+        assert_true(a->deadline == b->deadline);
+    }
     assert_memory_equal(a->id, b->id, sizeof(a->id));
     assert_int_equal(a->header_count, b->header_count);
     assert_int_equal(a->headers.len, b->headers.len);
@@ -201,8 +230,14 @@ static void every_other_length(void **state)
 }
 
 #define ALL_BUT(type) (~(1u << (type)))
-#define KEYED         (1u << FRAME_REQUEST | 1u << FRAME_CANCEL | 1u << FRAME_ABANDON | 1u << FRAME_RESPONSE)
-#define LOADED        (1u << FRAME_REQUEST | 1u << FRAME_RESPONSE)
+#define KEYED                                                                                \
+    (1u << FRAME_REQUEST | 1u << FRAME_CANCEL | 1u << FRAME_ABANDON | 1u << FRAME_RESPONSE | \
+     1u << FRAME_REPLY)
+#define NUMBERED (KEYED | 1u << FRAME_EMIT)
+#define LOADED   (1u << FRAME_REQUEST | 1u << FRAME_RESPONSE | 1u << FRAME_REPLY)
+#define EVENTS   (1u << FRAME_EVENT | 1u << FRAME_EMIT)
+#define TIMED    (1u << FRAME_REQUEST | 1u << FRAME_HEAP)
+#define STREAMED (1u << FRAME_REQUEST | 1u << FRAME_RESPONSE | 1u << FRAME_EVENT)
 
 /* A byte of the head that is changed, and the types for which that must be refused. */
 static const struct {
@@ -215,17 +250,17 @@ static const struct {
     {"type END", AT_TYPE, FRAME_TYPE_END, ~0u},
     {"type with a high byte", AT_TYPE + 3, 1, ~0u},
     {"slot", AT_SLOT, 1, ~KEYED},
-    {"seq", AT_SEQ, 1, ~KEYED},
+    {"seq", AT_SEQ, 1, ~NUMBERED},
     {"error 1", AT_ERROR, 1, ~0u},
-    {"created_at", AT_CREATED + 7, 1, ALL_BUT(FRAME_REQUEST)},
-    {"deadline", AT_DEADLINE, 1, ALL_BUT(FRAME_REQUEST)},
+    {"created_at", AT_CREATED + 7, 1, ~TIMED},
+    {"deadline", AT_DEADLINE, 1, ~TIMED},
     {"handler", AT_HANDLER, 1, ALL_BUT(FRAME_REQUEST)},
     {"data_len", AT_DATA_LEN, 1, ~0u},
     {"data_len, 2^32 more", AT_DATA_LEN + 4, 1, ~0u},
     {"data_len, 2^63", AT_DATA_LEN + 7, 0x80, ~0u},
     {"headers_len", AT_HEADERS_LEN, 1, ~0u},
     {"headers_len over the limit", AT_HEADERS_LEN + 3, 0xff, ~0u},
-    {"header_count 1", AT_HEADER_COUNT, 1, ~0u},
+    {"header_count 1", AT_HEADER_COUNT, 1, ~EVENTS},
     {"header_count 3", AT_HEADER_COUNT, 3, ~0u},
     {"header_count of 2^31", AT_HEADER_COUNT + 3, 0x80, ~0u},
     {"id: first", AT_ID, 'g', ~0u},
@@ -235,15 +270,19 @@ static const struct {
     {"id: last", AT_ID + 35, ' ', ~0u},
     {"id: no end", AT_ID + 36, '0', ~0u},
     {"id: NUL within", AT_ID + 1, 0, 1u << FRAME_REQUEST},
+    {"flags: a stream", AT_FLAGS, FRAME_STREAM, ~STREAMED},
+    {"flags: a socket", AT_FLAGS, FRAME_SOCKET, ALL_BUT(FRAME_REQUEST)},
+    {"flags: a reply", AT_FLAGS, FRAME_WANTS_REPLY, ALL_BUT(FRAME_EMIT)},
+    {"flags: unknown", AT_FLAGS, 0x80, ~0u},
     {"zero: first", AT_ZERO, 1, ~0u},
     {"zero: last", FRAME_HEAD_SIZE - 1, 1, ~0u},
-    {"header: name_len", FRAME_HEAD_SIZE, 8, LOADED},
-    {"header: name_len, far", FRAME_HEAD_SIZE + 1, 0xff, LOADED},
-    {"header: zero", FRAME_HEAD_SIZE + 2, 1, LOADED},
-    {"header: value_len", FRAME_HEAD_SIZE + 4, 2, LOADED},
-    {"header: value_len, far", FRAME_HEAD_SIZE + 7, 0xff, LOADED},
+    {"header: name_len", FRAME_HEAD_SIZE, 8, LOADED | EVENTS},
+    {"header: name_len, far", FRAME_HEAD_SIZE + 1, 0xff, LOADED | EVENTS},
+    {"header: zero", FRAME_HEAD_SIZE + 2, 1, LOADED | EVENTS},
+    {"header: value_len", FRAME_HEAD_SIZE + 4, 2, LOADED | EVENTS},
+    {"header: value_len, far", FRAME_HEAD_SIZE + 7, 0xff, LOADED | EVENTS},
     {"header: end of the name", FRAME_HEAD_SIZE + 8 + 7, 'x', LOADED},
-    {"header: end of the value", FRAME_HEAD_SIZE + 8 + 7 + 1 + 3, 'x', LOADED},
+    {"header: end of the value", FRAME_HEAD_SIZE + 8 + 7 + 1 + 3, 'x', LOADED | EVENTS},
     {"header: end of the last", FRAME_HEAD_SIZE + 20 + 10, 'x', LOADED},
 };
 
@@ -282,7 +321,29 @@ static void seq_0_is_nobody(void **state)
 
         sent.key.seq = 0;
         bytes = encode(&sent, &len);
-        assert_int_equal(frame_decode(&got, bytes, len, &why), (KEYED >> type & 1u) != 0 ? LPM_EPROTO : 0);
+        assert_int_equal(frame_decode(&got, bytes, len, &why), (NUMBERED >> type & 1u) != 0 ? LPM_EPROTO : 0);
+        free(bytes);
+    }
+}
+
+/* The name of an event is its one header. */
+static void names_of_events(void **state)
+{
+    char longest[FRAME_EVENT_NAME_MAX + 1];
+    const lpm_slice names[] = {
+        SLICE("a"), {longest, FRAME_EVENT_NAME_MAX}, SLICE(""), {longest, sizeof(longest)}, SLICE("a\0b")};
+
+    (void)state;
+    memset(longest, 'n', sizeof(longest));
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct frame sent = sample(FRAME_EVENT), got;
+        const char *why;
+        size_t len;
+        char *bytes;
+
+        sent.headers = event_header(names[i]);
+        bytes = encode(&sent, &len);
+        assert_int_equal(frame_decode(&got, bytes, len, &why), i < 2 ? 0 : LPM_EPROTO);
         free(bytes);
     }
 }
@@ -430,6 +491,7 @@ int main(void)
         cmocka_unit_test(every_other_length),
         cmocka_unit_test(every_field_is_checked),
         cmocka_unit_test(seq_0_is_nobody),
+        cmocka_unit_test(names_of_events),
         cmocka_unit_test(error_codes),
         cmocka_unit_test(payload_where_none_belongs),
         cmocka_unit_test(headers_are_walked),

@@ -1,0 +1,175 @@
+/*
+ * Listeners to events. Runs in bus and worker.
+ */
+#include "role/role_event.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct listener {
+    struct list link;
+    const void *handle;
+    char name[ROLE_EVENT_NAME_MAX + 1];
+    lpm_event_fn fn;
+    void *arg;
+    bool once;
+    bool gone;       /* removed while events were being told of */
+    uint64_t number; /* one that was added during an event has a number that is too high for it */
+};
+
+#define EACH_LISTENER(l, listeners)                                                      \
+    for (struct listener *l = LIST_ENTRY((listeners)->list.next, struct listener, link); \
+         &l->link != &(listeners)->list; l = LIST_ENTRY(l->link.next, struct listener, link))
+
+void role_event_init(struct role_listeners *listeners)
+{
+    memset(listeners, 0, sizeof(*listeners));
+    list_init(&listeners->list);
+}
+
+static void sweep(struct role_listeners *listeners, bool all)
+{
+    LIST_EACH(link, after, &listeners->list)
+    {
+        struct listener *l = LIST_ENTRY(link, struct listener, link);
+        if (all || l->gone) {
+            list_remove(link);
+            free(l);
+        }
+    }
+    listeners->gone = false;
+}
+
+void role_event_fini(struct role_listeners *listeners)
+{
+    sweep(listeners, true);
+}
+
+int role_event_on(struct role_listeners *listeners, const void *handle, const char *name, lpm_event_fn fn,
+                  void *arg, bool once)
+{
+    size_t len = name ? strnlen(name, ROLE_EVENT_NAME_MAX + 1) : 0;
+    struct listener *l;
+
+    if (!fn || len == 0 || len > ROLE_EVENT_NAME_MAX) {
+        return LPM_EINVAL;
+    }
+    l = calloc(1, sizeof(*l));
+    if (!l) {
+        return LPM_ENOMEM;
+    }
+    l->handle = handle;
+    memcpy(l->name, name, len);
+    l->fn = fn;
+    l->arg = arg;
+    l->once = once;
+    l->number = ++listeners->last;
+    list_append(&listeners->list, &l->link);
+    return 0;
+}
+
+static void remove_listener(struct role_listeners *listeners, struct listener *l)
+{
+    l->gone = true;
+    listeners->gone = true;
+    if (listeners->calling == 0) {
+        sweep(listeners, false);
+    }
+}
+
+int role_event_off(struct role_listeners *listeners, const void *handle, const char *name, lpm_event_fn fn,
+                   void *arg)
+{
+    if (!name) {
+        return LPM_EINVAL;
+    }
+    EACH_LISTENER(l, listeners)
+    {
+        if (!l->gone && l->handle == handle && l->fn == fn && l->arg == arg && strcmp(l->name, name) == 0) {
+            remove_listener(listeners, l);
+            return 0;
+        }
+    }
+    return LPM_EINVAL;
+}
+
+static bool concerns(const struct listener *l, const void *handle, const char *name)
+{
+    return !l->gone && (!handle || l->handle == handle) && strcmp(l->name, name) == 0;
+}
+
+bool role_event_heard(const struct role_listeners *listeners, const void *handle, const char *name)
+{
+    EACH_LISTENER(l, listeners)
+    {
+        if (concerns(l, handle, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t role_event_tell(struct role_listeners *listeners, const void *handle, struct lpm_event *ev)
+{
+    uint64_t last = listeners->last;
+    size_t count = 0;
+
+    listeners->calling++;
+    EACH_LISTENER(l, listeners)
+    {
+        if (l->number > last) {
+            break;
+        }
+        if (concerns(l, handle, ev->name)) {
+            if (l->once) {
+                remove_listener(listeners, l);
+            }
+            ev->handle = *(const lpm_handle *)l->handle;
+            l->fn(ev, l->arg);
+            count++;
+        }
+    }
+    listeners->calling--;
+    if (listeners->calling == 0 && listeners->gone) {
+        sweep(listeners, false);
+    }
+    return count;
+}
+
+static const char *event_name(const lpm_event *ev)
+{
+    return ev->name;
+}
+
+static lpm_slice event_data(const lpm_event *ev)
+{
+    return ev->data;
+}
+
+static lpm_request *event_request(const lpm_event *ev)
+{
+    return ev->request;
+}
+
+static int event_fd(lpm_event *ev)
+{
+    int fd;
+
+    if (!ev->fd) {
+        return LPM_EINVAL;
+    }
+    if (*ev->fd < 0) {
+        return LPM_EDONE;
+    }
+    fd = *ev->fd;
+    *ev->fd = -1;
+    return fd;
+}
+
+void role_event_host_init(lpm_host *host)
+{
+    host->event_name = event_name;
+    host->event_data = event_data;
+    host->event_request = event_request;
+    host->event_fd = event_fd;
+}
