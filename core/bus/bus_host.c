@@ -92,27 +92,12 @@ static lpm_slice response_data(const lpm_response *res)
 
 static int response_header_at(const lpm_response *res, size_t i, lpm_header *header)
 {
-    size_t cursor = 0;
-
-    while (header && frame_header_next(res->answer->headers, &cursor, header)) {
-        if (i-- == 0) {
-            return 1;
-        }
-    }
-    return 0;
+    return header && frame_header_at(res->answer->headers, i, header);
 }
 
 static lpm_slice response_header(const lpm_response *res, const char *name)
 {
-    lpm_header header;
-    size_t cursor = 0;
-
-    while (name && frame_header_next(res->answer->headers, &cursor, &header)) {
-        if (lpm_slice_is(header.name, name)) {
-            return header.value;
-        }
-    }
-    return lpm_slice_of("");
+    return frame_header_find(res->answer->headers, name);
 }
 
 static const char *response_worker(const lpm_response *res)

@@ -129,6 +129,31 @@ bool frame_header_next(lpm_slice headers, size_t *cursor, lpm_header *header)
     return true;
 }
 
+bool frame_header_at(lpm_slice headers, size_t i, lpm_header *header)
+{
+    size_t cursor = 0;
+
+    while (frame_header_next(headers, &cursor, header)) {
+        if (i-- == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+lpm_slice frame_header_find(lpm_slice headers, const char *name)
+{
+    lpm_header header;
+    size_t cursor = 0;
+
+    while (name && frame_header_next(headers, &cursor, &header)) {
+        if (lpm_slice_is(header.name, name)) {
+            return header.value;
+        }
+    }
+    return (lpm_slice){"", 0};
+}
+
 static bool headers_sound(lpm_slice headers, size_t count)
 {
     size_t cursor = 0;

@@ -93,6 +93,12 @@ char *frame_header_encode(char *room, lpm_slice name, lpm_slice value);
  * end. Slices are NUL-terminated. */
 bool frame_header_next(lpm_slice headers, size_t *cursor, lpm_header *header);
 
+/* Header `i`, counted from 0: true, or false when there is none. */
+bool frame_header_at(lpm_slice headers, size_t i, lpm_header *header);
+
+/* The value of the first header `name` (NULL: of none), or an empty slice whose data is "". */
+lpm_slice frame_header_find(lpm_slice headers, const char *name);
+
 /* May it be said in an answer? A name is a token in lower case, or such with one ':' before it; a value holds
  * no CR, LF or NUL. */
 bool frame_header_valid(lpm_slice name, lpm_slice value);

@@ -4,6 +4,7 @@
 #include "worker/worker_host.h"
 
 #include "base/clock.h"
+#include "worker/worker_event.h"
 #include "worker/worker_life.h"
 #include "worker/worker_request.h"
 
@@ -39,30 +40,12 @@ static lpm_slice request_data(const lpm_request *req)
 
 static int request_header_at(const lpm_request *req, size_t i, lpm_header *header)
 {
-    size_t cursor = 0;
-
-    if (!header || !req->open) {
-        return 0;
-    }
-    while (frame_header_next(req->frame.headers, &cursor, header)) {
-        if (i-- == 0) {
-            return 1;
-        }
-    }
-    return 0;
+    return header && req->open && frame_header_at(req->frame.headers, i, header);
 }
 
 static lpm_slice request_header(const lpm_request *req, const char *name)
 {
-    lpm_header header;
-    size_t cursor = 0;
-
-    while (name && req->open && frame_header_next(req->frame.headers, &cursor, &header)) {
-        if (lpm_slice_is(header.name, name)) {
-            return header.value;
-        }
-    }
-    return lpm_slice_of("");
+    return frame_header_find(req->open ? req->frame.headers : lpm_slice_of(""), name);
 }
 
 static lpm_worker *request_worker(const lpm_request *req)
@@ -148,7 +131,7 @@ static size_t worker_requests(const lpm_worker *w, lpm_request **list, size_t ma
 static int worker_soft_kill_done(lpm_worker *w)
 {
     if (!w->soft_kill_open) {
-        return w->worker->draining && w->module->soft_kill ? LPM_EDONE : LPM_EROLE;
+        return w->soft_killed ? LPM_EDONE : LPM_EROLE;
     }
     w->soft_kill_open = false;
     worker_life_end_if_done(w->worker);
@@ -185,6 +168,7 @@ void worker_host_init(struct worker *w)
     lpm_host *host = &w->host;
 
     loader_host_init(host);
+    worker_event_host_init(host);
     host->request_id = request_id;
     host->request_handler = request_handler;
     host->request_created_at = request_created_at;

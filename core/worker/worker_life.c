@@ -3,6 +3,7 @@
  */
 #include "worker/worker_life.h"
 
+#include "worker/worker_event.h"
 #include "worker/worker_output.h"
 
 #define EACH_MODULE(m, w) \
@@ -15,6 +16,7 @@ static void run_hard_kill_hooks(struct worker *w)
         if (m->here && m->up && m->module->hard_kill) {
             m->module->hard_kill(m);
         }
+        worker_event_tell(m, "hardKill", NULL);
     }
 }
 
@@ -74,9 +76,12 @@ void worker_life_soft_kill(struct worker *w)
     w->draining = true;
     EACH_MODULE(m, w)
     {
-        if (m->here && m->module->soft_kill) {
-            m->soft_kill_open = true;
-            m->module->soft_kill(m);
+        if (m->here && (m->module->soft_kill || role_event_heard(&w->listeners, m, "softKill"))) {
+            m->soft_killed = m->soft_kill_open = true;
+            if (m->module->soft_kill) {
+                m->module->soft_kill(m);
+            }
+            worker_event_tell(m, "softKill", NULL);
         }
     }
     worker_life_end_if_done(w);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ipc/policy.h"
+#include "worker/worker_event.h"
 #include "worker/worker_host.h"
 #include "worker/worker_life.h"
 #include "worker/worker_process.h"
@@ -37,11 +38,38 @@ static void abandon(struct worker *w, const struct frame *frame)
     }
 }
 
+static int act_on(struct worker *w, const struct frame *frame)
+{
+    switch (frame->type) {
+    case FRAME_CANCEL:
+        cancel(w, frame);
+        break;
+    case FRAME_ABANDON:
+        abandon(w, frame);
+        break;
+    case FRAME_SOFT_KILL:
+        worker_life_soft_kill(w);
+        break;
+    case FRAME_HARD_KILL:
+        worker_life_hard_kill(w);
+        break;
+    case FRAME_EVENT:
+        worker_event_broadcast(w, frame, -1);
+        break;
+    case FRAME_REPLY:
+        return worker_event_reply(w, frame);
+    default:
+        return LPM_EPROTO;
+    }
+    return 0;
+}
+
 /* Takes the message. */
 static int act(struct worker *w, struct channel_message *message)
 {
     struct frame frame;
     const char *why;
+    int rc;
     enum policy_phase phase = w->draining     ? POLICY_DRAINING
                               : w->said_ready ? POLICY_SERVING
                                               : POLICY_STARTING;
@@ -54,24 +82,9 @@ static int act(struct worker *w, struct channel_message *message)
     if (frame.type == FRAME_REQUEST) {
         return worker_request_run(w, message, &frame);
     }
+    rc = act_on(w, &frame);
     channel_release(w->channel, message);
-    switch (frame.type) {
-    case FRAME_CANCEL:
-        cancel(w, &frame);
-        break;
-    case FRAME_ABANDON:
-        abandon(w, &frame);
-        break;
-    case FRAME_SOFT_KILL:
-        worker_life_soft_kill(w);
-        break;
-    case FRAME_HARD_KILL:
-        worker_life_hard_kill(w);
-        break;
-    default:
-        return LPM_EPROTO;
-    }
-    return 0;
+    return rc;
 }
 
 static void fail(struct worker *w, const char *why)
@@ -167,6 +180,7 @@ static int set_up(struct worker *w, struct error *err)
 
 static void tear_down(struct worker *w)
 {
+    worker_event_fini(w);
     worker_request_free_all(w);
     free(w->modules);
     if (w->readable) {
@@ -190,6 +204,8 @@ int worker_main(struct role_start *start)
 
     list_init(&w.open);
     list_init(&w.idle);
+    list_init(&w.emits);
+    role_event_init(&w.listeners);
     w.owner = (struct loader_owner){w.log, &w.conf_error, NULL};
     snprintf(w.name, sizeof(w.name), "%s/%zu", start->core->pools[start->pool].name, start->index);
 

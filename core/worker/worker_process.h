@@ -12,6 +12,7 @@
 #include "ipc/frame.h"
 #include "loader/loader.h"
 #include "role/role.h"
+#include "role/role_event.h"
 
 /* Public as lpm_worker: a module in this process. */
 struct lpm_worker {
@@ -23,7 +24,8 @@ struct lpm_worker {
     bool here;           /* its hooks run in this pool */
     bool up;             /* its worker_init has done its work */
     bool ready;          /* takes requests: said so, or needs not to */
-    bool soft_kill_open; /* its soft_kill hook ran and has not said done */
+    bool soft_killed;    /* it was told of the soft kill, by hook or event ... */
+    bool soft_kill_open; /* ... and has not said done */
 };
 
 /* Public as lpm_request. Never given back to the system while the process lives: a handle that a module kept too long
@@ -60,6 +62,11 @@ struct worker {
     size_t open_count, idle_count;
     struct lpm_request **slots; /* by frame_key.slot */
     size_t slot_count;
+
+    struct role_listeners listeners;
+    struct list emits; /* that wait for their reply */
+    size_t emit_count;
+    uint32_t emit_seq; /* of the last one */
 
     bool said_ready; /* the first READY is out */
     bool said_busy;  /* BUSY is out, READY is not */

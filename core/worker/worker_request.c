@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "worker/worker_event.h"
 #include "worker/worker_output.h"
 
 #define IDLE_MIN     64 /* so many objects rest before one is used again */
@@ -94,9 +95,20 @@ void worker_request_abandon(struct lpm_request *req)
     }
 }
 
+/* The listeners to "request" come after the hook, which may have answered already. */
+static void tell_listeners(struct worker *w, struct lpm_worker *owner, struct frame_key key)
+{
+    struct lpm_request *req;
+
+    if (!list_empty(&w->listeners.list) && (req = worker_request_find(w, key)) != NULL) {
+        worker_event_tell(owner, "request", req);
+    }
+}
+
 int worker_request_run(struct worker *w, struct channel_message *message, const struct frame *frame)
 {
     struct lpm_request *req = NULL;
+    struct lpm_worker *owner;
     uint32_t slot = frame->key.slot, seq = frame->key.seq;
     int rc = LPM_EPROTO;
 
@@ -124,7 +136,9 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
 
     channel_show_started(w->channel, seq);
     channel_show_running(w->channel, seq);
-    req->owner->module->request(req);
+    owner = req->owner;
+    owner->module->request(req);
+    tell_listeners(w, owner, (struct frame_key){slot, seq});
     channel_show_running(w->channel, 0);
 
     /* An answer has told the bus already, though maybe before the handler was back. When more requests are here, their

@@ -1,0 +1,247 @@
+/*
+ * Events in a worker. Runs in a worker; the bus is believed to answer each emit that wants it.
+ */
+#include "worker/worker_event.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "worker/worker_output.h"
+
+/* So many emits of one worker may wait for their reply. */
+#define EMITS_MAX 65536
+
+/* An emit whose reply is awaited. */
+struct emit {
+    struct list link;
+    uint32_t seq;
+    struct lpm_worker *module;
+    lpm_response_fn on_reply;
+    void *arg;
+    uint64_t created_at, created_at_wall;
+};
+
+/* Public as lpm_response: lives during one call of on_reply. */
+struct lpm_response {
+    lpm_handle handle;
+    int error;
+    const struct emit *emit;
+    lpm_slice headers, data;
+};
+
+void worker_event_broadcast(struct worker *w, const struct frame *frame, int fd)
+{
+    lpm_header header;
+    size_t cursor = 0;
+    struct lpm_event ev = {.data = frame->data, .fd = fd >= 0 ? &fd : NULL};
+
+    frame_header_next(frame->headers, &cursor, &header);
+    ev.name = header.value.data;
+    role_event_tell(&w->listeners, NULL, &ev);
+    fd_close(&fd);
+}
+
+size_t worker_event_tell(struct lpm_worker *m, const char *name, lpm_request *req)
+{
+    struct lpm_event ev = {.name = name, .data = {"", 0}, .request = req};
+    return role_event_tell(&m->worker->listeners, m, &ev);
+}
+
+/* -- Emits -------------------------------------------------------------------------------------------- */
+
+static void finish(struct worker *w, struct emit *emit, int error, lpm_slice headers, lpm_slice data)
+{
+    struct lpm_response res = {emit->module->handle, error, emit, headers, data};
+
+    list_remove(&emit->link);
+    w->emit_count--;
+    emit->on_reply(&res, emit->arg);
+    free(emit);
+}
+
+int worker_event_reply(struct worker *w, const struct frame *frame)
+{
+    LIST_EACH(link, after, &w->emits)
+    {
+        struct emit *emit = LIST_ENTRY(link, struct emit, link);
+        if (emit->seq == frame->key.seq) {
+            finish(w, emit, frame->error, frame->headers, frame->data);
+            return 0;
+        }
+    }
+    return LPM_EPROTO;
+}
+
+void worker_event_fini(struct worker *w)
+{
+    static const lpm_slice nothing = {"", 0};
+
+    w->over = true; /* what a callback emits now is refused */
+    while (!list_empty(&w->emits)) {
+        finish(w, LIST_ENTRY(w->emits.next, struct emit, link), LPM_ESHUTDOWN, nothing, nothing);
+    }
+    role_event_fini(&w->listeners);
+}
+
+static struct emit *emit_new(struct lpm_worker *m, lpm_response_fn on_reply, void *arg)
+{
+    struct timespec wall;
+    struct emit *emit = calloc(1, sizeof(*emit));
+
+    if (emit) {
+        clock_gettime(CLOCK_REALTIME, &wall);
+        list_init(&emit->link);
+        emit->module = m;
+        emit->on_reply = on_reply;
+        emit->arg = arg;
+        emit->created_at = clock_now();
+        emit->created_at_wall = (uint64_t)wall.tv_sec * CLOCK_NS_PER_S + (uint64_t)wall.tv_nsec;
+    }
+    return emit;
+}
+
+static int check(const struct worker *w, const char *event, const void *data, size_t len, bool wants_reply)
+{
+    size_t name = event ? strnlen(event, ROLE_EVENT_NAME_MAX + 1) : 0;
+
+    if (name == 0 || name > ROLE_EVENT_NAME_MAX || (len > 0 && !data)) {
+        return LPM_EINVAL;
+    }
+    if (len > FRAME_DATA_MAX) {
+        return LPM_ETOOBIG;
+    }
+    if (w->over) {
+        return LPM_ESHUTDOWN;
+    }
+    return wants_reply && w->emit_count >= EMITS_MAX ? LPM_EFULL : 0;
+}
+
+static int worker_emit(lpm_worker *m, const char *event, const void *data, size_t len,
+                       lpm_response_fn on_reply, void *arg)
+{
+    struct worker *w = m->worker;
+    char headers[32 + ROLE_EVENT_NAME_MAX];
+    struct frame frame = {.type = FRAME_EMIT, .header_count = 1, .data = {data ? data : "", len}};
+    struct emit *emit = NULL;
+    char *end;
+    int rc = check(w, event, data, len, on_reply != NULL);
+
+    if (rc == 0 && on_reply && (emit = emit_new(m, on_reply, arg)) == NULL) {
+        rc = LPM_ENOMEM;
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    end = frame_header_encode(headers, lpm_slice_of(FRAME_EVENT_NAME), lpm_slice_of(event));
+    frame.headers = (lpm_slice){headers, (size_t)(end - headers)};
+    frame.flags = emit ? FRAME_WANTS_REPLY : 0;
+    w->emit_seq = w->emit_seq == UINT32_MAX ? 1 : w->emit_seq + 1;
+    frame.key.seq = w->emit_seq;
+    rc = worker_output_send(w, &frame);
+    if (rc != 0) {
+        free(emit);
+        return rc == LPM_EIO ? LPM_ESHUTDOWN : rc;
+    }
+    if (emit) {
+        emit->seq = frame.key.seq;
+        list_append(&w->emits, &emit->link);
+        w->emit_count++;
+    }
+    return 0;
+}
+
+/* -- The host table ----------------------------------------------------------------------------------- */
+
+static int on(const void *handle, const char *event, lpm_event_fn fn, void *arg, int once)
+{
+    const struct lpm_worker *m = handle;
+    return role_event_on(&m->worker->listeners, m, event, fn, arg, once != 0);
+}
+
+static int off(const void *handle, const char *event, lpm_event_fn fn, void *arg)
+{
+    const struct lpm_worker *m = handle;
+    return role_event_off(&m->worker->listeners, m, event, fn, arg);
+}
+
+static int response_error(const lpm_response *res)
+{
+    return res->error;
+}
+
+static const char *response_error_text(const lpm_response *res)
+{
+    switch (res->error) {
+    case 0:
+        return "";
+    case LPM_ENOHANDLER:
+        return "nobody listens to the event";
+    case LPM_ESHUTDOWN:
+        return "the worker ends";
+    default:
+        return "the bus could not answer";
+    }
+}
+
+static const char *response_id(const lpm_response *res)
+{
+    (void)res;
+    return "";
+}
+
+static uint64_t response_created_at(const lpm_response *res)
+{
+    return res->emit->created_at;
+}
+
+static uint64_t response_created_at_wall(const lpm_response *res)
+{
+    return res->emit->created_at_wall;
+}
+
+static lpm_slice response_data(const lpm_response *res)
+{
+    return res->data;
+}
+
+static int response_header_at(const lpm_response *res, size_t i, lpm_header *header)
+{
+    return header && frame_header_at(res->headers, i, header);
+}
+
+static lpm_slice response_header(const lpm_response *res, const char *name)
+{
+    return frame_header_find(res->headers, name);
+}
+
+static const char *response_worker(const lpm_response *res)
+{
+    return res->emit->module->worker->name;
+}
+
+static uint64_t response_no_time(const lpm_response *res)
+{
+    (void)res;
+    return 0;
+}
+
+void worker_event_host_init(lpm_host *host)
+{
+    role_event_host_init(host);
+    host->on = on;
+    host->off = off;
+    host->worker_emit = worker_emit;
+    host->response_error = response_error;
+    host->response_error_text = response_error_text;
+    host->response_id = response_id;
+    host->response_created_at = response_created_at;
+    host->response_created_at_wall = response_created_at_wall;
+    host->response_data = response_data;
+    host->response_header_at = response_header_at;
+    host->response_header = response_header;
+    host->response_worker = response_worker;
+    host->response_queue_time = response_no_time;
+    host->response_service_time = response_no_time;
+}
