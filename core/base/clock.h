@@ -19,6 +19,14 @@ static inline uint64_t clock_now(void)
     return (uint64_t)t.tv_sec * CLOCK_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* What has to be added to an instant of clock_now() to have it by the wall clock: ns since 1970. */
+static inline uint64_t clock_wall_offset(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * CLOCK_NS_PER_S + (uint64_t)t.tv_nsec - clock_now();
+}
+
 /* `ns` rounded up to the microsecond, for libevent: a timer never fires before its instant. */
 static inline struct timeval clock_timeval(uint64_t ns)
 {

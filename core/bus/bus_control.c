@@ -3,8 +3,12 @@
  */
 #include "bus/bus_control.h"
 
+#include <signal.h>
+
 #include "base/fd.h"
+#include "bus/bus_event.h"
 #include "bus/bus_lifecycle.h"
+#include "bus/bus_rule.h"
 
 static struct bus_pool *pool_of(const struct bus *bus, const struct control *message)
 {
@@ -14,7 +18,7 @@ static struct bus_pool *pool_of(const struct bus *bus, const struct control *mes
 static struct bus_worker *worker_of(const struct bus *bus, const struct control *message)
 {
     struct bus_pool *pool = pool_of(bus, message);
-    return pool && message->index < pool->conf->count ? &pool->workers[message->index] : NULL;
+    return pool && message->index < pool->places ? &pool->workers[message->index] : NULL;
 }
 
 static void on_degraded(struct bus *bus, const struct control *message)
@@ -23,6 +27,15 @@ static void on_degraded(struct bus *bus, const struct control *message)
     if (pool) {
         pool->degraded = message->until;
         bus_lifecycle_worker_gone(bus);
+    }
+}
+
+static void on_signal(struct bus *bus, int number)
+{
+    if (number == SIGINT) {
+        bus_event_tell(bus, "SIGINT", NULL, "");
+    } else if (number == SIGTTIN || number == SIGTTOU) {
+        bus_rule_step(bus, number == SIGTTIN ? 1 : -1);
     }
 }
 
@@ -45,6 +58,9 @@ static void act(struct bus *bus, const struct control *message, int *fd)
         break;
     case CONTROL_POOL_DEGRADED:
         on_degraded(bus, message);
+        break;
+    case CONTROL_SIGNAL:
+        on_signal(bus, message->status);
         break;
     case CONTROL_SOFT_KILL:
         bus_lifecycle_soft_kill(bus);

@@ -65,13 +65,21 @@ static int compare(const struct bus_load *a, const struct bus_load *b)
     return 0;
 }
 
-int bus_dispatch_pick(const struct bus_load *loads, size_t count, size_t last)
+static bool is_better(const struct bus_load *a, const struct bus_load *b, bool socket)
+{
+    if (socket && a->sockets != b->sockets) {
+        return a->sockets < b->sockets;
+    }
+    return compare(a, b) < 0;
+}
+
+int bus_dispatch_pick(const struct bus_load *loads, size_t count, size_t last, bool socket)
 {
     int best = -1;
 
     for (size_t i = 0; i < count; i++) {
         size_t place = (last + 1 + i) % count;
-        if (may_have(&loads[place]) && (best < 0 || compare(&loads[place], &loads[best]) < 0)) {
+        if (may_have(&loads[place]) && (best < 0 || is_better(&loads[place], &loads[best], socket))) {
             best = (int)place;
         }
     }

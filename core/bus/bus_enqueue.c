@@ -43,6 +43,17 @@ static int check_payload(const lpm_enqueue *spec, size_t *bytes)
     return 0;
 }
 
+/* A caller of 1.0 does not know of descriptors. */
+static int stream_of(const lpm_enqueue *spec)
+{
+    return spec->size >= sizeof(*spec) && spec->stream > 0 ? spec->stream : -1;
+}
+
+static int socket_of(const lpm_enqueue *spec)
+{
+    return spec->size >= sizeof(*spec) && spec->socket > 0 ? spec->socket : -1;
+}
+
 static bool of_this_bus(const struct bus *bus, const lpm_handler *handler)
 {
     for (size_t i = 0; i < bus->handler_count; i++) {
@@ -81,6 +92,9 @@ static void fill(struct bus_request *req, const lpm_enqueue *spec, const struct 
     int64_t timeout = spec->timeout == LPM_DEFAULT ? core->timeout : spec->timeout;
 
     req->handler = spec->handler;
+    req->stream = stream_of(spec);
+    req->socket = socket_of(spec);
+    req->with_descriptor = req->stream >= 0 || req->socket >= 0;
     req->created_at = clock_now();
     req->deadline = 0;
     if (timeout != LPM_NONE && timeout < TIMEOUT_MAX_MS) {

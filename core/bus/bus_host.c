@@ -5,9 +5,14 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "bus/bus_enqueue.h"
+#include "bus/bus_event.h"
+#include "bus/bus_health.h"
 #include "bus/bus_pool.h"
 #include "bus/bus_response.h"
+#include "bus/bus_rule.h"
+#include "os/os_stream.h"
 
 static const lpm_handler *supervisor_handler(lpm_supervisor *s, const char *name)
 {
@@ -110,6 +115,43 @@ static uint64_t response_queue_time(const lpm_response *res)
     return (res->req->worker ? res->req->sent_at : res->at) - res->req->created_at;
 }
 
+static int response_has_stream(const lpm_response *res)
+{
+    return res->answer->stream != NULL;
+}
+
+static int response_stream(lpm_response *res)
+{
+    int fd;
+
+    if (!res->answer->stream) {
+        return LPM_EINVAL;
+    }
+    if (*res->answer->stream < 0) {
+        return LPM_EDONE;
+    }
+    fd = *res->answer->stream;
+    *res->answer->stream = -1;
+    return fd;
+}
+
+static uint64_t response_created_at_wall(const lpm_response *res)
+{
+    return res->req->created_at + clock_wall_offset();
+}
+
+static int stream_pair(const void *handle, int fds[2])
+{
+    (void)handle;
+    return os_stream_pair(fds);
+}
+
+static int stream_end(const void *handle, int fd)
+{
+    (void)handle;
+    return os_stream_end(fd);
+}
+
 static uint64_t response_service_time(const lpm_response *res)
 {
     return res->req->worker ? res->at - res->req->sent_at : 0;
@@ -140,4 +182,12 @@ void bus_host_init(struct bus *bus)
     host->response_worker = response_worker;
     host->response_queue_time = response_queue_time;
     host->response_service_time = response_service_time;
+    host->response_has_stream = response_has_stream;
+    host->response_stream = response_stream;
+    host->response_created_at_wall = response_created_at_wall;
+    host->stream_pair = stream_pair;
+    host->stream_end = stream_end;
+    bus_event_host_init(host);
+    bus_health_host_init(host);
+    bus_rule_host_init(host);
 }

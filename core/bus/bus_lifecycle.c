@@ -6,13 +6,15 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "bus/bus_event.h"
+#include "bus/bus_rule.h"
 
 #define EACH_MODULE(m, bus) \
     for (struct lpm_supervisor *m = (bus)->modules, *m##_end = m + (bus)->loader.count; m < m##_end; m++)
 
 #define EACH_WORKER(w, bus)                                                                                 \
     for (struct bus_pool *w##_pool = (bus)->pools; w##_pool < (bus)->pools + (bus)->pool_count; w##_pool++) \
-        for (struct bus_worker *w = w##_pool->workers; w < w##_pool->workers + w##_pool->conf->count; w++)
+        for (struct bus_worker *w = w##_pool->workers; w < w##_pool->workers + w##_pool->places; w++)
 
 static void leave(struct bus *bus)
 {
@@ -46,23 +48,34 @@ int bus_lifecycle_init(struct bus *bus)
     return 0;
 }
 
-void bus_lifecycle_tell_master(struct bus *bus, enum control_type type, const struct bus_worker *w)
+static void send_to_master(struct bus *bus, const struct control *message)
 {
-    struct control message = {.type = type};
-    int rc;
+    int rc = control_send(bus->start->channel, message, -1);
 
-    if (w) {
-        message.pool = (uint32_t)w->pool->place;
-        message.index = (uint32_t)w->index;
-        message.incarnation = w->incarnation;
-    }
-    rc = control_send(bus->start->channel, &message, -1);
     if (rc != 0 && !bus->over) {
         log_write(bus->log, LPM_LOG_ALERT, "the master %s: the bus ends",
                   rc == LPM_EAGAIN ? "does not read what it is told" : "is gone");
         bus->status = ROLE_EXIT_FAILED;
         leave(bus);
     }
+}
+
+void bus_lifecycle_tell_master(struct bus *bus, enum control_type type, const struct bus_worker *w)
+{
+    struct control message = {.type = type};
+
+    if (w) {
+        message.pool = (uint32_t)w->pool->place;
+        message.index = (uint32_t)w->index;
+        message.incarnation = w->incarnation;
+    }
+    send_to_master(bus, &message);
+}
+
+void bus_lifecycle_want_signal(struct bus *bus, int number, bool wanted)
+{
+    struct control message = {.type = CONTROL_SIGNAL_WANTED, .index = wanted, .status = number};
+    send_to_master(bus, &message);
 }
 
 static void go_online(struct bus *bus)
@@ -74,6 +87,7 @@ static void go_online(struct bus *bus)
             m->module->supervisor_online(m);
         }
     }
+    bus_event_tell(bus, "online", NULL, "");
     bus_lifecycle_tell_master(bus, CONTROL_ONLINE, NULL);
 }
 
@@ -169,16 +183,24 @@ static void drain(struct bus *bus)
             return;
         }
     }
+    bus_rule_soft_killed(bus);
     leave(bus);
+}
+
+void bus_lifecycle_again(struct bus *bus)
+{
+    event_active(&bus->master_readable, EV_READ, 0);
 }
 
 void bus_lifecycle_end_turn(struct bus *bus)
 {
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_dispatch(&bus->pools[i]);
+        bus_rule_check(&bus->pools[i]);
     }
     EACH_WORKER(w, bus)
     {
+        bus_worker_let_go(w);
         bus_worker_flush(w);
     }
     drain(bus);

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 
 #include "bus/bus_control.h"
+#include "bus/bus_event.h"
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
+#include "bus/bus_rule.h"
 #include "os/os_limit.h"
 
 static int set_up_modules(struct bus *bus)
@@ -78,6 +80,8 @@ static void tear_down(struct bus *bus)
         bus_pool_fini(&bus->pools[i]);
     }
     bus_request_free_all(bus);
+    bus_event_fini(bus);
+    bus_rule_fini(bus);
     free(bus->pools);
     free(bus->handlers);
     free(bus->modules);
@@ -127,6 +131,10 @@ int bus_main(struct role_start *start)
     struct error err;
 
     list_init(&bus.request_free);
+    list_init(&bus.emissions_idle);
+    list_init(&bus.emissions_lost);
+    list_init(&bus.soft_kill_waiters);
+    role_event_init(&bus.listeners);
     bus.owner = (struct loader_owner){bus.log, &bus.conf_error, NULL};
     if (enter(start) != 0) {
         return ROLE_EXIT_FAILED;

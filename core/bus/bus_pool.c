@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "bus/bus_rule.h"
 #include "bus/bus_worker.h"
 
 /* Retry-After while nothing is known of the drain rate, and its bound. */
@@ -80,16 +81,17 @@ int bus_pool_init(struct bus_pool *pool, struct bus *bus, size_t place)
     pool->bus = bus;
     pool->place = place;
     pool->conf = &bus->start->core->pools[place];
-    pool->last = pool->conf->count - 1;
+    pool->last = pool->conf->count - 1; /* the first is next */
     list_init(&pool->queue);
     event_assign(&pool->age, bus->base, -1, 0, on_age, pool);
-    pool->workers = calloc(pool->conf->count, sizeof(*pool->workers));
-    pool->loads = calloc(pool->conf->count, sizeof(*pool->loads));
+    /* Pages that are never touched cost nothing. */
+    pool->workers = calloc(BUS_RULE_PLACES_MAX, sizeof(*pool->workers));
+    pool->loads = calloc(BUS_RULE_PLACES_MAX, sizeof(*pool->loads));
     if (!pool->workers || !pool->loads) {
         return LPM_ENOMEM;
     }
-    for (size_t i = 0; i < pool->conf->count; i++) {
-        int rc = bus_worker_init(&pool->workers[i], pool, i);
+    for (; pool->places < pool->conf->count; pool->places++) {
+        int rc = bus_worker_init(&pool->workers[pool->places], pool, pool->places);
         if (rc != 0) {
             return rc;
         }
@@ -102,7 +104,7 @@ void bus_pool_fini(struct bus_pool *pool)
     if (pool->bus) {
         event_del(&pool->age);
     }
-    for (size_t i = 0; pool->workers && i < pool->conf->count; i++) {
+    for (size_t i = 0; pool->workers && i < pool->places; i++) {
         bus_worker_fini(&pool->workers[i]);
     }
     free(pool->workers);
@@ -153,7 +155,7 @@ void bus_pool_remove(struct bus_pool *pool, struct bus_request *req)
 
 static void look_at_all(struct bus_pool *pool)
 {
-    for (size_t i = 0; i < pool->conf->count; i++) {
+    for (size_t i = 0; i < pool->places; i++) {
         bus_worker_look(&pool->workers[i]);
     }
 }
@@ -161,7 +163,7 @@ static void look_at_all(struct bus_pool *pool)
 static void want(struct bus_pool *pool, bool wanting)
 {
     pool->wanting = wanting;
-    for (size_t i = 0; i < pool->conf->count; i++) {
+    for (size_t i = 0; i < pool->places; i++) {
         bus_worker_want(&pool->workers[i], wanting);
     }
 }
@@ -171,7 +173,7 @@ static bool send_all(struct bus_pool *pool)
 {
     while (!list_empty(&pool->queue)) {
         struct bus_request *req = LIST_ENTRY(pool->queue.next, struct bus_request, link);
-        int place = bus_dispatch_pick(pool->loads, pool->conf->count, pool->last);
+        int place = bus_dispatch_pick(pool->loads, pool->places, pool->last, req->socket >= 0);
         struct bus_worker *w;
 
         if (place < 0) {

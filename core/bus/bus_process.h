@@ -13,6 +13,7 @@
 #include "ipc/policy.h"
 #include "loader/loader.h"
 #include "role/role.h"
+#include "role/role_event.h"
 
 struct bus_pool;
 struct bus_request;
@@ -56,6 +57,14 @@ struct bus {
     size_t waiting; /* requests whose outcome somebody waits for */
     struct uuid_source uuids;
 
+    struct role_listeners listeners;
+    bool sigint_wanted;         /* a module listens to SIGINT, and the master knows */
+    struct list emissions_idle; /* lpm_request, to use again, longest unused first */
+    size_t emissions_idle_count;
+    struct list emissions_lost; /* of workers that are gone, not answered yet */
+
+    bool soft_kill_asked;          /* by a module; the master will say it */
+    struct list soft_kill_waiters; /* see bus_rule */
     enum policy_phase phase;
     bool released; /* soft kill: the workers were sent home */
     bool over;     /* leave the loop */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "bus/bus_response.h"
 
 #define PAYLOAD_KEPT 4096
@@ -86,6 +87,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
     req->waited = true;
     req->told = req->overdue = req->asked_back = false;
     req->kills = 0;
+    req->stream = req->socket = -1;
     req->worker = NULL;
     strcpy(req->worker_name, "-");
     bus->waiting++;
@@ -101,6 +103,8 @@ void bus_request_free(struct bus *bus, struct bus_request *req)
         req->waited = false;
         bus->waiting--;
     }
+    fd_close(&req->stream);
+    fd_close(&req->socket);
     if (req->payload_room > PAYLOAD_KEPT) {
         free(req->payload);
         req->payload = NULL;
@@ -114,7 +118,7 @@ void bus_request_free(struct bus *bus, struct bus_request *req)
 void bus_request_finish(struct bus *bus, struct bus_request *req, int error, const char *text,
                         const struct bus_answer *answer, bool keep)
 {
-    static const struct bus_answer nothing = {0, {"", 0}, {"", 0}};
+    static const struct bus_answer nothing = {0, {"", 0}, {"", 0}, NULL};
     struct lpm_response res = {{&bus->host, &req->module->owner}, error, text, req,
                                answer ? answer : &nothing,        0};
     bool waited = req->waited;
@@ -150,6 +154,10 @@ void bus_request_free_all(struct bus *bus)
     for (size_t i = 0; i < bus->request_count; i++) {
         if (bus->requests[i]->state != BUS_REQUEST_FREE && bus->requests[i]->deadline) {
             event_del(&bus->requests[i]->timer);
+        }
+        if (bus->requests[i]->state != BUS_REQUEST_FREE) {
+            fd_close(&bus->requests[i]->stream);
+            fd_close(&bus->requests[i]->socket);
         }
         free(bus->requests[i]->payload);
         free(bus->requests[i]);

@@ -31,8 +31,10 @@ struct bus_request {
     struct bus_worker *worker; /* that has it, or had it last; NULL: none ever had */
     char worker_name[80];
     struct frame_key key;
-    struct event timer; /* the deadline; then kill_after */
-    char *payload;      /* encoded headers, then data; the room is kept for the next */
+    struct event timer;   /* the deadline; then kill_after */
+    bool with_descriptor; /* it came with a stream or a socket */
+    int stream, socket;   /* that go to the worker, ours until they are known to be there; -1 */
+    char *payload;        /* encoded headers, then data; the room is kept for the next */
     size_t payload_room;
     size_t header_count, headers_len, data_len;
 };
@@ -41,6 +43,7 @@ struct bus_request {
 struct bus_answer {
     size_t header_count;
     lpm_slice headers, data;
+    int *stream; /* -1: taken by the callback; NULL: none came */
 };
 
 /* A fresh request with the payload of `spec`, or NULL: LPM_ENOMEM. The caller checked the spec. */

@@ -16,11 +16,12 @@ struct boards_word {
 static enum bus_retry_verdict judge(struct bus_worker *w, struct bus_request *req,
                                     const struct boards_word *board)
 {
-    struct bus_retry facts = {.waited = req->waited,
-                              .started = w->seq - req->key.seq >= board->unstarted,
-                              .running = board->running == req->key.seq,
-                              .left = req->retries_left,
-                              .poison_after = w->pool->bus->start->core->poison_after};
+    struct bus_retry facts = {
+        .waited = req->waited,
+        .started = w->seq - req->key.seq >= board->unstarted,
+        .running = board->running == req->key.seq,
+        .left = req->with_descriptor ? 0 : req->retries_left, /* what was read of it is gone */
+        .poison_after = w->pool->bus->start->core->poison_after};
 
     if (facts.started && facts.running) {
         req->kills++;

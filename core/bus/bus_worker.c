@@ -11,10 +11,15 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/text.h"
+#include "bus/bus_event.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_memory.h"
+#include "bus/bus_outbox.h"
+#include "bus/bus_rule.h"
 #include "bus/bus_settle.h"
 #include "os/os_proc.h"
+#include "os/os_stream.h"
 
 /* A worker that has had so many requests is replaced, so that their numbers never start again. */
 #define SEQ_LAST (UINT32_MAX - 2 * FRAME_SLOT_MAX)
@@ -35,6 +40,8 @@ int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
     w->statm = -1;
     w->slot_count = pool->conf->concurrency + BUS_PREFETCH_MAX;
     list_init(&w->sent);
+    list_init(&w->emissions);
+    list_init(&w->outbox);
     w->slots = calloc(w->slot_count, sizeof(struct bus_request *));
     w->free_slots = calloc(w->slot_count, sizeof(*w->free_slots));
     pool->loads[index].concurrency = pool->conf->concurrency;
@@ -51,6 +58,8 @@ static void close_channel(struct bus_worker *w)
         w->channel = NULL;
     }
     fd_close(&w->statm);
+    bus_outbox_clear(w);
+    bus_event_forget(w);
 }
 
 void bus_worker_fini(struct bus_worker *w)
@@ -80,7 +89,7 @@ static void reset_load(struct bus_worker *w)
 {
     struct bus_load *load = &w->pool->loads[w->index];
     load->ready = load->running = false;
-    load->in_flight = load->unstarted = 0;
+    load->in_flight = load->unstarted = load->sockets = 0;
     load->service = load->pressure = 0;
 }
 
@@ -95,7 +104,10 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     w->pid = message->pid;
     w->busy = w->sent_home = w->blocked = false;
     w->seq = 0;
-    w->last_event = 0;
+    w->last_event = w->answered = w->heap_total = w->heap_used = 0;
+    w->held = 0;
+    w->was_ready_now = false;
+    w->born = clock_now();
     memset(&w->death, 0, sizeof(w->death));
     reset_slots(w);
     reset_load(w);
@@ -111,6 +123,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     event_assign(&w->readable, bus->base, channel_fd(w->channel), EV_READ | EV_PERSIST, on_readable, w);
     event_assign(&w->writable, bus->base, channel_fd(w->channel), EV_WRITE, on_writable, w);
     event_add(&w->readable, NULL);
+    bus_event_tell(bus, "childSpawned", w, "");
 }
 
 /* The channel is over, for whatever reason: no more is read or sent, and its requests go where they have to. */
@@ -135,7 +148,7 @@ void bus_worker_kill(struct bus_worker *w, const char *why)
     bus_lifecycle_tell_master(bus, CONTROL_WORKER_KILL, w);
     end_channel(w);
     /* This may be the end of a turn, and its requests want another one. */
-    event_active(&bus->master_readable, EV_READ, 0);
+    bus_lifecycle_again(bus);
 }
 
 void bus_worker_look(struct bus_worker *w)
@@ -166,6 +179,22 @@ void bus_worker_want(struct bus_worker *w, bool wanting)
     }
 }
 
+void bus_worker_let_go(struct bus_worker *w)
+{
+    if (w->held == 0 || !w->channel) {
+        return;
+    }
+    LIST_EACH(link, after, &w->sent)
+    {
+        struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
+        if ((req->stream >= 0 || req->socket >= 0) && bus_worker_has_started(w, req)) {
+            fd_close(&req->stream);
+            fd_close(&req->socket);
+            w->held--;
+        }
+    }
+}
+
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req)
 {
     uint32_t unstarted =
@@ -173,10 +202,10 @@ bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request
     return w->seq - req->key.seq >= unstarted;
 }
 
-static char *reserve(struct bus_worker *w, const struct frame *frame)
+char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsigned count)
 {
     int code = 0;
-    char *room = channel_reserve(w->channel, frame_size(frame), &code);
+    char *room = channel_reserve_with(w->channel, len, fds, count, &code);
 
     if (!room && code == LPM_EAGAIN && !w->blocked) {
         w->blocked = true;
@@ -185,9 +214,9 @@ static char *reserve(struct bus_worker *w, const struct frame *frame)
     return room;
 }
 
-static int put(struct bus_worker *w, const struct frame *frame)
+int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *fds, unsigned count)
 {
-    char *room = reserve(w, frame);
+    char *room = bus_worker_reserve(w, frame_size(frame), fds, count);
 
     if (!room) {
         return LPM_EAGAIN;
@@ -209,13 +238,25 @@ int bus_worker_send(struct bus_worker *w, struct bus_request *req)
                           .header_count = req->header_count,
                           .headers = {req->payload, req->headers_len},
                           .data = {req->payload + req->headers_len, req->data_len}};
+    int fds[CHANNEL_FDS_MAX];
+    unsigned fd_count = 0;
     int rc;
 
     memcpy(frame.id, req->id, sizeof(frame.id));
-    rc = put(w, &frame);
+    if (req->stream >= 0) {
+        frame.flags |= FRAME_STREAM;
+        fds[fd_count++] = req->stream;
+    }
+    if (req->socket >= 0) {
+        frame.flags |= FRAME_SOCKET;
+        fds[fd_count++] = req->socket;
+    }
+    rc = bus_worker_put(w, &frame, fds, fd_count);
     if (rc != 0) {
         return rc;
     }
+    w->held += fd_count > 0;
+    load->sockets += req->socket >= 0;
     w->free_count--;
     w->seq++;
     w->slots[slot] = req;
@@ -248,7 +289,7 @@ void bus_worker_flush(struct bus_worker *w)
 int bus_worker_tell(struct bus_worker *w, enum frame_type type, const struct bus_request *req)
 {
     struct frame frame = {.type = type, .key = req->key};
-    return w->channel ? put(w, &frame) : LPM_EIO;
+    return w->channel ? bus_worker_put(w, &frame, NULL, 0) : LPM_EIO;
 }
 
 void bus_worker_cancel(struct bus_worker *w, struct bus_request *req)
@@ -259,7 +300,7 @@ void bus_worker_cancel(struct bus_worker *w, struct bus_request *req)
 void bus_worker_say(struct bus_worker *w, enum frame_type type)
 {
     struct frame frame = {.type = type};
-    if (w->channel && put(w, &frame) == 0) {
+    if (w->channel && bus_worker_put(w, &frame, NULL, 0) == 0) {
         w->sent_home = true;
         bus_worker_flush(w);
     }
@@ -279,6 +320,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     w->blocked = false;
+    bus_outbox_flush(w);
     bus_worker_flush(w);
     LIST_EACH(link, after, &w->sent)
     {
@@ -290,18 +332,38 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     go_home_if_done(w);
 }
 
+static void leave(struct bus_worker *w, enum control_type type)
+{
+    bool up = w->state == BUS_WORKER_SERVING;
+
+    bus_lifecycle_tell_master(w->pool->bus, type, w);
+    if (up) {
+        w->state = BUS_WORKER_LEAVING;
+        go_home_if_done(w);
+    } else if (w->channel && !w->sent_home) {
+        bus_worker_say(w, FRAME_SOFT_KILL);
+    }
+}
+
 void bus_worker_leave(struct bus_worker *w)
 {
-    w->state = BUS_WORKER_LEAVING;
-    bus_lifecycle_tell_master(w->pool->bus, CONTROL_WORKER_RETIRE, w);
-    go_home_if_done(w);
+    leave(w, CONTROL_WORKER_RETIRE);
+}
+
+void bus_worker_remove(struct bus_worker *w)
+{
+    leave(w, CONTROL_WORKER_REMOVE);
 }
 
 static void on_ready(struct bus_worker *w)
 {
     w->busy = false;
-    if (w->state == BUS_WORKER_STARTING) {
+    if (w->state == BUS_WORKER_STARTING && w->removed) {
+        w->state = BUS_WORKER_LEAVING;
+        go_home_if_done(w);
+    } else if (w->state == BUS_WORKER_STARTING) {
         w->state = BUS_WORKER_SERVING;
+        w->was_ready_now = true;
         bus_memory_begin(w);
         bus_lifecycle_worker_ready(w);
     }
@@ -333,11 +395,13 @@ static void measure(struct bus_worker *w, const struct bus_request *req)
     bus_memory_count(w);
 }
 
-static const char *on_response(struct bus_worker *w, const struct frame *frame)
+/* `fds`: what came with it; what the callback does not take is closed with the message. */
+static const char *on_response(struct bus_worker *w, const struct frame *frame, int *fds)
 {
     struct bus *bus = w->pool->bus;
     struct bus_request *req = frame->key.slot < w->slot_count ? w->slots[frame->key.slot] : NULL;
-    struct bus_answer answer = {frame->header_count, frame->headers, frame->data};
+    bool streamed = (frame->flags & FRAME_STREAM) != 0;
+    struct bus_answer answer = {frame->header_count, frame->headers, frame->data, streamed ? fds : NULL};
 
     if (!req || req->key.seq != frame->key.seq) {
         return "an answer to no request of its own";
@@ -348,6 +412,11 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame)
     if (!headers_are_sound(frame)) {
         return "an answer with a header that cannot be";
     }
+    if (streamed && os_stream_check(fds[0]) != 0) {
+        return "an answer with a stream that is no socket and no pipe";
+    }
+    w->answered++;
+    w->held -= req->stream >= 0 || req->socket >= 0;
     w->slots[frame->key.slot] = NULL;
     w->free_slots[w->free_count++] = frame->key.slot;
     w->pool->loads[w->index].in_flight--;
@@ -358,8 +427,19 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame)
     return NULL;
 }
 
+static const char *on_socket_closed(struct bus_worker *w)
+{
+    struct bus_load *load = &w->pool->loads[w->index];
+
+    if (load->sockets == 0) {
+        return "it closed a socket more than it was given";
+    }
+    load->sockets--;
+    return NULL;
+}
+
 /* Returns why the worker has to go, or NULL. */
-static const char *act(struct bus_worker *w, const struct channel_message *message)
+static const char *act(struct bus_worker *w, struct channel_message *message)
 {
     struct frame frame;
     const char *why;
@@ -373,6 +453,9 @@ static const char *act(struct bus_worker *w, const struct channel_message *messa
     if (!policy_frame(POLICY_WORKER, phase, frame.type)) {
         return "a message that is not its to send now";
     }
+    if (message->fd_count != ((frame.flags & FRAME_STREAM) != 0 ? 1 : 0)) {
+        return "descriptors that its message does not tell of";
+    }
     switch (frame.type) {
     case FRAME_READY:
         on_ready(w);
@@ -381,7 +464,15 @@ static const char *act(struct bus_worker *w, const struct channel_message *messa
         w->busy = true;
         return NULL;
     case FRAME_RESPONSE:
-        return on_response(w, &frame);
+        return on_response(w, &frame, message->fds);
+    case FRAME_EMIT:
+        return bus_event_emitted(w, &frame);
+    case FRAME_HEAP:
+        w->heap_total = frame.heap_total;
+        w->heap_used = frame.heap_used;
+        return NULL;
+    case FRAME_SOCKET_CLOSED:
+        return on_socket_closed(w);
     default:
         return NULL; /* IDLE: there may be room for the next, which the end of the turn sees */
     }
@@ -436,6 +527,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 void bus_worker_reaped(struct bus_worker *w, const struct control *message)
 {
+    char end[TEXT_EXIT_SIZE];
+
     if (w->state == BUS_WORKER_ABSENT || w->incarnation != message->incarnation) {
         return;
     }
@@ -447,10 +540,14 @@ void bus_worker_reaped(struct bus_worker *w, const struct control *message)
         end_channel(w);
     }
     bus_settle_log(w, message->status);
+    bus_event_tell(w->pool->bus, "childExited", w, text_exit(message->status, end, sizeof(end)));
     if (w->pool->retiring == w) {
         w->pool->retiring = NULL;
     }
     w->state = BUS_WORKER_ABSENT;
     w->pool->alive--;
+    if (!w->was_ready_now && !w->removed) {
+        bus_rule_start_failed(w->pool);
+    }
     bus_lifecycle_worker_gone(w->pool->bus);
 }

@@ -20,9 +20,11 @@ struct bus_worker {
     struct bus_pool *pool;
     size_t index;
     enum bus_worker_state state;
-    bool busy;      /* said BUSY */
-    bool was_ready; /* this place has been ready once: counts for online */
-    bool sent_home; /* SOFT_KILL is out */
+    bool busy;          /* said BUSY */
+    bool removed;       /* its place is not to be filled any more */
+    bool was_ready_now; /* this process has been ready */
+    bool was_ready;     /* this place has been ready once: counts for online */
+    bool sent_home;     /* SOFT_KILL is out */
     uint32_t incarnation;
     pid_t pid;
     struct channel *channel;
@@ -35,9 +37,20 @@ struct bus_worker {
     uint32_t *free_slots;
     uint32_t free_count, slot_count;
 
-    int statm;                 /* os_proc_open() */
-    uint64_t baseline;         /* pressure at its first READY */
-    uint64_t last_event;       /* ns: when the last one was answered */
+    int statm;                      /* os_proc_open() */
+    uint64_t baseline;              /* pressure at its first READY */
+    uint64_t last_event;            /* ns: when the last one was answered */
+    uint64_t born;                  /* ns: forked */
+    uint64_t answered;              /* requests */
+    uint64_t heap_total, heap_used; /* bytes, as it said last */
+    unsigned held;                  /* requests it was sent whose descriptors we still have, too */
+
+    struct list emissions; /* lpm_request: what it emitted and is not answered */
+    size_t emission_count;
+    struct list outbox; /* see bus_outbox */
+    size_t outbox_count, outbox_bytes;
+    bool outbox_full; /* it missed something, which is in the log */
+
     unsigned done, over_limit; /* answered since the last look at its memory; looks in a row over the limit */
 
     struct { /* what its death did, for one line in the log */
@@ -69,8 +82,21 @@ void bus_worker_look(struct bus_worker *w);
 int bus_worker_send(struct bus_worker *w, struct bus_request *req);
 void bus_worker_flush(struct bus_worker *w);
 
+/* Closes our copies of the descriptors of those of its requests that have started: from then on they are the worker's. */
+void bus_worker_let_go(struct bus_worker *w);
+
 /* Has its handler been called? As the worker's board shows it. */
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req);
+
+/* Room in its channel for `len` bytes and `count` descriptors, or NULL: full (the rest is sent when there is room) or over. */
+char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsigned count);
+
+/* Puts the frame in its channel: 0, or negative when there is no room. */
+int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *fds, unsigned count);
+
+/* The same, and while there is no room it waits in the worker's outbox, in order. `fd`: goes with it, stays the caller's;
+ * -1: none. 0, LPM_EFULL (the worker misses it), LPM_ENOMEM, LPM_EIO (its channel is over). In bus_outbox.c. */
+int bus_worker_post(struct bus_worker *w, const struct frame *frame, int fd);
 
 /* Says `type` about a request it has. 0, or negative: the channel is over or full. */
 int bus_worker_tell(struct bus_worker *w, enum frame_type type, const struct bus_request *req);
@@ -83,6 +109,9 @@ void bus_worker_kill(struct bus_worker *w, const char *why);
 
 /* Nothing new for it; home when nothing is left. */
 void bus_worker_leave(struct bus_worker *w);
+
+/* The same, and its place stays empty. */
+void bus_worker_remove(struct bus_worker *w);
 
 /* SOFT_KILL or HARD_KILL. */
 void bus_worker_say(struct bus_worker *w, enum frame_type type);

@@ -250,7 +250,12 @@ int channel_fd(const struct channel *ch)
 
 char *channel_reserve(struct channel *ch, size_t len, int *code)
 {
-    return channel_send_reserve(&ch->send, ch->fd, len, code);
+    return channel_send_reserve(&ch->send, ch->fd, len, NULL, 0, code);
+}
+
+char *channel_reserve_with(struct channel *ch, size_t len, const int *fds, unsigned fd_count, int *code)
+{
+    return channel_send_reserve(&ch->send, ch->fd, len, fds, fd_count, code);
 }
 
 void channel_commit(struct channel *ch)

@@ -18,6 +18,7 @@
 
 struct channel;
 
+#define CHANNEL_FDS_MAX     2u /* descriptors with one message */
 #define CHANNEL_INLINE_MAX  (16u * 1024)
 #define CHANNEL_MESSAGE_MAX ((UINT64_C(1) << 30) + (1u << 20)) /* bytes; the longest frame and some */
 
@@ -31,6 +32,9 @@ struct channel_message {
     size_t len;
     enum { CHANNEL_COPY, CHANNEL_SLOT, CHANNEL_MAPPING } kind; /* private */
     void *place;                                               /* private: what holds `data` */
+    int fds
+        [CHANNEL_FDS_MAX]; /* that came with it; who takes one sets -1, the others are closed at the release */
+    unsigned fd_count;
 };
 
 /* Master: makes the two ends, non-blocking, close-on-exec. fds[0] is the bus's. 0 or LPM_EIO. */
@@ -57,6 +61,8 @@ int channel_fd(const struct channel *ch);
  * LPM_EINVAL (a length of 0; one is reserved already). A full batch is flushed first.
  */
 char *channel_reserve(struct channel *ch, size_t len, int *code);
+/* The same for a message with up to CHANNEL_FDS_MAX descriptors. They stay the caller's: copies are sent. */
+char *channel_reserve_with(struct channel *ch, size_t len, const int *fds, unsigned fd_count, int *code);
 void channel_commit(struct channel *ch);
 void channel_drop(struct channel *ch);
 

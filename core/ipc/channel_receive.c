@@ -20,6 +20,9 @@
 /* Up to here copying is cheaper than to go on with a buffer that is in no cache. */
 #define COPY_MAX (CHANNEL_INLINE_MAX / 4)
 
+/* hand_out(): it was a descriptor, which waits for its message. */
+#define HANDED_NOTE 2
+
 #define SPARE_MAX    CHANNEL_TAKE
 #define NEEDED_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -45,6 +48,9 @@ void channel_receive_fini(struct channel_receive *r)
             fd_close(&r->batch[i]->fd);
         }
         free(r->batch[i]);
+    }
+    while (r->fd_count > 0) {
+        fd_close(&r->fds[--r->fd_count]);
     }
     while (r->spare != NULL) {
         struct channel_slot *slot = r->spare;
@@ -115,11 +121,13 @@ static int receive(struct channel_receive *r, int fd)
     return n > 0;
 }
 
-/* What is wrong with this message; NULL if nothing. */
-static const char *check(const struct channel_slot *slot, size_t *large_len)
+/* What is wrong with this message; NULL if nothing. `*note`: it is a descriptor for the next. */
+static const char *check(const struct channel_receive *r, const struct channel_slot *slot, size_t *large_len,
+                         bool *note)
 {
     struct channel_large large;
 
+    *note = false;
     if (slot->bad_rights) {
         return "several descriptors with one message, or no descriptor was left for it";
     }
@@ -133,6 +141,10 @@ static const char *check(const struct channel_slot *slot, size_t *large_len)
         return "a descriptor where none belongs";
     }
     memcpy(&large, slot->data, sizeof(large));
+    if (large.magic == CHANNEL_NOTE_MAGIC && large.len == 0) {
+        *note = true;
+        return r->fd_count < CHANNEL_FDS_MAX ? NULL : "too many descriptors for one message";
+    }
     if (large.magic != CHANNEL_LARGE_MAGIC) {
         return "a descriptor where none belongs";
     }
@@ -152,7 +164,8 @@ static int hand_out_large(struct channel_slot *slot, size_t len, struct channel_
         return LPM_ENOMEM;
     }
     fd_close(&slot->fd);
-    *message = (struct channel_message){mapping, len, CHANNEL_MAPPING, mapping};
+    *message =
+        (struct channel_message){.data = mapping, .len = len, .kind = CHANNEL_MAPPING, .place = mapping};
     return 1;
 }
 
@@ -163,7 +176,8 @@ static int hand_out_inline(struct channel_receive *r, struct channel_message *me
 
     if (slot->len > COPY_MAX) {
         r->batch[r->at] = NULL;
-        *message = (struct channel_message){slot->data, slot->len, CHANNEL_SLOT, slot};
+        *message = (struct channel_message){
+            .data = slot->data, .len = slot->len, .kind = CHANNEL_SLOT, .place = slot};
         return 1;
     }
     copy = malloc(slot->len);
@@ -182,12 +196,19 @@ static int hand_out(struct channel_receive *r, struct channel_message *message)
 {
     struct channel_slot *slot = r->batch[r->at];
     size_t large_len = 0;
+    bool note;
     int rc;
 
-    r->why = check(slot, &large_len);
+    r->why = check(r, slot, &large_len, &note);
     if (r->why != NULL) {
         r->over = LPM_EPROTO;
         return r->over;
+    }
+    if (note) {
+        r->fds[r->fd_count++] = slot->fd;
+        slot->fd = -1;
+        r->at++;
+        return HANDED_NOTE;
     }
     if (slot->len == 0) {
         r->over = LPM_EIO;
@@ -196,6 +217,9 @@ static int hand_out(struct channel_receive *r, struct channel_message *message)
     rc = slot->fd >= 0 ? hand_out_large(slot, large_len, message) : hand_out_inline(r, message);
     if (rc == 1) {
         r->at++;
+        message->fd_count = r->fd_count;
+        memcpy(message->fds, r->fds, sizeof(r->fds));
+        r->fd_count = 0;
     }
     return rc;
 }
@@ -204,7 +228,7 @@ int channel_receive_next(struct channel_receive *r, int fd, struct channel_messa
 {
     int rc;
 
-    if (r->over == 0) {
+    while (r->over == 0) {
         if (r->at == r->count) {
             rc = receive(r, fd);
             if (rc <= 0) {
@@ -212,7 +236,7 @@ int channel_receive_next(struct channel_receive *r, int fd, struct channel_messa
             }
         }
         rc = hand_out(r, message);
-        if (rc != LPM_EPROTO) {
+        if (rc != LPM_EPROTO && rc != HANDED_NOTE) {
             return rc;
         }
     }
@@ -224,6 +248,10 @@ void channel_receive_release(struct channel_receive *r, struct channel_message *
 {
     struct channel_slot *slot = message->place;
 
+    for (unsigned i = 0; i < message->fd_count; i++) {
+        fd_close(&message->fds[i]);
+    }
+    message->fd_count = 0;
     if (message->kind == CHANNEL_MAPPING) {
         munmap(message->place, message->len);
     } else if (message->kind == CHANNEL_COPY || r->spare_count == SPARE_MAX) {

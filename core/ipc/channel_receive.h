@@ -11,9 +11,11 @@
 struct channel_slot;
 
 struct channel_receive {
-    uint32_t at, count; /* batch[at .. count) are received and not yet handed out */
-    int over;           /* 0, or what channel_next() says from now on */
-    const char *why;    /* with LPM_EPROTO */
+    uint32_t at, count;       /* batch[at .. count) are received and not yet handed out */
+    int over;                 /* 0, or what channel_next() says from now on */
+    const char *why;          /* with LPM_EPROTO */
+    int fds[CHANNEL_FDS_MAX]; /* that go with the next message */
+    unsigned fd_count;
     struct channel_slot *batch[CHANNEL_TAKE];
     struct channel_slot *spare; /* free ones */
     uint32_t spare_count;

@@ -54,18 +54,24 @@ static void compact(struct channel_send *s)
     }
 }
 
-static bool has_room(const struct channel_send *s, size_t len, bool large)
+/* What a message takes of the batch. */
+struct need {
+    size_t bytes;
+    uint32_t entries, descriptors;
+};
+
+static bool has_room(const struct channel_send *s, const struct need *need)
 {
-    return s->count < CHANNEL_BATCH && len <= CHANNEL_BATCH_BYTES - s->end &&
-           (!large || s->large < CHANNEL_BATCH_LARGE);
+    return need->entries <= CHANNEL_BATCH - s->count && need->bytes <= CHANNEL_BATCH_BYTES - s->end &&
+           need->descriptors <= CHANNEL_BATCH_LARGE - s->large;
 }
 
-/* Room in the batch for a message of which `len` bytes stand in the buffer. 0, LPM_EAGAIN or LPM_EIO. */
-static int make_room(struct channel_send *s, int fd, size_t len, bool large)
+/* 0, LPM_EAGAIN or LPM_EIO. */
+static int make_room(struct channel_send *s, int fd, const struct need *need)
 {
     int rc;
 
-    if (has_room(s, len, large)) {
+    if (has_room(s, need)) {
         return 0;
     }
     rc = channel_send_flush(s, fd);
@@ -73,7 +79,7 @@ static int make_room(struct channel_send *s, int fd, size_t len, bool large)
         return rc;
     }
     compact(s);
-    return has_room(s, len, large) ? 0 : LPM_EAGAIN;
+    return has_room(s, need) ? 0 : LPM_EAGAIN;
 }
 
 /* A large message is written where the peer will read it. 0 or LPM_ENOMEM. */
@@ -95,30 +101,80 @@ static int map_large(struct channel_send *s, size_t len)
     return 0;
 }
 
-static int reserve(struct channel_send *s, int fd, size_t len)
+static void append(struct channel_send *s, size_t len, int fd)
+{
+    s->entries[s->count++] = (struct channel_entry){s->end, (uint32_t)len, fd};
+    s->end += ((uint32_t)len + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+}
+
+static void append_marked(struct channel_send *s, uint64_t magic, size_t len, int fd)
+{
+    struct channel_large mark = {magic, len};
+
+    memcpy(s->buffer + s->end, &mark, sizeof(mark));
+    append(s, sizeof(mark), fd);
+    s->large++;
+}
+
+/* Takes the descriptors of the open reservation back. */
+static void drop_notes(struct channel_send *s)
+{
+    for (; s->notes > 0; s->notes--) {
+        struct channel_entry *entry = &s->entries[--s->count];
+        s->end = entry->offset;
+        s->large--;
+        fd_close(&entry->fd);
+    }
+}
+
+static int append_notes(struct channel_send *s, const int *fds, unsigned fd_count)
+{
+    for (unsigned i = 0; i < fd_count; i++) {
+        int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+        if (fd < 0) {
+            drop_notes(s);
+            return LPM_ENOMEM;
+        }
+        append_marked(s, CHANNEL_NOTE_MAGIC, 0, fd);
+        s->notes++;
+    }
+    return 0;
+}
+
+static int reserve(struct channel_send *s, int fd, size_t len, const int *fds, unsigned fd_count)
 {
     bool large = len > CHANNEL_INLINE_MAX;
+    struct need need = {fd_count * sizeof(struct channel_large) +
+                            (large ? sizeof(struct channel_large) : len),
+                        fd_count + 1, fd_count + (large ? 1 : 0)};
     int rc;
 
     if (s->over) {
         return LPM_EIO;
     }
-    if (len == 0 || s->reserved > 0) {
+    if (len == 0 || s->reserved > 0 || fd_count > CHANNEL_FDS_MAX) {
         return LPM_EINVAL;
     }
     if (len > CHANNEL_MESSAGE_MAX) {
         return LPM_ETOOBIG;
     }
-    rc = make_room(s, fd, large ? sizeof(struct channel_large) : len, large);
+    rc = make_room(s, fd, &need);
+    if (rc == 0) {
+        rc = append_notes(s, fds, fd_count);
+    }
     if (rc == 0 && large) {
         rc = map_large(s, len);
+        if (rc < 0) {
+            drop_notes(s);
+        }
     }
     return rc;
 }
 
-char *channel_send_reserve(struct channel_send *s, int fd, size_t len, int *code)
+char *channel_send_reserve(struct channel_send *s, int fd, size_t len, const int *fds, unsigned fd_count,
+                           int *code)
 {
-    *code = reserve(s, fd, len);
+    *code = reserve(s, fd, len, fds, fd_count);
     if (*code < 0) {
         return NULL;
     }
@@ -126,23 +182,13 @@ char *channel_send_reserve(struct channel_send *s, int fd, size_t len, int *code
     return s->mapping != NULL ? s->mapping : s->buffer + s->end;
 }
 
-static void append(struct channel_send *s, size_t len, int fd)
-{
-    s->entries[s->count++] = (struct channel_entry){s->end, (uint32_t)len, fd};
-    s->end += ((uint32_t)len + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
-}
-
 /* The kernel refuses to seal what is still mapped for writing. That it refuses otherwise cannot be; if it does, the
  * peer will say so. */
 static void append_large(struct channel_send *s)
 {
-    struct channel_large large = {CHANNEL_LARGE_MAGIC, s->reserved};
-
     munmap(s->mapping, s->reserved);
     memfd_seal(s->mapping_fd, LARGE_SEALS);
-    memcpy(s->buffer + s->end, &large, sizeof(large));
-    append(s, sizeof(large), s->mapping_fd);
-    s->large++;
+    append_marked(s, CHANNEL_LARGE_MAGIC, s->reserved, s->mapping_fd);
     s->mapping = NULL;
     s->mapping_fd = -1;
 }
@@ -155,6 +201,7 @@ void channel_send_commit(struct channel_send *s)
         append(s, s->reserved, -1);
     }
     s->reserved = 0;
+    s->notes = 0;
 }
 
 void channel_send_drop(struct channel_send *s)
@@ -164,6 +211,7 @@ void channel_send_drop(struct channel_send *s)
         s->mapping = NULL;
         fd_close(&s->mapping_fd);
     }
+    drop_notes(s);
     s->reserved = 0;
 }
 

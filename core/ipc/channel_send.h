@@ -19,6 +19,10 @@ struct channel_large {
     uint64_t len;
 };
 
+#define CHANNEL_NOTE_MAGIC UINT64_C(0x3145544f4e4d504c)
+
+/* A descriptor that goes with the message behind it travels on its own, with this and a length of 0. */
+
 /* One message of the batch: `len` bytes of the buffer, and its descriptor or -1. */
 struct channel_entry {
     uint32_t offset;
@@ -34,6 +38,7 @@ struct channel_send {
     uint32_t large;  /* of those, with a descriptor */
     bool over;       /* the peer is gone */
     size_t reserved; /* length of the open reservation, or 0 */
+    uint32_t notes;  /* its descriptors, the last so many entries */
     char *mapping;   /* of an open large reservation, or NULL */
     int mapping_fd;
     struct channel_entry entries[CHANNEL_BATCH];
@@ -44,7 +49,8 @@ int channel_send_init(struct channel_send *s);
 void channel_send_fini(struct channel_send *s);
 
 /* As channel_reserve() and so on. */
-char *channel_send_reserve(struct channel_send *s, int fd, size_t len, int *code);
+char *channel_send_reserve(struct channel_send *s, int fd, size_t len, const int *fds, unsigned fd_count,
+                           int *code);
 void channel_send_commit(struct channel_send *s);
 void channel_send_drop(struct channel_send *s);
 int channel_send_flush(struct channel_send *s, int fd);

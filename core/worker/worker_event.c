@@ -20,7 +20,7 @@ struct emit {
     struct lpm_worker *module;
     lpm_response_fn on_reply;
     void *arg;
-    uint64_t created_at, created_at_wall;
+    uint64_t created_at;
 };
 
 /* Public as lpm_response: lives during one call of on_reply. */
@@ -87,17 +87,14 @@ void worker_event_fini(struct worker *w)
 
 static struct emit *emit_new(struct lpm_worker *m, lpm_response_fn on_reply, void *arg)
 {
-    struct timespec wall;
     struct emit *emit = calloc(1, sizeof(*emit));
 
     if (emit) {
-        clock_gettime(CLOCK_REALTIME, &wall);
         list_init(&emit->link);
         emit->module = m;
         emit->on_reply = on_reply;
         emit->arg = arg;
         emit->created_at = clock_now();
-        emit->created_at_wall = (uint64_t)wall.tv_sec * CLOCK_NS_PER_S + (uint64_t)wall.tv_nsec;
     }
     return emit;
 }
@@ -198,7 +195,7 @@ static uint64_t response_created_at(const lpm_response *res)
 
 static uint64_t response_created_at_wall(const lpm_response *res)
 {
-    return res->emit->created_at_wall;
+    return res->emit->created_at + clock_wall_offset();
 }
 
 static lpm_slice response_data(const lpm_response *res)

@@ -28,11 +28,11 @@ static void nobody_may_have_one(void **state)
     struct bus_load loads[2] = {load(0, 0, false, 0), load(1, 0, true, 0)};
 
     (void)state;
-    assert_int_equal(bus_dispatch_pick(loads, 0, 0), -1);
+    assert_int_equal(bus_dispatch_pick(loads, 0, 0, false), -1);
     loads[0].ready = false;
-    assert_int_equal(bus_dispatch_pick(loads, 2, 0), -1);
+    assert_int_equal(bus_dispatch_pick(loads, 2, 0, false), -1);
     loads[0] = load(100, 0, false, 0);
-    assert_int_equal(bus_dispatch_pick(loads, 2, 0), -1);
+    assert_int_equal(bus_dispatch_pick(loads, 2, 0, false), -1);
 }
 
 static void a_blocked_worker_gets_nothing_behind_it(void **state)
@@ -42,9 +42,9 @@ static void a_blocked_worker_gets_nothing_behind_it(void **state)
     (void)state;
     loads[0].service = 2 * MS;
     loads[1].service = 0; /* not known yet */
-    assert_int_equal(bus_dispatch_pick(loads, 2, 0), -1);
+    assert_int_equal(bus_dispatch_pick(loads, 2, 0, false), -1);
     loads[1].service = MS / 2;
-    assert_int_equal(bus_dispatch_pick(loads, 2, 0), 1);
+    assert_int_equal(bus_dispatch_pick(loads, 2, 0, false), 1);
 }
 
 static void the_order(void **state)
@@ -55,21 +55,24 @@ static void the_order(void **state)
         int pick;
     } cases[] = {
         {"idle before loaded, whatever the pressure",
-         {true, false, 0, 0, 100, 10, 50 * MIB, 0},
-         {true, false, 1, 0, 100, 10, 0, 0},
+         {true, false, 0, 0, 0, 100, 10, 50 * MIB, 0},
+         {true, false, 1, 0, 0, 100, 10, 0, 0},
          0},
         {"below its limit before hot",
-         {true, false, 0, 0, 100, 10, 80 * MIB, 100 * MIB},
-         {true, false, 3, 0, 100, 10, 79 * MIB, 100 * MIB},
+         {true, false, 0, 0, 0, 100, 10, 80 * MIB, 100 * MIB},
+         {true, false, 3, 0, 0, 100, 10, 79 * MIB, 100 * MIB},
          1},
-        {"the fewest before it", {true, true, 5, 4, 100, 1000, 1, 0}, {true, true, 9, 3, 100, 1000, 2, 0}, 1},
+        {"the fewest before it",
+         {true, true, 5, 4, 0, 100, 1000, 1, 0},
+         {true, true, 9, 3, 0, 100, 1000, 2, 0},
+         1},
         {"least pressure among the idle",
-         {true, false, 0, 0, 100, 10, 3 * MIB, 0},
-         {true, false, 0, 0, 100, 10, 2 * MIB, 0},
+         {true, false, 0, 0, 0, 100, 10, 3 * MIB, 0},
+         {true, false, 0, 0, 0, 100, 10, 2 * MIB, 0},
          1},
         {"then the fewest in flight",
-         {true, false, 4, 0, 100, 10, MIB, 0},
-         {true, false, 3, 0, 100, 10, MIB, 0},
+         {true, false, 4, 0, 0, 100, 10, MIB, 0},
+         {true, false, 3, 0, 0, 100, 10, MIB, 0},
          1},
     };
 
@@ -78,8 +81,8 @@ static void the_order(void **state)
         struct bus_load there[2] = {cases[i].a, cases[i].b}, back[2] = {cases[i].b, cases[i].a};
         print_message("%s\n", cases[i].why);
         for (size_t last = 0; last < 2; last++) {
-            assert_int_equal(bus_dispatch_pick(there, 2, last), cases[i].pick);
-            assert_int_equal(bus_dispatch_pick(back, 2, last), 1 - cases[i].pick);
+            assert_int_equal(bus_dispatch_pick(there, 2, last, false), cases[i].pick);
+            assert_int_equal(bus_dispatch_pick(back, 2, last, false), 1 - cases[i].pick);
         }
     }
 }
@@ -89,9 +92,22 @@ static void equals_take_turns(void **state)
     struct bus_load loads[3] = {load(0, 0, false, 7), load(0, 0, false, 7), load(0, 0, false, 7)};
 
     (void)state;
-    assert_int_equal(bus_dispatch_pick(loads, 3, 0), 1);
-    assert_int_equal(bus_dispatch_pick(loads, 3, 1), 2);
-    assert_int_equal(bus_dispatch_pick(loads, 3, 2), 0);
+    assert_int_equal(bus_dispatch_pick(loads, 3, 0, false), 1);
+    assert_int_equal(bus_dispatch_pick(loads, 3, 1, false), 2);
+    assert_int_equal(bus_dispatch_pick(loads, 3, 2, false), 0);
+}
+
+static void a_socket_goes_where_the_fewest_are(void **state)
+{
+    struct bus_load loads[2] = {load(0, 0, false, 0), load(3, 0, false, 9 * MIB)};
+
+    (void)state;
+    loads[0].sockets = 2;
+    loads[1].sockets = 1;
+    assert_int_equal(bus_dispatch_pick(loads, 2, 0, true), 1);
+    assert_int_equal(bus_dispatch_pick(loads, 2, 0, false), 0);
+    loads[1].sockets = 2;
+    assert_int_equal(bus_dispatch_pick(loads, 2, 1, true), 0);
 }
 
 static void prefetch_is_a_millisecond_of_work(void **state)
@@ -129,6 +145,7 @@ int main(void)
         cmocka_unit_test(a_blocked_worker_gets_nothing_behind_it),
         cmocka_unit_test(the_order),
         cmocka_unit_test(equals_take_turns),
+        cmocka_unit_test(a_socket_goes_where_the_fewest_are),
         cmocka_unit_test(prefetch_is_a_millisecond_of_work),
         cmocka_unit_test(the_average_follows),
     };

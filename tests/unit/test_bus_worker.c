@@ -14,9 +14,11 @@
 #include "base/clock.h"
 #include "bus/bus_control.h"
 #include "bus/bus_enqueue.h"
+#include "bus/bus_event.h"
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_response.h"
+#include "bus/bus_rule.h"
 
 #define NOT_CALLED 99
 #define WAIT_MS    5000
@@ -78,6 +80,10 @@ static struct fixture *fixture_with(unsigned concurrency)
     f->bus.handlers = &f->handler;
     f->bus.handler_count = 1;
     list_init(&f->bus.request_free);
+    list_init(&f->bus.emissions_idle);
+    list_init(&f->bus.emissions_lost);
+    list_init(&f->bus.soft_kill_waiters);
+    role_event_init(&f->bus.listeners);
     bus_host_init(&f->bus);
     f->supervisor.bus = &f->bus;
     f->supervisor.module = &module;
@@ -103,6 +109,8 @@ static void fixture_free(struct fixture *f)
     }
     bus_pool_fini(f->bus.pools);
     bus_request_free_all(&f->bus);
+    bus_event_fini(&f->bus);
+    bus_rule_fini(&f->bus);
     free(f->bus.pools);
     conf_tree_free(f->core.tree);
     event_del(&f->bus.master_readable);

@@ -1,0 +1,257 @@
+/*
+ * What workers emitted, until it is answered. Runs in the bus.
+ */
+#include "bus/bus_emission.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define IDLE_MIN    64
+#define HEADERS_MAX (64u * 1024)
+
+static struct lpm_request *take_object(struct bus *bus)
+{
+    struct lpm_request *req;
+
+    if (bus->emissions_idle_count > IDLE_MIN) {
+        req = LIST_ENTRY(bus->emissions_idle.next, struct lpm_request, link);
+        list_remove(&req->link);
+        bus->emissions_idle_count--;
+        return req;
+    }
+    req = calloc(1, sizeof(*req));
+    if (req) {
+        list_init(&req->link);
+    }
+    return req;
+}
+
+static void put_object(struct lpm_request *req)
+{
+    free(req->data);
+    free(req->headers);
+    req->data = req->headers = NULL;
+    req->len = req->headers_len = req->header_count = 0;
+    req->open = false;
+    list_remove(&req->link);
+    list_append(&req->bus->emissions_idle, &req->link);
+    req->bus->emissions_idle_count++;
+}
+
+struct lpm_request *bus_emission_new(struct bus_worker *w, const struct frame *frame, lpm_slice name)
+{
+    struct bus *bus = w->pool->bus;
+    struct lpm_request *req = take_object(bus);
+
+    if (!req) {
+        return NULL;
+    }
+    req->bus = bus;
+    req->handle.host = &bus->host;
+    req->handle.owner = &bus->owner;
+    req->data = malloc(frame->data.len + 1);
+    if (!req->data) {
+        put_object(req);
+        return NULL;
+    }
+    memcpy(req->data, frame->data.data, frame->data.len);
+    req->len = frame->data.len;
+    memcpy(req->name, name.data, name.len);
+    req->name[name.len] = '\0';
+    uuid_make(&bus->uuids, req->id);
+    req->created_at = clock_now();
+    req->worker = w;
+    req->seq = frame->key.seq;
+    req->wants_reply = (frame->flags & FRAME_WANTS_REPLY) != 0;
+    req->context = NULL;
+    req->open = true;
+    list_append(&w->emissions, &req->link);
+    w->emission_count++;
+    return req;
+}
+
+void bus_emission_close(struct lpm_request *req, const struct frame *reply)
+{
+    if (req->worker) {
+        if (reply && req->wants_reply) {
+            bus_worker_post(req->worker, reply, -1);
+        }
+        req->worker->emission_count--;
+    }
+    req->worker = NULL;
+    put_object(req);
+}
+
+void bus_emission_free_all(struct bus *bus)
+{
+    LIST_EACH(link, after, &bus->emissions_idle)
+    {
+        list_remove(link);
+        free(LIST_ENTRY(link, struct lpm_request, link));
+    }
+}
+
+/* -- The host table ----------------------------------------------------------------------------------- */
+
+static const char *request_id(const lpm_request *req)
+{
+    return req->id;
+}
+
+static const char *request_handler(const lpm_request *req)
+{
+    return req->name;
+}
+
+static uint64_t request_created_at(const lpm_request *req)
+{
+    return req->created_at;
+}
+
+static uint64_t request_deadline(const lpm_request *req)
+{
+    (void)req;
+    return 0;
+}
+
+static int request_cancelled(const lpm_request *req)
+{
+    return !req->open || !req->worker;
+}
+
+static lpm_slice request_data(const lpm_request *req)
+{
+    return req->open ? (lpm_slice){req->data, req->len} : (lpm_slice){"", 0};
+}
+
+static int request_header_at(const lpm_request *req, size_t i, lpm_header *header)
+{
+    (void)req;
+    (void)i;
+    (void)header;
+    return 0;
+}
+
+static lpm_slice request_header(const lpm_request *req, const char *name)
+{
+    (void)req;
+    (void)name;
+    return (lpm_slice){"", 0};
+}
+
+static lpm_worker *request_worker(const lpm_request *req)
+{
+    (void)req;
+    return NULL;
+}
+
+static void request_set_context(lpm_request *req, void *context)
+{
+    req->context = context;
+}
+
+static void *request_context(const lpm_request *req)
+{
+    return req->context;
+}
+
+static int request_none(const lpm_request *req)
+{
+    (void)req;
+    return 0;
+}
+
+static int request_nothing_to_take(lpm_request *req)
+{
+    (void)req;
+    return LPM_EINVAL;
+}
+
+static int misuse(const lpm_request *req, const char *call)
+{
+    log_write(req->bus->log, LPM_LOG_ERROR, "%s() on event \"%s\" %s, which was answered already", call,
+              req->name, req->id);
+    return LPM_EDONE;
+}
+
+static int respond_header(lpm_request *req, lpm_slice name, lpm_slice value)
+{
+    size_t size;
+    char *headers;
+
+    if (!req->open) {
+        return misuse(req, "lpm_respond_header");
+    }
+    if (!name.data || !value.data || !frame_header_valid(name, value)) {
+        return LPM_EINVAL;
+    }
+    size = frame_header_size(name.len, value.len);
+    if (req->headers_len + size > HEADERS_MAX) {
+        return LPM_ETOOBIG;
+    }
+    headers = realloc(req->headers, req->headers_len + size);
+    if (!headers) {
+        return LPM_ENOMEM;
+    }
+    req->headers = headers;
+    frame_header_encode(headers + req->headers_len, name, value);
+    req->headers_len += size;
+    req->header_count++;
+    return 0;
+}
+
+static int answer(lpm_request *req, const void *data, size_t len, const char *call)
+{
+    struct frame reply = {.type = FRAME_REPLY,
+                          .key = {0, req->seq},
+                          .header_count = req->header_count,
+                          .headers = {req->headers ? req->headers : "", req->headers_len},
+                          .data = {data ? data : "", len}};
+    bool gone = !req->worker;
+
+    if (!req->open) {
+        return misuse(req, call);
+    }
+    if (len > 0 && !data) {
+        return LPM_EINVAL;
+    }
+    if (len > FRAME_DATA_MAX) {
+        return LPM_ETOOBIG;
+    }
+    bus_emission_close(req, &reply);
+    return gone ? LPM_ECANCELED : 0;
+}
+
+static int respond(lpm_request *req, const void *data, size_t len)
+{
+    return answer(req, data, len, "lpm_respond");
+}
+
+static int ack(lpm_request *req)
+{
+    return answer(req, NULL, 0, "lpm_ack");
+}
+
+void bus_emission_host_init(lpm_host *host)
+{
+    host->request_id = request_id;
+    host->request_handler = request_handler;
+    host->request_created_at = request_created_at;
+    host->request_deadline = request_deadline;
+    host->request_cancelled = request_cancelled;
+    host->request_data = request_data;
+    host->request_header_at = request_header_at;
+    host->request_header = request_header;
+    host->request_worker = request_worker;
+    host->request_set_context = request_set_context;
+    host->request_context = request_context;
+    host->request_has_stream = request_none;
+    host->request_has_socket = request_none;
+    host->request_stream = request_nothing_to_take;
+    host->request_socket = request_nothing_to_take;
+    host->respond_header = respond_header;
+    host->respond = respond;
+    host->ack = ack;
+}

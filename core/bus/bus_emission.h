@@ -1,0 +1,42 @@
+/*
+ * What a worker emitted, as a request that a module in the bus can answer.
+ */
+#ifndef BUS_EMISSION_H
+#define BUS_EMISSION_H
+
+#include "bus/bus_worker.h"
+
+/* So many emits of one worker may wait for their reply: as many as the worker lets its modules have. */
+#define BUS_EMISSIONS_MAX 65536
+
+/* Public as lpm_request in the bus. As in a worker, an object is used again as late as can be. */
+struct lpm_request {
+    lpm_handle handle; /* of the listener that had it last */
+    struct list link;  /* of the worker's emissions, or of the unused ones */
+    struct bus *bus;
+    struct bus_worker *worker; /* NULL: gone */
+    bool open;
+    bool wants_reply;
+    uint32_t seq;
+    char id[UUID_TEXT_SIZE];
+    char name[72]; /* of the event */
+    uint64_t created_at;
+    char *data;
+    size_t len;
+    void *context;
+    char *headers; /* of the answer, encoded */
+    size_t headers_len, header_count;
+};
+
+/* A fresh one with a copy of the frame's data, open; NULL without memory. */
+struct lpm_request *bus_emission_new(struct bus_worker *w, const struct frame *frame, lpm_slice name);
+
+/* Ends it: with `reply`, sends that to the worker. */
+void bus_emission_close(struct lpm_request *req, const struct frame *reply);
+
+void bus_emission_free_all(struct bus *bus);
+
+/* lpm_request_*, lpm_respond*, lpm_ack in the host table. */
+void bus_emission_host_init(lpm_host *host);
+
+#endif

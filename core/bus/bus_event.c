@@ -1,0 +1,184 @@
+/*
+ * Events in the bus. Runs in the bus; a worker that emits faster than it is answered, beyond all bounds, is killed.
+ */
+#include "bus/bus_event.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "bus/bus_emission.h"
+#include "bus/bus_health.h"
+#include "bus/bus_lifecycle.h"
+
+/* -- From workers ------------------------------------------------------------------------------------- */
+
+static void refuse(struct bus_worker *w, const struct frame *emit, int error)
+{
+    struct frame reply = {.type = FRAME_REPLY, .key = {0, emit->key.seq}, .error = error};
+
+    if ((emit->flags & FRAME_WANTS_REPLY) != 0) {
+        bus_worker_post(w, &reply, -1);
+    }
+}
+
+const char *bus_event_emitted(struct bus_worker *w, const struct frame *frame)
+{
+    struct bus *bus = w->pool->bus;
+    struct lpm_event ev = {.data = frame->data, .worker = w};
+    lpm_header header;
+    size_t cursor = 0;
+    uint32_t seq = frame->key.seq;
+
+    frame_header_next(frame->headers, &cursor, &header);
+    ev.name = header.value.data;
+    if (w->emission_count >= BUS_EMISSIONS_MAX) {
+        return "it emits more events than may wait for their reply";
+    }
+    if (!role_event_heard(&bus->listeners, NULL, ev.name)) {
+        refuse(w, frame, LPM_ENOHANDLER);
+        return NULL;
+    }
+    ev.request = bus_emission_new(w, frame, header.value);
+    if (!ev.request) {
+        refuse(w, frame, LPM_ENOMEM);
+        return NULL;
+    }
+    role_event_tell(&bus->listeners, NULL, &ev);
+    /* Nobody waits for an answer to it, so nobody is asked to keep it. */
+    if (ev.request->open && ev.request->seq == seq && !ev.request->wants_reply) {
+        bus_emission_close(ev.request, NULL);
+    }
+    return NULL;
+}
+
+void bus_event_forget(struct bus_worker *w)
+{
+    while (!list_empty(&w->emissions)) {
+        struct lpm_request *req = LIST_ENTRY(w->emissions.next, struct lpm_request, link);
+        /* Its module may still answer: it stays open, and belongs to nobody. */
+        list_remove(&req->link);
+        list_append(&w->pool->bus->emissions_lost, &req->link);
+        req->worker = NULL;
+    }
+    w->emission_count = 0;
+}
+
+size_t bus_event_tell(struct bus *bus, const char *name, const struct bus_worker *w, const char *text)
+{
+    struct lpm_event ev = {.name = name, .data = lpm_slice_of(text), .worker = w};
+    return role_event_tell(&bus->listeners, NULL, &ev);
+}
+
+void bus_event_fini(struct bus *bus)
+{
+    while (!list_empty(&bus->emissions_lost)) {
+        bus_emission_close(LIST_ENTRY(bus->emissions_lost.next, struct lpm_request, link), NULL);
+    }
+    bus_emission_free_all(bus);
+    role_event_fini(&bus->listeners);
+}
+
+/* -- To workers --------------------------------------------------------------------------------------- */
+
+static struct bus_pool *pool_named(const struct bus *bus, const char *name)
+{
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        if (strcmp(bus->pools[i].conf->name, name) == 0) {
+            return &bus->pools[i];
+        }
+    }
+    return NULL;
+}
+
+static int send_to_pool(struct bus_pool *pool, const struct frame *frame, int fd)
+{
+    int count = 0;
+
+    for (size_t i = 0; i < pool->places; i++) {
+        count += bus_worker_post(&pool->workers[i], frame, fd) == 0;
+    }
+    return count;
+}
+
+static int supervisor_broadcast(lpm_supervisor *s, const char *pool, const char *event, const void *data,
+                                size_t len, int fd)
+{
+    struct bus *bus = s->bus;
+    struct bus_pool *only = pool ? pool_named(bus, pool) : NULL;
+    size_t name = event ? strnlen(event, ROLE_EVENT_NAME_MAX + 1) : 0;
+    char headers[32 + ROLE_EVENT_NAME_MAX];
+    struct frame frame = {.type = FRAME_EVENT,
+                          .flags = fd > 0 ? FRAME_STREAM : 0,
+                          .header_count = 1,
+                          .data = {data ? data : "", len}};
+    int count = 0;
+
+    if (name == 0 || name > ROLE_EVENT_NAME_MAX || (len > 0 && !data) || (pool && !only)) {
+        return LPM_EINVAL;
+    }
+    if (len > FRAME_DATA_MAX) {
+        return LPM_ETOOBIG;
+    }
+    frame.headers.data = headers;
+    frame.headers.len =
+        (size_t)(frame_header_encode(headers, lpm_slice_of(FRAME_EVENT_NAME), lpm_slice_of(event)) - headers);
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        if (!only || only == &bus->pools[i]) {
+            count += send_to_pool(&bus->pools[i], &frame, fd > 0 ? fd : -1);
+        }
+    }
+    return count;
+}
+
+/* -- The host table ----------------------------------------------------------------------------------- */
+
+/* The master is told who acts on SIGINT when that changes. */
+static void settle_sigint(struct bus *bus)
+{
+    bool wanted = role_event_heard(&bus->listeners, NULL, "SIGINT");
+
+    if (wanted != bus->sigint_wanted) {
+        bus->sigint_wanted = wanted;
+        bus_lifecycle_want_signal(bus, SIGINT, wanted);
+    }
+}
+
+static int on(const void *handle, const char *event, lpm_event_fn fn, void *arg, int once)
+{
+    const struct lpm_supervisor *s = handle;
+    int rc = role_event_on(&s->bus->listeners, s, event, fn, arg, once != 0);
+
+    settle_sigint(s->bus);
+    return rc;
+}
+
+static int off(const void *handle, const char *event, lpm_event_fn fn, void *arg)
+{
+    const struct lpm_supervisor *s = handle;
+    int rc = role_event_off(&s->bus->listeners, s, event, fn, arg);
+
+    settle_sigint(s->bus);
+    return rc;
+}
+
+static int event_worker(const lpm_event *ev, lpm_health *worker, size_t size)
+{
+    lpm_health health;
+
+    if (!ev->worker) {
+        return LPM_EINVAL;
+    }
+    bus_health_fill(ev->worker, &health);
+    memcpy(worker, &health, size < sizeof(health) ? size : sizeof(health));
+    return 0;
+}
+
+void bus_event_host_init(lpm_host *host)
+{
+    role_event_host_init(host);
+    bus_emission_host_init(host);
+    host->on = on;
+    host->off = off;
+    host->event_worker = event_worker;
+    host->supervisor_broadcast = supervisor_broadcast;
+}

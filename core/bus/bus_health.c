@@ -1,0 +1,78 @@
+/*
+ * How workers are. Runs in the bus; what a worker says of itself is passed on as it is.
+ */
+#include "bus/bus_health.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "bus/bus_retry.h"
+#include "os/os_proc.h"
+
+static int32_t state_of(const struct bus_worker *w)
+{
+    switch (w->state) {
+    case BUS_WORKER_STARTING:
+        return LPM_WORKER_STARTING;
+    case BUS_WORKER_SERVING:
+        return w->busy ? LPM_WORKER_BUSY : LPM_WORKER_READY;
+    case BUS_WORKER_LEAVING:
+        return LPM_WORKER_LEAVING;
+    default:
+        return LPM_WORKER_ABSENT;
+    }
+}
+
+void bus_health_fill(const struct bus_worker *w, lpm_health *health)
+{
+    const struct bus_load *load = &w->pool->loads[w->index];
+    struct os_proc proc = {0, 0};
+
+    memset(health, 0, sizeof(*health));
+    snprintf(health->pool, sizeof(health->pool), "%s", w->pool->conf->name);
+    health->index = (uint32_t)w->index;
+    health->state = state_of(w);
+    health->generation = w->pool->bus->start->generation;
+    health->restarts = w->incarnation;
+    if (w->state == BUS_WORKER_ABSENT) {
+        return;
+    }
+    health->pid = w->pid;
+    health->uptime = (clock_now() - w->born) / CLOCK_NS_PER_MS;
+    health->requests = w->answered;
+    health->in_flight = load->in_flight;
+    health->started = load->in_flight;
+    if (w->channel) {
+        health->started -= bus_retry_unstarted(w->seq, channel_started(w->channel), load->in_flight);
+    }
+    health->sockets = load->sockets;
+    health->pressure = load->pressure;
+    health->heap_total = w->heap_total;
+    health->heap_used = w->heap_used;
+    if (w->statm >= 0 && os_proc_read(w->statm, &proc) == 0) {
+        health->rss = proc.resident;
+    }
+}
+
+static size_t supervisor_health(lpm_supervisor *s, lpm_health *list, size_t max, size_t size)
+{
+    struct bus *bus = s->bus;
+    size_t count = 0;
+
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        for (size_t k = 0; k < bus->pools[i].places; k++, count++) {
+            if (list && count < max) {
+                lpm_health health;
+                bus_health_fill(&bus->pools[i].workers[k], &health);
+                memcpy((char *)list + count * size, &health, size < sizeof(health) ? size : sizeof(health));
+            }
+        }
+    }
+    return count;
+}
+
+void bus_health_host_init(lpm_host *host)
+{
+    host->supervisor_health = supervisor_health;
+}
