@@ -21,6 +21,9 @@ struct master_trial;
 struct master_signal_calls;
 struct master_generation;
 
+/* The most workers of a pool: what the bus may ask for. */
+#define MASTER_PLACES_MAX 1024
+
 /* The place of a worker in its pool; who fills it changes. */
 struct master_worker {
     struct master_generation *generation;
@@ -29,6 +32,7 @@ struct master_worker {
     pid_t pid;            /* 0: the place is empty */
     bool ready;
     bool retired;        /* its end was ordered: its successor costs nothing */
+    bool removed;        /* its place is not to be filled any more */
     uint64_t not_before; /* ns: its successor is not forked earlier */
     struct event *ready_timer;
 };
@@ -37,7 +41,8 @@ struct master_pool {
     struct master_generation *generation;
     const struct conf_pool *conf;
     size_t index;
-    struct master_worker *workers; /* conf->count of them */
+    struct master_worker *workers; /* room for MASTER_PLACES_MAX; the first `places` are in use */
+    size_t places;
     struct master_restart restart;
     bool degraded;
     bool fork_failed; /* said in the log already */
@@ -67,6 +72,7 @@ struct master_generation {
     int control;
     bool control_over; /* the bus's end is closed */
     enum policy_phase bus_phase;
+    bool sigint_wanted; /* a module acts on SIGINT */
     struct list messages;
     size_t message_count;
     struct event *control_readable, *control_writable;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "master/master_generation.h"
+#include "master/master_pool.h"
 #include "master/master_worker.h"
 
 #define MESSAGES_MAX 4096
@@ -96,8 +97,7 @@ static struct master_worker *find_worker(struct master_generation *generation, c
         return NULL;
     }
     pool = &generation->pools[message->pool];
-    if (message->index >= pool->conf->count ||
-        message->incarnation > pool->workers[message->index].incarnation) {
+    if (message->index >= pool->places || message->incarnation > pool->workers[message->index].incarnation) {
         return NULL;
     }
     *known = true;
@@ -119,7 +119,16 @@ static void handle_worker(struct master_generation *generation, const struct con
     } else if (message->type == CONTROL_WORKER_KILL) {
         master_worker_kill(worker);
     } else {
-        worker->retired = true;
+        master_worker_retire(worker, message->type == CONTROL_WORKER_REMOVE);
+    }
+}
+
+/* One place more: the next one, or one that was removed. */
+static void handle_resize(struct master_generation *generation, const struct control *message)
+{
+    if (message->pool >= generation->core->pool_count ||
+        !master_pool_add_place(&generation->pools[message->pool], message->index)) {
+        kill_bus(generation, "asked for a place that cannot be");
     }
 }
 
@@ -138,6 +147,18 @@ static void handle(struct master_generation *generation, const struct control *m
         break;
     case CONTROL_RELEASED:
         master_generation_event(generation, MASTER_ON_RELEASED);
+        break;
+    case CONTROL_RESIZE:
+        handle_resize(generation, message);
+        break;
+    case CONTROL_SIGNAL_WANTED:
+        generation->sigint_wanted = message->status == SIGINT && message->index != 0;
+        break;
+    case CONTROL_ASK_SOFT_KILL:
+        kill(getpid(), SIGQUIT); /* as if somebody had sent it */
+        break;
+    case CONTROL_ASK_HARD_KILL:
+        kill(getpid(), SIGTERM);
         break;
     default:
         handle_worker(generation, message);

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "base/title.h"
 #include "master/master_context.h"
+#include "master/master_control.h"
 #include "master/master_daemon.h"
 #include "master/master_generation.h"
 #include "master/master_listen.h"
@@ -107,10 +108,32 @@ static void stop(struct master *master, int number)
     }
 }
 
+/* Passes the signal on to the bus that serves, when that has asked for it. */
+static bool pass_on(struct master *master, int number)
+{
+    bool passed = false;
+
+    LIST_EACH(link, after, &master->generations)
+    {
+        struct master_generation *generation = LIST_ENTRY(link, struct master_generation, link);
+        struct control message = {.type = CONTROL_SIGNAL, .status = number};
+        bool wanted = number == SIGINT ? generation->sigint_wanted : generation->state == MASTER_ACTIVE;
+
+        if (wanted && !generation->control_over) {
+            master_control_send(generation, &message, -1);
+            passed = true;
+        }
+    }
+    return passed;
+}
+
 static void on_signal(struct master *master, int number)
 {
     char name[32];
 
+    if ((number == SIGINT || number == SIGTTIN || number == SIGTTOU) && pass_on(master, number)) {
+        return;
+    }
     if (number == SIGTERM || number == SIGINT || number == SIGQUIT) {
         stop(master, number);
     } else {

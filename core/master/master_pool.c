@@ -71,9 +71,9 @@ static void refill(struct master_pool *pool)
 {
     uint64_t now = clock_now(), next = MASTER_RESTART_NEVER, until = 0;
 
-    for (struct master_worker *worker = pool->workers; worker < pool->workers + pool->conf->count; worker++) {
+    for (struct master_worker *worker = pool->workers; worker < pool->workers + pool->places; worker++) {
         uint64_t when = worker->not_before;
-        if (worker->pid > 0) {
+        if (worker->pid > 0 || worker->removed) {
             continue;
         }
         if (!worker->retired) {
@@ -121,6 +121,26 @@ void master_pool_stop(struct master_generation *generation)
     }
 }
 
+bool master_pool_add_place(struct master_pool *pool, size_t index)
+{
+    struct master_worker *worker = &pool->workers[index];
+
+    if (index > pool->places || index >= MASTER_PLACES_MAX || (index < pool->places && !worker->removed)) {
+        return false;
+    }
+    if (index == pool->places) {
+        if (master_worker_init(worker, pool, index) != 0) {
+            return false;
+        }
+        pool->places++;
+    }
+    worker->removed = false;
+    worker->retired = true; /* the first one in a place is no restart */
+    worker->not_before = 0;
+    refill(pool);
+    return true;
+}
+
 /* -- Places ------------------------------------------------------------------------------------------- */
 
 static int init_pool(struct master_pool *pool)
@@ -129,12 +149,12 @@ static int init_pool(struct master_pool *pool)
 
     master_restart_init(&pool->restart, pool->conf->restarts, pool->conf->max_restarts_in_interval);
     pool->refill_timer = evtimer_new(base, on_refill, pool);
-    pool->workers = calloc(pool->conf->count + 1, sizeof(*pool->workers));
+    pool->workers = calloc(MASTER_PLACES_MAX, sizeof(*pool->workers)); /* what is not touched costs nothing */
     if (!pool->refill_timer || !pool->workers) {
         return LPM_ENOMEM;
     }
-    for (size_t i = 0; i < pool->conf->count; i++) {
-        int rc = master_worker_init(&pool->workers[i], pool, i);
+    for (; pool->places < pool->conf->count; pool->places++) {
+        int rc = master_worker_init(&pool->workers[pool->places], pool, pool->places);
         if (rc) {
             return rc;
         }

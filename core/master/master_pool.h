@@ -16,4 +16,7 @@ void master_pool_refill(struct master_generation *generation);
 /* Nothing is started, or waited for, any more. */
 void master_pool_stop(struct master_generation *generation);
 
+/* Fills place `index` of the pool, from now on: a new one (the next), or one that was removed. false: it is neither. */
+bool master_pool_add_place(struct master_pool *pool, size_t index);
+
 #endif

@@ -114,6 +114,18 @@ void master_worker_kill_all(struct master_generation *generation)
     }
 }
 
+void master_worker_retire(struct master_worker *worker, bool removed)
+{
+    int64_t limit = worker->generation->pools[worker->pool].conf->drain_timeout;
+
+    worker->retired = true;
+    worker->removed = removed;
+    if (limit >= 0) {
+        struct timeval wait = clock_timeval((uint64_t)limit * CLOCK_NS_PER_MS);
+        event_add(worker->ready_timer, &wait);
+    }
+}
+
 static void on_ready_timeout(evutil_socket_t fd, short what, void *arg)
 {
     struct master_worker *worker = arg;
@@ -123,6 +135,12 @@ static void on_ready_timeout(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (worker->retired) {
+        log_write(&generation->master->log, LPM_LOG_WARN, "%s has not ended within drain_timeout: killed",
+                  master_worker_name(worker, name));
+        master_worker_kill(worker);
+        return;
+    }
     error_set(&why, 0, "%s was not ready within %g s", master_worker_name(worker, name),
               (double)generation->pools[worker->pool].conf->ready_timeout / 1000.0);
     log_write(&generation->master->log, LPM_LOG_ERROR, "%s", why.text);
@@ -147,7 +165,7 @@ size_t master_worker_unready(const struct master_generation *generation)
 
     MASTER_EACH_WORKER(worker, generation)
     {
-        count += !worker->ready;
+        count += !worker->ready && !worker->removed;
     }
     return count;
 }

@@ -14,7 +14,7 @@
     for (struct master_pool *pool_ = (generation)->pools;                                \
          pool_ && pool_ < (generation)->pools + (generation)->core->pool_count; pool_++) \
         for (struct master_worker *worker = pool_->workers;                              \
-             worker && worker < pool_->workers + pool_->conf->count; worker++)
+             worker && worker < pool_->workers + pool_->places; worker++)
 
 /* An empty place. 0 or LPM_ENOMEM. */
 int master_worker_init(struct master_worker *worker, struct master_pool *pool, size_t index);
@@ -35,6 +35,9 @@ void master_worker_reaped(struct master_worker *worker, int status);
 /* The bus says so. */
 void master_worker_ready(struct master_worker *worker);
 void master_worker_kill(struct master_worker *worker);
+
+/* The bus has sent it home: it has drain_timeout to end, and is replaced at no cost, or with `removed`, not at all. */
+void master_worker_retire(struct master_worker *worker, bool removed);
 
 /* SIGKILL for each that runs. */
 void master_worker_kill_all(struct master_generation *generation);

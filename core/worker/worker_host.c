@@ -7,6 +7,7 @@
 #include "worker/worker_event.h"
 #include "worker/worker_life.h"
 #include "worker/worker_request.h"
+#include "worker/worker_stream.h"
 
 static const char *request_id(const lpm_request *req)
 {
@@ -30,7 +31,8 @@ static uint64_t request_deadline(const lpm_request *req)
 
 static int request_cancelled(const lpm_request *req)
 {
-    return req->cancelled || !req->open || (req->frame.deadline && clock_now() >= req->frame.deadline);
+    return req->cancelled || !req->open || req->owner->worker->draining ||
+           (req->frame.deadline && clock_now() >= req->frame.deadline);
 }
 
 static lpm_slice request_data(const lpm_request *req)
@@ -78,7 +80,7 @@ static int respond_header(lpm_request *req, lpm_slice name, lpm_slice value)
 
 static int finish(lpm_request *req, const void *data, size_t len)
 {
-    int rc = worker_request_respond(req, data, len);
+    int rc = worker_request_respond(req, data, len, -1);
     worker_life_end_if_done(req->owner->worker);
     return rc;
 }
@@ -169,6 +171,7 @@ void worker_host_init(struct worker *w)
 
     loader_host_init(host);
     worker_event_host_init(host);
+    worker_stream_host_init(host);
     host->request_id = request_id;
     host->request_handler = request_handler;
     host->request_created_at = request_created_at;

@@ -5,6 +5,7 @@
 
 #include "worker/worker_event.h"
 #include "worker/worker_output.h"
+#include "worker/worker_stream.h"
 
 #define EACH_MODULE(m, w) \
     for (struct lpm_worker *m = (w)->modules, *m##_end = m + (w)->loader.count; m < m##_end; m++)
@@ -68,12 +69,26 @@ static void leave(struct worker *w)
     event_base_loopbreak(w->base);
 }
 
+/* They are as good as cancelled (lpm_request_cancelled), though an answer is still welcome. A callback may answer any. */
+static void tell_open_requests(struct worker *w)
+{
+    struct list *at = w->open.next;
+
+    while (at != &w->open) {
+        struct lpm_request *req = LIST_ENTRY(at, struct lpm_request, link);
+        bool had = req->on_cancel != NULL;
+        worker_stream_cancelled(req);
+        at = had ? w->open.next : at->next;
+    }
+}
+
 void worker_life_soft_kill(struct worker *w)
 {
     if (w->draining) {
         return;
     }
     w->draining = true;
+    tell_open_requests(w);
     EACH_MODULE(m, w)
     {
         if (m->here && (m->module->soft_kill || role_event_heard(&w->listeners, m, "softKill"))) {

@@ -10,10 +10,12 @@
 
 #include "ipc/policy.h"
 #include "worker/worker_event.h"
+#include "worker/worker_heap.h"
 #include "worker/worker_host.h"
 #include "worker/worker_life.h"
 #include "worker/worker_process.h"
 #include "worker/worker_request.h"
+#include "worker/worker_stream.h"
 
 /* How long the bus may take to send the board: it has been running since before this process. */
 #define BOARD_TIMEOUT_MS 10000
@@ -26,6 +28,7 @@ static void cancel(struct worker *w, const struct frame *frame)
     struct lpm_request *req = worker_request_find(w, frame->key);
     if (req) {
         req->cancelled = true;
+        worker_stream_cancelled(req);
     }
 }
 
@@ -38,7 +41,15 @@ static void abandon(struct worker *w, const struct frame *frame)
     }
 }
 
-static int act_on(struct worker *w, const struct frame *frame)
+/* The descriptor that came with it, taken from the message; -1: none. */
+static int take_descriptor(struct channel_message *message)
+{
+    int fd = message->fd_count > 0 ? message->fds[0] : -1;
+    message->fds[0] = -1;
+    return fd;
+}
+
+static int act_on(struct worker *w, const struct frame *frame, struct channel_message *message)
 {
     switch (frame->type) {
     case FRAME_CANCEL:
@@ -54,7 +65,7 @@ static int act_on(struct worker *w, const struct frame *frame)
         worker_life_hard_kill(w);
         break;
     case FRAME_EVENT:
-        worker_event_broadcast(w, frame, -1);
+        worker_event_broadcast(w, frame, take_descriptor(message));
         break;
     case FRAME_REPLY:
         return worker_event_reply(w, frame);
@@ -62,6 +73,11 @@ static int act_on(struct worker *w, const struct frame *frame)
         return LPM_EPROTO;
     }
     return 0;
+}
+
+static unsigned descriptors_of(const struct frame *frame)
+{
+    return ((frame->flags & FRAME_STREAM) != 0 ? 1u : 0) + ((frame->flags & FRAME_SOCKET) != 0 ? 1u : 0);
 }
 
 /* Takes the message. */
@@ -75,14 +91,14 @@ static int act(struct worker *w, struct channel_message *message)
                                               : POLICY_STARTING;
 
     if (frame_decode(&frame, message->data, message->len, &why) != 0 ||
-        !policy_frame(POLICY_BUS, phase, frame.type)) {
+        !policy_frame(POLICY_BUS, phase, frame.type) || message->fd_count != descriptors_of(&frame)) {
         channel_release(w->channel, message);
         return LPM_EPROTO;
     }
     if (frame.type == FRAME_REQUEST) {
         return worker_request_run(w, message, &frame);
     }
-    rc = act_on(w, &frame);
+    rc = act_on(w, &frame, message);
     channel_release(w->channel, message);
     return rc;
 }
@@ -182,6 +198,7 @@ static void tear_down(struct worker *w)
 {
     worker_event_fini(w);
     worker_request_free_all(w);
+    worker_stream_fini(w);
     free(w->modules);
     if (w->readable) {
         event_free(w->readable);
@@ -221,8 +238,9 @@ int worker_main(struct role_start *start)
         w.status = worker_life_init(&w);
         if (w.status == 0) {
             worker_life_announce(&w);
-            while (!w.over && event_base_loop(w.base, EVLOOP_ONCE) == 0) {
-            }
+            do {
+                worker_heap_tell(&w);
+            } while (!w.over && event_base_loop(w.base, EVLOOP_ONCE) == 0);
         }
     }
     tear_down(&w);

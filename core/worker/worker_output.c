@@ -31,6 +31,11 @@ static int flush(struct worker *w)
 
 int worker_output_send(struct worker *w, const struct frame *frame)
 {
+    return worker_output_send_with(w, frame, -1);
+}
+
+int worker_output_send_with(struct worker *w, const struct frame *frame, int fd)
+{
     size_t size = frame_size(frame);
     char *room;
     int rc;
@@ -39,7 +44,7 @@ int worker_output_send(struct worker *w, const struct frame *frame)
         return LPM_ETOOBIG;
     }
     /* Every send ends with an empty batch, so there is room unless the bus is gone. */
-    room = channel_reserve(w->channel, size, &rc);
+    room = channel_reserve_with(w->channel, size, &fd, fd >= 0, &rc);
     if (room) {
         frame_encode(frame, room);
         channel_commit(w->channel);

@@ -11,6 +11,9 @@
  * worker is told to end. */
 int worker_output_send(struct worker *w, const struct frame *frame);
 
+/* The same with a descriptor, which stays the caller's; -1: without. */
+int worker_output_send_with(struct worker *w, const struct frame *frame, int fd);
+
 /* A frame that is nothing but its type. */
 int worker_output_say(struct worker *w, enum frame_type type);
 

@@ -37,7 +37,10 @@ struct lpm_request {
     bool open; /* false: answered, or taken back */
     bool cancelled;
     void *context;
-    struct frame frame; /* points into `message` */
+    lpm_cancel_fn on_cancel; /* NULL: none, or called */
+    void *on_cancel_arg;
+    struct event *cancel_timer; /* of the deadline, for on_cancel */
+    struct frame frame;         /* points into `message` */
     struct channel_message message;
     int status;    /* ":status" of the answer; 0: none was given */
     char *headers; /* of the answer, encoded; the room is kept for the next request */
@@ -62,6 +65,11 @@ struct worker {
     size_t open_count, idle_count;
     struct lpm_request **slots; /* by frame_key.slot */
     size_t slot_count;
+
+    int *sockets; /* that its modules took and have not closed */
+    size_t socket_count, socket_room;
+    uint64_t heap_next;             /* ns: when to look at the heap again */
+    uint64_t heap_total, heap_used; /* as the bus knows */
 
     struct role_listeners listeners;
     struct list emits; /* that wait for their reply */

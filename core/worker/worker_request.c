@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "worker/worker_event.h"
 #include "worker/worker_output.h"
+#include "worker/worker_stream.h"
 
 #define IDLE_MIN     64 /* so many objects rest before one is used again */
 #define HEADERS_MAX  (64u * 1024)
@@ -63,6 +64,7 @@ static void close_request(struct lpm_request *req)
 {
     struct worker *w = req->owner->worker;
 
+    worker_stream_close(req);
     req->open = false;
     w->slots[req->frame.key.slot] = NULL;
     channel_release(w->channel, &req->message);
@@ -80,17 +82,18 @@ static void close_request(struct lpm_request *req)
     w->idle_count++;
 }
 
-static int tell_outcome(struct lpm_request *req, struct frame *answer)
+static int tell_outcome(struct lpm_request *req, struct frame *answer, int stream)
 {
     answer->type = FRAME_RESPONSE;
     answer->key = req->frame.key;
-    return worker_output_send(req->owner->worker, answer);
+    answer->flags = stream >= 0 ? FRAME_STREAM : 0;
+    return worker_output_send_with(req->owner->worker, answer, stream);
 }
 
 void worker_request_abandon(struct lpm_request *req)
 {
     struct frame answer = {.error = LPM_ECANCELED};
-    if (tell_outcome(req, &answer) != LPM_EIO) {
+    if (tell_outcome(req, &answer, -1) != LPM_EIO) {
         close_request(req);
     }
 }
@@ -130,12 +133,16 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
     req->open = true;
     req->cancelled = false;
     req->context = NULL;
+    req->on_cancel = NULL;
     w->slots[frame->key.slot] = req;
     list_append(&w->open, &req->link);
     w->open_count++;
 
     channel_show_started(w->channel, seq);
     channel_show_running(w->channel, seq);
+    if (frame->flags != 0) {
+        worker_output_say(w, FRAME_IDLE); /* the bus has no use for its copies of the descriptors any more */
+    }
     owner = req->owner;
     owner->module->request(req);
     tell_listeners(w, owner, (struct frame_key){slot, seq});
@@ -244,7 +251,7 @@ static int add_status(struct lpm_request *req)
     return rc;
 }
 
-int worker_request_respond(struct lpm_request *req, const void *data, size_t len)
+int worker_request_respond(struct lpm_request *req, const void *data, size_t len, int stream)
 {
     struct frame answer = {.error = req->cancelled ? LPM_ECANCELED : 0};
     int rc;
@@ -264,7 +271,7 @@ int worker_request_respond(struct lpm_request *req, const void *data, size_t len
         answer.headers = (lpm_slice){req->headers ? req->headers : "", req->headers_len};
         answer.data = (lpm_slice){data ? data : "", len};
     }
-    rc = tell_outcome(req, &answer);
+    rc = tell_outcome(req, &answer, req->cancelled ? -1 : stream);
     if (rc == LPM_ENOMEM || rc == LPM_ETOOBIG) {
         return rc;
     }

@@ -16,9 +16,9 @@ struct lpm_request *worker_request_find(const struct worker *w, struct frame_key
 /* Takes it from its module, which is not asked; tells the bus. */
 void worker_request_abandon(struct lpm_request *req);
 
-/* The calls of the same names in lpm/module.h. */
+/* The calls of the same names in lpm/module.h. `stream`: goes with the answer, stays the caller's; -1: none. */
 int worker_request_header(struct lpm_request *req, lpm_slice name, lpm_slice value);
-int worker_request_respond(struct lpm_request *req, const void *data, size_t len);
+int worker_request_respond(struct lpm_request *req, const void *data, size_t len, int stream);
 
 void worker_request_free_all(struct worker *w);
 

@@ -1,0 +1,195 @@
+/*
+ * Descriptors in a worker. Runs in a worker.
+ */
+#include "worker/worker_stream.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "os/os_stream.h"
+#include "worker/worker_life.h"
+#include "worker/worker_output.h"
+#include "worker/worker_request.h"
+
+/* Where the descriptor stands among those of the message, or -1: none came. */
+static int place_of(const struct lpm_request *req, unsigned flag)
+{
+    if ((req->frame.flags & flag) == 0) {
+        return -1;
+    }
+    return flag == FRAME_SOCKET && (req->frame.flags & FRAME_STREAM) != 0 ? 1 : 0;
+}
+
+static int take(struct lpm_request *req, unsigned flag)
+{
+    int place = place_of(req, flag);
+    int fd;
+
+    if (place < 0) {
+        return LPM_EINVAL;
+    }
+    if (!req->open || req->message.fds[place] < 0) {
+        return LPM_EDONE;
+    }
+    fd = req->message.fds[place];
+    req->message.fds[place] = -1;
+    return fd;
+}
+
+void worker_stream_close(struct lpm_request *req)
+{
+    int place = place_of(req, FRAME_SOCKET);
+
+    if (place >= 0 && req->message.fds[place] >= 0) {
+        worker_output_say(req->owner->worker, FRAME_SOCKET_CLOSED);
+    }
+    if (req->cancel_timer) {
+        event_free(req->cancel_timer);
+        req->cancel_timer = NULL;
+    }
+    req->on_cancel = NULL;
+}
+
+void worker_stream_cancelled(struct lpm_request *req)
+{
+    lpm_cancel_fn fn = req->on_cancel;
+
+    req->on_cancel = NULL;
+    if (fn) {
+        fn(req, req->on_cancel_arg);
+    }
+}
+
+void worker_stream_fini(struct worker *w)
+{
+    free(w->sockets);
+}
+
+/* -- The host table ----------------------------------------------------------------------------------- */
+
+static int stream_pair(const void *handle, int fds[2])
+{
+    (void)handle;
+    return os_stream_pair(fds);
+}
+
+static int stream_end(const void *handle, int fd)
+{
+    (void)handle;
+    return os_stream_end(fd);
+}
+
+static int request_has_stream(const lpm_request *req)
+{
+    return place_of(req, FRAME_STREAM) >= 0;
+}
+
+static int request_has_socket(const lpm_request *req)
+{
+    return place_of(req, FRAME_SOCKET) >= 0;
+}
+
+static int request_stream(lpm_request *req)
+{
+    return take(req, FRAME_STREAM);
+}
+
+static int request_socket(lpm_request *req)
+{
+    struct worker *w = req->owner->worker;
+    int fd;
+
+    if (w->socket_count == w->socket_room) {
+        size_t room = w->socket_room ? 2 * w->socket_room : 16;
+        int *sockets = realloc(w->sockets, room * sizeof(*sockets));
+        if (!sockets) {
+            return LPM_ENOMEM;
+        }
+        w->sockets = sockets;
+        w->socket_room = room;
+    }
+    fd = take(req, FRAME_SOCKET);
+    if (fd >= 0) {
+        w->sockets[w->socket_count++] = fd;
+    }
+    return fd;
+}
+
+static int socket_close(lpm_worker *m, int fd)
+{
+    struct worker *w = m->worker;
+
+    for (size_t i = 0; i < w->socket_count; i++) {
+        if (w->sockets[i] == fd) {
+            w->sockets[i] = w->sockets[--w->socket_count];
+            close(fd);
+            worker_output_say(w, FRAME_SOCKET_CLOSED);
+            return 0;
+        }
+    }
+    log_write(w->log, LPM_LOG_ERROR,
+              "module \"%s\": lpm_socket_close() on %d, which is no socket of its own, or closed",
+              m->module->name, fd);
+    return LPM_EINVAL;
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    worker_stream_cancelled(arg);
+}
+
+static int request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void *arg)
+{
+    if (!req->open) {
+        return LPM_EDONE;
+    }
+    req->on_cancel = fn;
+    req->on_cancel_arg = arg;
+    if (fn && lpm_request_cancelled(req)) {
+        worker_stream_cancelled(req);
+    } else if (fn && req->frame.deadline && !req->cancel_timer) {
+        uint64_t now = clock_now();
+        struct timeval wait = clock_timeval(req->frame.deadline > now ? req->frame.deadline - now : 0);
+        req->cancel_timer = evtimer_new(req->owner->worker->base, on_deadline, req);
+        if (!req->cancel_timer) {
+            return LPM_ENOMEM;
+        }
+        event_add(req->cancel_timer, &wait);
+    }
+    return 0;
+}
+
+static int respond_stream(lpm_request *req, const void *data, size_t len, int fd)
+{
+    int rc;
+
+    if (!req->open) {
+        return LPM_EDONE;
+    }
+    if (fd <= 2) {
+        return LPM_EINVAL;
+    }
+    rc = worker_request_respond(req, data, len, fd);
+    if (rc == 0 || rc == LPM_ECANCELED) {
+        close(fd);
+    }
+    worker_life_end_if_done(req->owner->worker);
+    return rc;
+}
+
+void worker_stream_host_init(lpm_host *host)
+{
+    host->stream_pair = stream_pair;
+    host->stream_end = stream_end;
+    host->request_has_stream = request_has_stream;
+    host->request_stream = request_stream;
+    host->request_has_socket = request_has_socket;
+    host->request_socket = request_socket;
+    host->request_on_cancel = request_on_cancel;
+    host->respond_stream = respond_stream;
+    host->socket_close = socket_close;
+}

@@ -1,0 +1,19 @@
+/*
+ * Descriptors in a worker: streams and sockets that come with requests, and streams of answers.
+ */
+#ifndef WORKER_STREAM_H
+#define WORKER_STREAM_H
+
+#include "worker/worker_process.h"
+
+/* The request ends: a socket that nobody took is closed, and the bus told. */
+void worker_stream_close(struct lpm_request *req);
+
+/* Nobody waits for it any more: calls the module's function, if there is one. */
+void worker_stream_cancelled(struct lpm_request *req);
+
+void worker_stream_fini(struct worker *w);
+
+void worker_stream_host_init(lpm_host *host);
+
+#endif
