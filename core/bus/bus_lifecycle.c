@@ -143,6 +143,11 @@ void bus_lifecycle_soft_kill(struct bus *bus)
         }
     }
     close_listeners(bus);
+    EACH_WORKER(w, bus)
+    {
+        struct frame frame = {.type = FRAME_DRAIN};
+        bus_worker_post(w, &frame, -1);
+    }
 }
 
 static bool everything_answered(const struct bus *bus)

@@ -9,7 +9,8 @@
 
 #include "base/fd.h"
 
-#define MESSAGES_MAX 1024u
+/* As many replies as a worker may wait for, and some events. */
+#define MESSAGES_MAX (65536u + 1024)
 #define BYTES_MAX    (64u * 1024 * 1024)
 
 struct outgoing {

@@ -12,9 +12,9 @@ enum conf_dispatch { CONF_LEAST_PRESSURE = 0 };
 
 /* worker { ... }: durations in ms, LPM_NONE for no limit. */
 struct conf_pool {
-    const char *name;             /* "default" for the block without a name */
-    const struct lpm_conf *node;  /* NULL: the default pool stands nowhere */
-    const char **handlers;        /* named pools: the modules that run here; NULL: those that no pool names */
+    const char *name;            /* "default" for the block without a name */
+    const struct lpm_conf *node; /* NULL: the default pool stands nowhere */
+    const char **handlers;       /* named pools: the modules that run here; NULL: those that no pool names */
     size_t handler_count;
     unsigned count;
     int64_t restarts; /* LPM_NONE: without limit */
@@ -47,7 +47,7 @@ struct conf_core {
     size_t module_count;
     int64_t timeout; /* request { }: ms, LPM_NONE */
     int64_t retries;
-    int64_t poison_after; /* workers that a request may kill before it is never tried again */
+    int64_t poison_after;    /* workers that a request may kill before it is never tried again */
     struct conf_pool *pools; /* the default pool is the first */
     size_t pool_count;
 };

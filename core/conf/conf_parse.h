@@ -18,6 +18,7 @@
 int conf_parse(struct conf_tree **tree, const char *name, const char *extra, struct error *err);
 
 /* The same for a text that is in memory; `name` is what errors call it. */
-int conf_parse_text(struct conf_tree **tree, const char *name, const char *text, size_t len, struct error *err);
+int conf_parse_text(struct conf_tree **tree, const char *name, const char *text, size_t len,
+                    struct error *err);
 
 #endif

@@ -19,11 +19,12 @@ struct lpm_conf {
     bool is_block;
     const char *file; /* as people wrote it: "conf/lpm.conf"; "-g" for the command line */
     int line;
-    struct lpm_conf *parent;      /* NULL: the root */
+    struct lpm_conf *parent;       /* NULL: the root */
     struct lpm_conf *first, *last; /* the directives of a block */
     struct lpm_conf *next;
-    int64_t value; /* conf_schema: the checked value; milliseconds, bytes, 0 or 1, place in the list, -1 for none */
-    int fd;        /* what the master opened for a `listen` or `access_log`; -1 */
+    int64_t
+        value; /* conf_schema: the checked value; milliseconds, bytes, 0 or 1, place in the list, -1 for none */
+    int fd;    /* what the master opened for a `listen` or `access_log`; -1 */
 };
 
 /* A file that was read, in that order, for lpm -T. */

@@ -268,6 +268,7 @@ static const char *check_type(const struct head *head)
     case FRAME_CANCEL:
     case FRAME_ABANDON:
         return head->seq == 0 ? "a request's number of 0" : check_no_payload(head);
+    case FRAME_DRAIN:
     case FRAME_SOFT_KILL:
     case FRAME_HARD_KILL:
     case FRAME_READY:

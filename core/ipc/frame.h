@@ -19,6 +19,7 @@ enum frame_type {
     FRAME_REQUEST = 1, /* run this */
     FRAME_CANCEL,      /* nobody waits for it any more: lpm_request_cancelled() */
     FRAME_ABANDON,     /* give it up: take it from its module, answer with LPM_ECANCELED */
+    FRAME_DRAIN,       /* soft kill has begun: what runs had better end; more may come */
     FRAME_SOFT_KILL,   /* finish what you have, then exit */
     FRAME_HARD_KILL,   /* run the hooks, then exit */
     FRAME_EVENT,       /* a broadcast event */

@@ -8,7 +8,7 @@
 
 _Static_assert(FRAME_TYPE_END <= 32 && CONTROL_TYPE_END <= 32, "a set of types is 32 bits");
 
-#define KILLS       (FRAME(SOFT_KILL) | FRAME(HARD_KILL))
+#define KILLS       (FRAME(DRAIN) | FRAME(SOFT_KILL) | FRAME(HARD_KILL))
 #define EVENTS      (FRAME(EVENT) | FRAME(REPLY))
 #define TO_WORKER   (FRAME(REQUEST) | FRAME(CANCEL) | FRAME(ABANDON) | EVENTS | KILLS)
 #define ANY_TIME    (FRAME(READY) | FRAME(EMIT) | FRAME(HEAP))

@@ -133,6 +133,7 @@ bool master_pool_add_place(struct master_pool *pool, size_t index)
             return false;
         }
         pool->places++;
+        worker->incarnation = UINT32_MAX; /* so that its first one has number 0 */
     }
     worker->removed = false;
     worker->retired = true; /* the first one in a place is no restart */

@@ -18,15 +18,15 @@ enum {
 };
 
 struct role_start {
-    struct conf_core *core;   /* with its tree; the child's own copy, by fork() */
-    const char *modules;      /* directory with the copies of the modules, relative to the working directory */
-    unsigned generation;      /* from 1 */
-    struct os_user user;      /* whom to become */
-    struct log log;           /* `who` is set by role_enter() */
-    pid_t master;             /* its pid, to notice a master that died before the child could watch it */
-    int channel;              /* bus: to the master; worker: to the bus; trial: pipe to the master; else -1 */
-    size_t pool, index;       /* worker: which */
-    uint32_t incarnation;     /* worker: how many were before it in its place */
+    struct conf_core *core; /* with its tree; the child's own copy, by fork() */
+    const char *modules;    /* directory with the copies of the modules, relative to the working directory */
+    unsigned generation;    /* from 1 */
+    struct os_user user;    /* whom to become */
+    struct log log;         /* `who` is set by role_enter() */
+    pid_t master;           /* its pid, to notice a master that died before the child could watch it */
+    int channel;            /* bus: to the master; worker: to the bus; trial: pipe to the master; else -1 */
+    size_t pool, index;     /* worker: which */
+    uint32_t incarnation;   /* worker: how many were before it in its place */
 };
 
 /* The entry of a role: runs in the child, returns its exit status. */

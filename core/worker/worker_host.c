@@ -31,7 +31,7 @@ static uint64_t request_deadline(const lpm_request *req)
 
 static int request_cancelled(const lpm_request *req)
 {
-    return req->cancelled || !req->open || req->owner->worker->draining ||
+    return req->cancelled || !req->open || req->owner->worker->drain ||
            (req->frame.deadline && clock_now() >= req->frame.deadline);
 }
 

@@ -82,13 +82,21 @@ static void tell_open_requests(struct worker *w)
     }
 }
 
+void worker_life_drain(struct worker *w)
+{
+    if (!w->drain) {
+        w->drain = true;
+        tell_open_requests(w);
+    }
+}
+
 void worker_life_soft_kill(struct worker *w)
 {
     if (w->draining) {
         return;
     }
     w->draining = true;
-    tell_open_requests(w);
+    worker_life_drain(w);
     EACH_MODULE(m, w)
     {
         if (m->here && (m->module->soft_kill || role_event_heard(&w->listeners, m, "softKill"))) {

@@ -12,6 +12,9 @@ int worker_life_init(struct worker *w);
 /* Tells the bus what has changed between ready and busy; call after anything that could change it. */
 void worker_life_announce(struct worker *w);
 
+/* Soft kill has begun: open requests are as good as cancelled. */
+void worker_life_drain(struct worker *w);
+
 /* The bus's soft kill: runs the hooks; from then on worker_life_end_if_done() may end the loop. */
 void worker_life_soft_kill(struct worker *w);
 

@@ -58,6 +58,9 @@ static int act_on(struct worker *w, const struct frame *frame, struct channel_me
     case FRAME_ABANDON:
         abandon(w, frame);
         break;
+    case FRAME_DRAIN:
+        worker_life_drain(w);
+        break;
     case FRAME_SOFT_KILL:
         worker_life_soft_kill(w);
         break;

@@ -78,6 +78,7 @@ struct worker {
 
     bool said_ready; /* the first READY is out */
     bool said_busy;  /* BUSY is out, READY is not */
+    bool drain;      /* DRAIN came */
     bool draining;   /* SOFT_KILL came */
     bool over;       /* leave the loop */
     int status;      /* the exit status then */

@@ -23,6 +23,7 @@ static const struct {
         {FRAME_REQUEST, "---", "-sd", "---"},
         {FRAME_CANCEL, "---", "-sd", "---"},
         {FRAME_ABANDON, "---", "-sd", "---"},
+        {FRAME_DRAIN, "---", "ssd", "---"},
         {FRAME_SOFT_KILL, "---", "ssd", "---"},
         {FRAME_HARD_KILL, "---", "ssd", "---"},
         {FRAME_EVENT, "---", "ssd", "---"},

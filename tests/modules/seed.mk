@@ -1,0 +1,1 @@
+LIBS_seed := $(LIBS_LIBEVENT)
