@@ -192,7 +192,7 @@ static inline int lpm_test_header_valid(lpm_slice name, lpm_slice value)
         }
     }
     if (lpm_slice_is(name, ":status")) {
-        return value.len == 3 && value.data[0] >= '1' && value.data[0] <= '5' && value.data[1] >= '0' &&
+        return value.len == 3 && value.data[0] >= '2' && value.data[0] <= '5' && value.data[1] >= '0' &&
                value.data[1] <= '9' && value.data[2] >= '0' && value.data[2] <= '9';
     }
     return 1;
