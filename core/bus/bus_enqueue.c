@@ -141,6 +141,6 @@ int bus_enqueue_cancel(struct bus *bus, uint64_t ticket)
     }
     req->waited = false;
     bus->waiting--;
-    bus_worker_tell(req->worker, FRAME_CANCEL, req);
+    bus_worker_cancel(req->worker, req);
     return 0;
 }

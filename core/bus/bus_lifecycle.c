@@ -20,6 +20,16 @@ static void leave(struct bus *bus)
     event_base_loopbreak(bus->base);
 }
 
+static void run_hard_kill_hooks(struct bus *bus)
+{
+    EACH_MODULE(m, bus)
+    {
+        if (m->up && m->module->supervisor_hard_kill) {
+            m->module->supervisor_hard_kill(m);
+        }
+    }
+}
+
 int bus_lifecycle_init(struct bus *bus)
 {
     EACH_MODULE(m, bus)
@@ -28,8 +38,10 @@ int bus_lifecycle_init(struct bus *bus)
         if (rc != 0) {
             log_write(bus->log, LPM_LOG_ERROR, "module \"%s\": supervisor_init returned %d, expected 0",
                       m->module->name, rc);
+            run_hard_kill_hooks(bus);
             return ROLE_EXIT_INIT;
         }
+        m->up = true;
     }
     return 0;
 }
@@ -178,11 +190,6 @@ void bus_lifecycle_hard_kill(struct bus *bus)
     {
         bus_worker_say(w, FRAME_HARD_KILL);
     }
-    EACH_MODULE(m, bus)
-    {
-        if (m->module->supervisor_hard_kill) {
-            m->module->supervisor_hard_kill(m);
-        }
-    }
+    run_hard_kill_hooks(bus);
     leave(bus);
 }

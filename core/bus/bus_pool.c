@@ -127,7 +127,6 @@ int bus_pool_admit(const struct bus_pool *pool, size_t bytes)
 static void enter(struct bus_pool *pool, struct bus_request *req, struct list *where)
 {
     req->state = BUS_REQUEST_QUEUED;
-    req->queued_at = clock_now();
     list_insert(where, &req->link);
     pool->queued++;
     pool->queued_bytes += request_bytes(req);
@@ -136,6 +135,7 @@ static void enter(struct bus_pool *pool, struct bus_request *req, struct list *w
 
 void bus_pool_push(struct bus_pool *pool, struct bus_request *req)
 {
+    req->queued_at = clock_now();
     enter(pool, req, pool->queue.prev);
 }
 

@@ -34,7 +34,7 @@ void bus_pool_fini(struct bus_pool *pool);
 /* May one more of `bytes` wait? 0, LPM_EFULL, LPM_ENOWORKER. */
 int bus_pool_admit(const struct bus_pool *pool, size_t bytes);
 
-/* To the end of the queue; or, a request that was in a worker, back to its head. */
+/* To the end of the queue; or back to its head, with the queued_at that it has. */
 void bus_pool_push(struct bus_pool *pool, struct bus_request *req);
 void bus_pool_push_back(struct bus_pool *pool, struct bus_request *req);
 

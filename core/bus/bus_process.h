@@ -24,6 +24,7 @@ struct lpm_supervisor {
     struct bus *bus;
     const lpm_module *module;
     void *context;
+    bool up;             /* its supervisor_init has done its work */
     bool soft_kill_open; /* its supervisor_soft_kill hook ran and has not said done */
 };
 

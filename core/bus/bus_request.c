@@ -84,7 +84,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
     }
     req->uses++;
     req->waited = true;
-    req->overdue = req->asked_back = false;
+    req->told = req->overdue = req->asked_back = false;
     req->kills = 0;
     req->worker = NULL;
     strcpy(req->worker_name, "-");

@@ -16,6 +16,7 @@ struct bus_request {
     enum bus_request_state state;
     uint32_t place, uses; /* the ticket: place in the table, and how often that was used */
     bool waited;          /* somebody waits for the outcome */
+    bool told;            /* CANCEL was sent */
     bool overdue;         /* its deadline has passed while a worker had it */
     bool asked_back;      /* ABANDON was sent */
     const struct lpm_handler *handler;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 struct boards_word {
@@ -38,6 +39,7 @@ static void requeue(struct bus_worker *w, struct bus_request *req, bool free_of_
         w->death.retried++;
         req->retries_left--;
     }
+    req->queued_at = clock_now();
     bus_pool_push_back(w->pool, req);
 }
 

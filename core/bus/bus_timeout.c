@@ -31,7 +31,7 @@ static void on_deadline(struct bus *bus, struct bus_request *req)
     req->overdue = true;
     arm_kill_after(req);
     if (req->waited) {
-        bus_worker_tell(req->worker, FRAME_CANCEL, req);
+        bus_worker_cancel(req->worker, req);
         bus_request_finish(bus, req, LPM_ETIMEDOUT, "the deadline passed before there was an answer", NULL,
                            true);
     }
@@ -53,8 +53,7 @@ static void on_kill_after(struct bus *bus, struct bus_request *req)
         log_write(bus->log, LPM_LOG_WARN,
                   "worker %s (pid %d): module \"%s\" has not answered request %s: taken from it",
                   bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id);
-        req->asked_back = true;
-        bus_worker_tell(w, FRAME_ABANDON, req);
+        req->asked_back = bus_worker_tell(w, FRAME_ABANDON, req) == 0;
         arm_kill_after(req);
     } else if (channel_running(w->channel) == 0) {
         bus_worker_kill(w, "it runs nothing and does not react: stopped, or blocked outside of a handler");

@@ -245,22 +245,15 @@ void bus_worker_flush(struct bus_worker *w)
     /* LPM_EIO: it is dead; reading will find what it still said, and its end. */
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    struct bus_worker *w = arg;
-
-    (void)fd;
-    (void)what;
-    w->blocked = false;
-    bus_worker_flush(w);
-}
-
-void bus_worker_tell(struct bus_worker *w, enum frame_type type, const struct bus_request *req)
+int bus_worker_tell(struct bus_worker *w, enum frame_type type, const struct bus_request *req)
 {
     struct frame frame = {.type = type, .key = req->key};
-    if (w->channel) {
-        put(w, &frame);
-    }
+    return w->channel ? put(w, &frame) : LPM_EIO;
+}
+
+void bus_worker_cancel(struct bus_worker *w, struct bus_request *req)
+{
+    req->told = bus_worker_tell(w, FRAME_CANCEL, req) == 0;
 }
 
 void bus_worker_say(struct bus_worker *w, enum frame_type type)
@@ -277,6 +270,24 @@ static void go_home_if_done(struct bus_worker *w)
     if (w->state == BUS_WORKER_LEAVING && !w->sent_home && w->pool->loads[w->index].in_flight == 0) {
         bus_worker_say(w, FRAME_SOFT_KILL);
     }
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct bus_worker *w = arg;
+
+    (void)fd;
+    (void)what;
+    w->blocked = false;
+    bus_worker_flush(w);
+    LIST_EACH(link, after, &w->sent)
+    {
+        struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
+        if (!req->waited && !req->told && !w->blocked) {
+            bus_worker_cancel(w, req);
+        }
+    }
+    go_home_if_done(w);
 }
 
 void bus_worker_leave(struct bus_worker *w)

@@ -72,8 +72,11 @@ void bus_worker_flush(struct bus_worker *w);
 /* Has its handler been called? As the worker's board shows it. */
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req);
 
-/* Says `type` about a request it has; nothing when its channel is over. */
-void bus_worker_tell(struct bus_worker *w, enum frame_type type, const struct bus_request *req);
+/* Says `type` about a request it has. 0, or negative: the channel is over or full. */
+int bus_worker_tell(struct bus_worker *w, enum frame_type type, const struct bus_request *req);
+
+/* Tells it that nobody waits for the request any more; as soon as there is room, if not now. */
+void bus_worker_cancel(struct bus_worker *w, struct bus_request *req);
 
 /* Asks the master to kill it, and settles its requests as for any death. */
 void bus_worker_kill(struct bus_worker *w, const char *why);

@@ -8,6 +8,16 @@
 #define EACH_MODULE(m, w) \
     for (struct lpm_worker *m = (w)->modules, *m##_end = m + (w)->loader.count; m < m##_end; m++)
 
+static void run_hard_kill_hooks(struct worker *w)
+{
+    EACH_MODULE(m, w)
+    {
+        if (m->here && m->up && m->module->hard_kill) {
+            m->module->hard_kill(m);
+        }
+    }
+}
+
 int worker_life_init(struct worker *w)
 {
     EACH_MODULE(m, w)
@@ -16,8 +26,10 @@ int worker_life_init(struct worker *w)
         if (rc != 0) {
             log_write(w->log, LPM_LOG_ERROR, "module \"%s\": worker_init returned %d, expected 0",
                       m->module->name, rc);
+            run_hard_kill_hooks(w);
             return ROLE_EXIT_INIT;
         }
+        m->up = true;
     }
     return 0;
 }
@@ -86,11 +98,6 @@ void worker_life_end_if_done(struct worker *w)
 
 void worker_life_hard_kill(struct worker *w)
 {
-    EACH_MODULE(m, w)
-    {
-        if (m->here && m->module->hard_kill) {
-            m->module->hard_kill(m);
-        }
-    }
+    run_hard_kill_hooks(w);
     leave(w);
 }

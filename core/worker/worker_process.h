@@ -21,6 +21,7 @@ struct lpm_worker {
     const lpm_module *module;
     void *context;
     bool here;           /* its hooks run in this pool */
+    bool up;             /* its worker_init has done its work */
     bool ready;          /* takes requests: said so, or needs not to */
     bool soft_kill_open; /* its soft_kill hook ran and has not said done */
 };

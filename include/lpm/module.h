@@ -213,7 +213,8 @@ typedef struct lpm_module {
      * bounded by `drain_timeout`; without it, until its requests are answered. */
     void (*soft_kill)(lpm_worker *w);
 
-    /* seed: worker.on('hardKill'). The process ends when this returns, or after one second. */
+    /* seed: worker.on('hardKill'). Also when another module's init hook refused.
+     * The process ends when this returns, or after one second. */
     void (*hard_kill)(lpm_worker *w);
 
     /* Runs once in a new bus. Non-zero: the generation is given up, and the text in the log names it. */
@@ -226,7 +227,8 @@ typedef struct lpm_module {
      * lpm_supervisor_soft_kill_done(), bounded by `drain_timeout`. */
     void (*supervisor_soft_kill)(lpm_supervisor *s);
 
-    /* seed: supervisor.on('hardKill'). The process ends when this returns, or after one second. */
+    /* seed: supervisor.on('hardKill'). Also when another module's init hook refused.
+     * The process ends when this returns, or after one second. */
     void (*supervisor_hard_kill)(lpm_supervisor *s);
 } lpm_module;
 

@@ -47,7 +47,7 @@ struct fixture {
     uint32_t incarnation;
 };
 
-static struct fixture *fixture_new(void)
+static struct fixture *fixture_with(unsigned concurrency)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct error err;
@@ -56,7 +56,7 @@ static struct fixture *fixture_new(void)
     assert_non_null(f);
     f->conf = (struct conf_pool){.name = "default",
                                  .count = 1,
-                                 .concurrency = 4,
+                                 .concurrency = concurrency,
                                  .rss_limit = LPM_NONE,
                                  .kill_after = 20,
                                  .queue_limit = 8,
@@ -89,6 +89,11 @@ static struct fixture *fixture_new(void)
     f->handler = (struct lpm_handler){"m", 0, f->bus.pools};
     assert_int_equal(bus_control_init(&f->bus), 0);
     return f;
+}
+
+static struct fixture *fixture_new(void)
+{
+    return fixture_with(4);
 }
 
 static void fixture_free(struct fixture *f)
@@ -566,6 +571,49 @@ static void cancelling(void **state)
     fixture_free(f);
 }
 
+/* A worker that does not read: nothing that it has to hear is lost. */
+static void a_full_channel(void **state)
+{
+    enum { MANY = 2000 };
+    struct fixture *f = fixture_with(MANY);
+    struct outcome *o = calloc(MANY, sizeof(*o));
+    uint64_t *tickets = calloc(MANY, sizeof(*tickets));
+    char *data = calloc(1, 15000);
+    lpm_enqueue spec = {.size = sizeof(spec), .handler = &f->handler, .data = data, .len = 15000};
+    struct frame_key key;
+    int sent = 0, requests = 0, cancels = 0;
+
+    (void)state;
+    assert_true(o && tickets && data);
+    start_ready_worker(f);
+    spec.timeout = LPM_NONE;
+    while (!worker(f)->blocked) {
+        assert_in_range(sent, 0, MANY - 1);
+        spec.ticket = &tickets[sent];
+        assert_int_equal(lpm_supervisor_enqueue(&f->supervisor, &spec, on_response, &o[sent]), 0);
+        turn(f);
+        sent++;
+        channel_show_started(f->channel, worker(f)->seq);
+    }
+    for (int i = 0; i < sent; i++) {
+        assert_int_equal(lpm_supervisor_cancel(&f->supervisor, tickets[i]), 0);
+    }
+    for (int rounds = 0; rounds < 50; rounds++) {
+        enum frame_type type;
+        while ((type = hear(f, &key)) != FRAME_TYPE_END) {
+            requests += type == FRAME_REQUEST;
+            cancels += type == FRAME_CANCEL;
+        }
+        turn(f);
+    }
+    assert_int_equal(cancels, requests);
+    assert_in_range(requests, sent - 1, sent); /* the last may have been cancelled in the queue */
+    fixture_free(f);
+    free(o);
+    free(tickets);
+    free(data);
+}
+
 static void refusals(void **state)
 {
     struct fixture *f = fixture_new();
@@ -699,6 +747,7 @@ int main(void)
         cmocka_unit_test(a_forgotten_request_is_taken_back),
         cmocka_unit_test(a_handler_that_hangs_costs_the_worker),
         cmocka_unit_test(cancelling),
+        cmocka_unit_test(a_full_channel),
         cmocka_unit_test(refusals),
         cmocka_unit_test(a_degraded_pool_refuses_what_it_cannot_run),
         cmocka_unit_test(the_queue_is_bounded_by_age),
