@@ -7,7 +7,7 @@
  *     static void hello(lpm_request *req) { lpm_respond_text(req, "hello\n"); }
  *     LPM_MODULE(.name = "hello", .version = "1.0", .request = hello);
  *
- *     cc -shared -fPIC -o hello.so hello.c
+ *     cc -shared -fPIC -I/usr/local/lpm/include -o hello.so hello.c
  *
  * It links against nothing of lpm: each call below goes through the host table that every handle carries.
  *

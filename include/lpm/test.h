@@ -10,7 +10,7 @@
  *     assert(lpm_slice_is(lpm_test_response_data(req), "hi"));
  *     lpm_test_fini(&t);
  *
- *     cc -o test_hello test_hello.c hello.c && ./test_hello
+ *     cc -I/usr/local/lpm/include -o test_hello test_hello.c hello.c && ./test_hello
  *
  * Header-only, for C and C++ and any test framework; needs no library. It stands for a worker: requests, answers, the
  * worker's calls, the log, the configuration. Answers are refused with the codes that lpm gives. What a request owns
