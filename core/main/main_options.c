@@ -35,7 +35,7 @@ static const struct option main_option_table[] = {
      "the configuration file, relative to the prefix (default: " DEFAULT_CONF ")"},
     {'p', VALUE_PATH, NULL, "prefix",
      "the directory that all paths are relative to (default: " LPM_PREFIX ")"},
-    {'g', VALUE_TEXT, NULL, "directives", "directives that stand before those of the file"},
+    {'g', VALUE_TEXT, NULL, "directives", "directives to read after the file, as if they stood at its end"},
     {'s', VALUE_WORD, NULL, "signal", "tell the lpm that runs with this configuration: "},
     {'v', VALUE_NONE, "version", NULL, "print the version, then exit"},
     {'V', VALUE_NONE, NULL, NULL, "print the version, the compiler and the configure arguments, then exit"},

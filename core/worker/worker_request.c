@@ -176,7 +176,7 @@ static int set_status(struct lpm_request *req, lpm_slice value)
         }
         status = status * 10 + (value.data[i] - '0');
     }
-    if (status < 100 || status > 599) {
+    if (status < 200 || status > 599) {
         return LPM_EINVAL;
     }
     req->status = status;

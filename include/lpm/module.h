@@ -7,7 +7,7 @@
  *     static void hello(lpm_request *req) { lpm_respond_text(req, "hello\n"); }
  *     LPM_MODULE(.name = "hello", .version = "1.0", .request = hello);
  *
- *     cc -shared -fPIC -o hello.so hello.c
+ *     cc -shared -fPIC -I/usr/local/lpm/include -o hello.so hello.c
  *
  * It links against nothing of lpm: each call below goes through the host table that every handle carries.
  *
@@ -564,7 +564,8 @@ static inline void *lpm_request_context(const lpm_request *req)
 /*
  * Adds a header to the answer to come; both texts are copied. `name` is a token in lower case, `value` holds no CR,
  * LF or NUL. lpm_respond_header_slice() is the same for texts that are not NUL-terminated.
- * ":status" sets the HTTP status (100 below, 599 above are refused); the last one given counts.
+ * ":status" sets the HTTP status, 200 to 599 (below are the interim ones, after which an answer would still have to
+ * come); the last one given counts.
  * Errors: LPM_EINVAL, LPM_ETOOBIG (64 KiB of headers), LPM_EDONE, LPM_ENOMEM.
  */
 static inline int lpm_respond_header(lpm_request *req, const char *name, const char *value)

@@ -10,7 +10,7 @@
  *     assert(lpm_slice_is(lpm_test_response_data(req), "hi"));
  *     lpm_test_fini(&t);
  *
- *     cc -o test_hello test_hello.c hello.c && ./test_hello
+ *     cc -I/usr/local/lpm/include -o test_hello test_hello.c hello.c && ./test_hello
  *
  * Header-only, for C and C++ and any test framework; needs no library. It stands for a worker: requests, answers, the
  * worker's calls, the log, the configuration. Answers are refused with the codes that lpm gives. What a request owns
@@ -192,7 +192,7 @@ static inline int lpm_test_header_valid(lpm_slice name, lpm_slice value)
         }
     }
     if (lpm_slice_is(name, ":status")) {
-        return value.len == 3 && value.data[0] >= '1' && value.data[0] <= '5' && value.data[1] >= '0' &&
+        return value.len == 3 && value.data[0] >= '2' && value.data[0] <= '5' && value.data[1] >= '0' &&
                value.data[1] <= '9' && value.data[2] >= '0' && value.data[2] <= '9';
     }
     return 1;

@@ -62,6 +62,13 @@ static bool has_more(const struct http_connection *c)
     return c->in && c->in->end - c->in->start > c->x.length;
 }
 
+/* Has the kernel bytes that nobody has read? A close would then reset the connection. */
+static bool has_unread(const struct http_connection *c)
+{
+    char byte;
+    return recv(c->fd, &byte, 1, MSG_PEEK) > 0;
+}
+
 /* The client may still be writing: to close now could destroy the answer before it has read it. */
 static void linger(struct http_connection *c)
 {
@@ -75,7 +82,7 @@ static void linger(struct http_connection *c)
 
 void http_connection_end(struct http_connection *c)
 {
-    if (c->eof || (c->x.received && !has_more(c))) {
+    if (c->eof || (c->x.received && !has_more(c) && !has_unread(c))) {
         http_connection_close(c);
     } else {
         linger(c);

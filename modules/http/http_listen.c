@@ -56,25 +56,43 @@ static bool is_passing(int error)
     }
 }
 
-static void on_acceptable(evutil_socket_t listener_fd, short what, void *arg)
+/* Takes in up to `batch` connections that wait: 0, or errno of a failure that the next try would meet too. */
+static int accept_waiting(struct http_listener *listener, size_t batch)
 {
-    struct http_listener *listener = arg;
     struct http_server *server = listener->server;
-    (void)what;
-    for (int i = 0; i < ACCEPT_BATCH && server->count < server->max; i++) {
+    for (size_t i = 0; i < batch && server->count < server->max; i++) {
         struct sockaddr_storage peer;
         socklen_t len = sizeof(peer);
-        int fd = accept4(listener_fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             http_connection_new(server, fd, (const struct sockaddr *)&peer);
         } else if (errno == EAGAIN) {
             break;
         } else if (!is_passing(errno)) {
-            pause_accepting(server, errno);
-            break;
+            return errno;
         }
     }
+    return 0;
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_listener *listener = arg;
+    struct http_server *server = listener->server;
+    int error = accept_waiting(listener, ACCEPT_BATCH);
+    (void)fd;
+    (void)what;
+    if (error) {
+        pause_accepting(server, error);
+    }
     http_listen_update(server);
+}
+
+void http_listen_drain(struct http_server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++) {
+        accept_waiting(&server->listeners[i], server->max);
+    }
 }
 
 void http_listen_update(struct http_server *server)

@@ -10,7 +10,7 @@
 
 bool http_response_has_body(const struct http_answer *answer)
 {
-    return !answer->head_only && answer->status != 204 && answer->status != 304;
+    return !answer->head_only && answer->status != 204 && answer->status != 205 && answer->status != 304;
 }
 
 static bool passes(const struct http_answer *answer, const lpm_header *header)
@@ -98,7 +98,8 @@ char *http_response_begin(char *to, const struct http_answer *answer)
         to = put_text(put_text(to, "\r\nDate: "), answer->date);
     }
     if (answer->status != 204 && answer->status != 304) {
-        to = put_number(put_text(to, "\r\nContent-Length: "), answer->length);
+        /* 205 has to say that nothing follows (RFC 9110, 15.3.6), whatever the module gave. */
+        to = put_number(put_text(to, "\r\nContent-Length: "), answer->status == 205 ? 0 : answer->length);
     }
     if (!answer->keep_alive) {
         to = put_text(to, "\r\nConnection: close");

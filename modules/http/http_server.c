@@ -112,6 +112,9 @@ void http_server_online(struct http_server *server)
 void http_server_drain(struct http_server *server)
 {
     struct http_connection *next;
+    if (server->online) {
+        http_listen_drain(server);
+    }
     server->draining = true;
     http_listen_update(server);
     server->count++; /* the server must outlive this loop */

@@ -68,7 +68,7 @@ void http_server_free(struct http_server *server);
 /* Begins to accept. */
 void http_server_online(struct http_server *server);
 
-/* Accepts no more, closes what is idle, lets the rest finish; then frees the server, takes it out of the module's
+/* Takes in what waits to be accepted and then no more, closes what is idle, lets the rest finish; then frees the server, takes it out of the module's
  * context and calls lpm_supervisor_soft_kill_done(), which may be within this call. */
 void http_server_drain(struct http_server *server);
 
@@ -77,6 +77,9 @@ void http_server_left(struct http_server *server);
 
 /* Reads or does not read the listeners, as the server's state wants it. */
 void http_listen_update(struct http_server *server);
+
+/* Takes in the connections that wait to be accepted, as far as there is room: their clients believe them made. */
+void http_listen_drain(struct http_server *server);
 int http_listen_init(struct http_server *server);
 void http_listen_fini(struct http_server *server);
 

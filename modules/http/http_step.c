@@ -24,8 +24,12 @@ static bool step_idle(struct http_connection *c)
         http_io_resume(c);
         return true;
     }
-    if (c->eof || (c->server->draining && !c->fresh)) {
+    if (c->eof) {
         http_connection_close(c);
+        return false;
+    }
+    if (c->server->draining) {
+        http_connection_drain(c);
         return false;
     }
     http_connection_release(c);

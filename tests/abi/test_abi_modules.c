@@ -118,6 +118,7 @@ static void misdeed_follows_orders(void **state)
         {"/", "big 3", 200, "xxx"},
         {"/?status=404", "", 404, "404\n"},
         {"/?status=42", "", 200, "-2\n"},
+        {"/?status=199", "", 200, "-2\n"},
         {"/headers", "", 200, ":method: GET\n:path: /headers\n"},
         {"/", "respond-twice", 200, "first\n"},
         {"/last", "", 200, "-4\n"},

@@ -220,6 +220,23 @@ static void test_what_the_handler_sees(void **state)
     server_stop(s);
 }
 
+/* An interim status is no answer: the module is told, and the client never sees one in an answer's place. */
+static void test_interim_status(void **state)
+{
+    static const char *const refused[] = {"/misdeed?status=100", "/misdeed?status=103",
+                                          "/misdeed?status=199"};
+    struct server *s = *state;
+    struct response r;
+
+    for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+        assert_int_equal(client_get(server_port(s), refused[i], &r), 200);
+        assert_string_equal(r.body, "-2\n");
+        client_forget(&r);
+    }
+    assert_int_equal(client_get(server_port(s), "/misdeed?status=201", NULL), 201);
+    server_stop(s);
+}
+
 static void test_not_found(void **state)
 {
     struct server *s = *state;
@@ -384,6 +401,36 @@ static void test_head_too_large(void **state)
     assert_int_equal(client_status(&c, CLIENT_MS), 431);
     client_close(&c);
     free(field);
+    server_stop(s);
+}
+
+/* A refusal reaches a client that writes all that it has before it reads. */
+static void test_refused_while_sending(void **state)
+{
+    static const struct {
+        const char *begin;
+        int status;
+    } cases[] = {
+        {"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n", 413},
+        {"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7a1200\r\n", 413},
+        {"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n", 404},
+        {"GET /hello HTTP/1.1\r\nHost: a\r\nX: ", 431},
+        {"GET /", 414},
+        {"GET /hello HTTP/1.1\r\nHost : a\r\n", 400},
+    };
+    struct server *s = *state;
+    char *body = letters(8000000);
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct client c;
+        client_open(&c, server_port(s));
+        assert_true(client_text(&c, cases[i].begin));
+        assert_true(client_send(&c, body, 8000000));
+        assert_int_equal(client_status(&c, CLIENT_MS), cases[i].status);
+        assert_true(client_closed(&c, CLIENT_MS));
+        client_close(&c);
+    }
+    free(body);
     server_stop(s);
 }
 
@@ -553,12 +600,14 @@ int main(void)
         TEST(test_expect_continue, setup),
         TEST(test_head, setup),
         TEST(test_what_the_handler_sees, setup),
+        TEST(test_interim_status, setup),
         TEST(test_not_found, setup),
         TEST(test_ambiguous, setup),
         TEST(test_nul_byte, setup),
         TEST(test_large_bodies, setup),
         TEST(test_body_too_large, setup_limits),
         TEST(test_head_too_large, setup_limits),
+        TEST(test_refused_while_sending, setup),
         TEST(test_slow_clients, setup_limits),
         TEST(test_drip, setup_limits),
         TEST(test_timeout, setup),

@@ -457,6 +457,7 @@ struct client {
     char got[1 << 20];
     size_t len;
     bool closed; /* the server has closed it, or it was reset */
+    bool reset;  /* it was reset */
 };
 
 static double seconds(void)
@@ -490,7 +491,7 @@ static inline void settle(void)
 static void client_open(struct client *c)
 {
     c->len = 0;
-    c->closed = false;
+    c->closed = c->reset = false;
     c->got[0] = '\0';
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(c->fd, (struct sockaddr *)&host.address, sizeof(host.address)), 0);
@@ -540,6 +541,7 @@ static void client_read(struct client *c)
         c->got[c->len] = '\0';
     } else if (n == 0 || errno != EAGAIN) {
         c->closed = true;
+        c->reset = n < 0;
     }
 }
 

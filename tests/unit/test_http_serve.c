@@ -136,6 +136,7 @@ static void test_head_and_statuses(void **state)
         {NULL, NULL, "abc", "HTTP/1.1 200 OK\r\n", "abc"},
         {"201", NULL, "abc", "HTTP/1.1 201 Created\r\n", "abc"},
         {"204", NULL, "abc", "HTTP/1.1 204 No Content\r\n", ""},
+        {"205", NULL, "abc", "HTTP/1.1 205 Reset Content\r\n", ""},
         {"304", NULL, "abc", "HTTP/1.1 304 Not Modified\r\n", ""},
         {"599", NULL, "", "HTTP/1.1 599 Unknown\r\n", ""},
         {"100", NULL, "", "HTTP/1.1 500 ", NULL},
@@ -156,6 +157,9 @@ static void test_head_and_statuses(void **state)
             assert_string_equal(strstr(a.got, "\r\n\r\n") + 4, cases[i].body);
             assert_int_equal(strstr(a.got, "Content-Length") == NULL,
                              strstr(a.got, " 204 ") != NULL || strstr(a.got, " 304 ") != NULL);
+        }
+        if (strstr(a.got, " 205 ")) {
+            assert_non_null(strstr(a.got, "\r\nContent-Length: 0\r\n"));
         }
         assert_null(strstr(a.got, ":status"));
         client_close(&a);
@@ -380,6 +384,26 @@ static void test_refusals(void **state)
     stop();
 }
 
+/* An answer that ends the connection reaches a client that has sent ahead, even what nobody has read yet. */
+static void test_sent_ahead(void **state)
+{
+    static const char head[] =
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\nConnection: close\r\n\r\n";
+    char junk[100100];
+    (void)state;
+    serve(PLAIN);
+    host.refusal = LPM_ESHUTDOWN;
+    memset(junk, 'j', sizeof(junk));
+    client_open(&a);
+    assert_int_equal(send(a.fd, head, strlen(head), 0), strlen(head));
+    assert_int_equal(send(a.fd, junk, sizeof(junk), 0), sizeof(junk));
+    PUMP_UNTIL(client_closed(&a));
+    assert_non_null(strstr(a.got, "HTTP/1.1 503 "));
+    assert_false(a.reset);
+    client_close(&a);
+    stop();
+}
+
 static void test_bus_errors(void **state)
 {
     static const struct {
@@ -601,6 +625,7 @@ int main(void)
         cmocka_unit_test(test_expect),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_bus_errors),
+        cmocka_unit_test(test_sent_ahead),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_large_answer),
         cmocka_unit_test(test_log),

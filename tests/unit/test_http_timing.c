@@ -238,6 +238,55 @@ static void test_soft_kill_busy(void **state)
     stop();
 }
 
+/* Those that wait to be accepted believe themselves connected. */
+static void test_soft_kill_backlog(void **state)
+{
+    (void)state;
+    serve(LOCATION);
+    client_open(&a);
+    client_open(&b);
+    assert_int_equal(send(a.fd, GET("/a"), strlen(GET("/a")), 0), strlen(GET("/a")));
+    lpm_module_v1.supervisor_soft_kill(&host.supervisor);
+    client_send(&b, GET("/b"));
+    PUMP_UNTIL(client_closed(&a) && client_closed(&b));
+    assert_non_null(strstr(a.got, "Connection: close\r\n"));
+    assert_non_null(strstr(b.got, "Connection: close\r\n"));
+    assert_int_equal(host.taken_count, 2);
+    assert_int_equal(host.done, 1);
+    client_close(&a);
+    client_close(&b);
+    stop();
+}
+
+/* An answer that had said that the connection stays is still being written, and the client sends its next request. */
+static void test_soft_kill_sending(void **state)
+{
+    static const size_t size = 32 << 20; /* more than any socket takes */
+    char *large = malloc(size);
+    (void)state;
+    assert_non_null(large);
+    memset(large, 'x', size);
+    serve(LOCATION);
+    host.hold = true;
+    client_open(&a);
+    client_send(&a, GET("/a"));
+    PUMP_UNTIL(host.taken_count == 1);
+    answer(0, 0, NULL, 0, large, size);
+    lpm_module_v1.supervisor_soft_kill(&host.supervisor);
+    assert_int_equal(host.done, 0);
+    assert_int_equal(send(a.fd, GET("/b"), strlen(GET("/b")), 0), strlen(GET("/b")));
+    PUMP_UNTIL((a.len = 0, client_closed(&a)) || host.taken_count == 2);
+    assert_false(a.closed);
+    answer_text(1, "bye");
+    PUMP_UNTIL((a.len = 0, client_closed(&a)));
+    assert_false(a.reset);
+    assert_non_null(strstr(a.got, "bye"));
+    assert_int_equal(host.done, 1);
+    client_close(&a);
+    stop();
+    free(large);
+}
+
 /* A connection that was taken in and says nothing does not hold the soft kill up for long. */
 static void test_soft_kill_silent(void **state)
 {
@@ -274,12 +323,13 @@ static void test_hard_kill(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_header_timeout),   cmocka_unit_test(test_body_timeout),
-        cmocka_unit_test(test_keepalive),        cmocka_unit_test(test_send_timeout),
-        cmocka_unit_test(test_max_connections),  cmocka_unit_test(test_no_descriptors),
-        cmocka_unit_test(test_reserve),          cmocka_unit_test(test_log_flush),
-        cmocka_unit_test(test_soft_kill_idle),   cmocka_unit_test(test_soft_kill_busy),
-        cmocka_unit_test(test_soft_kill_silent), cmocka_unit_test(test_hard_kill),
+        cmocka_unit_test(test_header_timeout),    cmocka_unit_test(test_body_timeout),
+        cmocka_unit_test(test_keepalive),         cmocka_unit_test(test_send_timeout),
+        cmocka_unit_test(test_max_connections),   cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_reserve),           cmocka_unit_test(test_log_flush),
+        cmocka_unit_test(test_soft_kill_idle),    cmocka_unit_test(test_soft_kill_busy),
+        cmocka_unit_test(test_soft_kill_backlog), cmocka_unit_test(test_soft_kill_sending),
+        cmocka_unit_test(test_soft_kill_silent),  cmocka_unit_test(test_hard_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
