@@ -160,12 +160,12 @@ typedef void (*lpm_done_fn)(int error, void *arg);
 /* Called once, on the worker's loop or within a call that found it out, when nobody waits for the answer any more. */
 typedef void (*lpm_cancel_fn)(lpm_request *req, void *arg);
 
-enum { /* lpm_health.state */
-    LPM_WORKER_ABSENT = 0, /* dead, and not started again yet */
-    LPM_WORKER_STARTING,
-    LPM_WORKER_READY,
-    LPM_WORKER_BUSY,
-    LPM_WORKER_LEAVING /* gets nothing new, ends when it has nothing left */
+enum {                        /* lpm_health.state */
+       LPM_WORKER_ABSENT = 0, /* dead, and not started again yet */
+       LPM_WORKER_STARTING,
+       LPM_WORKER_READY,
+       LPM_WORKER_BUSY,
+       LPM_WORKER_LEAVING /* gets nothing new, ends when it has nothing left */
 };
 
 /* A worker as lpm_supervisor_health() shows it. seed: an element of health() */
@@ -394,14 +394,15 @@ struct lpm_host {
     uint64_t (*response_created_at_wall)(const lpm_response *res);
 
     /* 1.1: worker and supervisor */
-    int (*worker_emit)(lpm_worker *w, const char *event, const void *data, size_t len, lpm_response_fn on_reply,
-                       void *arg);
-    int (*supervisor_broadcast)(lpm_supervisor *s, const char *pool, const char *event, const void *data, size_t len,
-                                int fd);
+    int (*worker_emit)(lpm_worker *w, const char *event, const void *data, size_t len,
+                       lpm_response_fn on_reply, void *arg);
+    int (*supervisor_broadcast)(lpm_supervisor *s, const char *pool, const char *event, const void *data,
+                                size_t len, int fd);
     size_t (*supervisor_health)(lpm_supervisor *s, lpm_health *list, size_t max, size_t size);
     int (*supervisor_soft_kill)(lpm_supervisor *s, lpm_done_fn on_done, void *arg);
     int (*supervisor_hard_kill)(lpm_supervisor *s);
-    int (*supervisor_resize)(lpm_supervisor *s, const char *pool, unsigned count, lpm_done_fn on_done, void *arg);
+    int (*supervisor_resize)(lpm_supervisor *s, const char *pool, unsigned count, lpm_done_fn on_done,
+                             void *arg);
 #endif
 };
 
@@ -895,8 +896,8 @@ static inline int lpm_worker_emit(lpm_worker *w, const char *event, const void *
  * (it stays yours). Returns to how many it was sent (those that are up), or LPM_EINVAL (no such pool, too), LPM_ETOOBIG.
  * seed: supervisor.broadcast()
  */
-static inline int lpm_supervisor_broadcast(lpm_supervisor *s, const char *pool, const char *event, const void *data,
-                                           size_t len, int fd)
+static inline int lpm_supervisor_broadcast(lpm_supervisor *s, const char *pool, const char *event,
+                                           const void *data, size_t len, int fd)
 {
     return s ? LPM_HOST(s)->supervisor_broadcast(s, pool, event, data, len, fd) : LPM_EINVAL;
 }
@@ -929,8 +930,8 @@ static inline int lpm_supervisor_hard_kill(lpm_supervisor *s)
  * or the end), LPM_EWORKER (a new worker did not become ready). Lasts as long as the generation.
  * Errors: LPM_EINVAL, LPM_ESHUTDOWN, LPM_ENOMEM. seed: its TODO, supervisor.resize(n)
  */
-static inline int lpm_supervisor_resize(lpm_supervisor *s, const char *pool, unsigned count, lpm_done_fn on_done,
-                                        void *arg)
+static inline int lpm_supervisor_resize(lpm_supervisor *s, const char *pool, unsigned count,
+                                        lpm_done_fn on_done, void *arg)
 {
     return s ? LPM_HOST(s)->supervisor_resize(s, pool, count, on_done, arg) : LPM_EINVAL;
 }

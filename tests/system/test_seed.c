@@ -143,6 +143,13 @@ static void test_health(void **state)
     assert_int_equal(number_in(before, "gen="), 1);
     assert_in_range(number_in(before, "rss="), 100000, 1u << 30);
     free(order_at(s, "/", "take 50000000", 200));
+#ifdef __SANITIZE_ADDRESS__
+    /* The sanitizer has a malloc of its own, of which mallinfo2() tells nothing. */
+    expect_part(s, "emit health", "heap=0/0");
+    free(before);
+    server_stop(s);
+    return;
+#endif
     for (int i = 0;; i++) { /* it says so at most once a second */
         assert_in_range(i, 0, 100);
         assert_false(wait_gone(s->pidfd, wait_until(50)));
