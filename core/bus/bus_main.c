@@ -6,8 +6,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/clock.h"
+#include "base/version.h"
 #include "bus/bus_control.h"
+#include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
@@ -16,6 +20,7 @@
 
 static int set_up_modules(struct bus *bus)
 {
+    static const lpm_module ctl = {.name = "ctl", .version = LPM_VERSION};
     size_t count = bus->loader.count;
 
     bus->modules = calloc(count + 1, sizeof(*bus->modules));
@@ -23,6 +28,10 @@ static int set_up_modules(struct bus *bus)
     if (!bus->modules || !bus->handlers) {
         return LPM_ENOMEM;
     }
+    bus->ctl.owner = (struct loader_owner){bus->log, &bus->conf_error, ctl.name};
+    bus->ctl.handle = (lpm_handle){&bus->host, &bus->ctl.owner};
+    bus->ctl.bus = bus;
+    bus->ctl.module = &ctl;
     for (size_t i = 0; i < count; i++) {
         const lpm_module *module = &bus->loader.modules[i].module;
         struct lpm_supervisor *m = &bus->modules[i];
@@ -68,7 +77,8 @@ static int set_up(struct bus *bus, struct error *err)
         return rc;
     }
     bus->base = event_base_new();
-    if (!bus->base || set_up_pools(bus) != 0 || set_up_modules(bus) != 0 || bus_control_init(bus) != 0) {
+    if (!bus->base || set_up_pools(bus) != 0 || set_up_modules(bus) != 0 || bus_control_init(bus) != 0 ||
+        bus_ctl_init(bus) != 0) {
         return error_set(err, LPM_ENOMEM, "out of memory");
     }
     return 0;
@@ -76,6 +86,7 @@ static int set_up(struct bus *bus, struct error *err)
 
 static void tear_down(struct bus *bus)
 {
+    bus_ctl_fini(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_fini(&bus->pools[i]);
     }
@@ -94,7 +105,7 @@ static void tear_down(struct bus *bus)
 /* The descriptors that the master opened for modules. */
 static int *opened_for_modules(struct conf_tree *tree, size_t *count)
 {
-    size_t room = 0;
+    size_t room = 1;
     int *fds;
 
     for (struct lpm_conf *node = tree->root; node; node = conf_tree_walk(node)) {
@@ -119,6 +130,7 @@ static int enter(struct role_start *start)
 
     snprintf(who, sizeof(who), "bus gen %u", start->generation);
     if (rc == 0) {
+        fds[count++] = start->core->control_fd;
         rc = role_enter(start, who, fds, count);
     }
     free(fds);
@@ -134,6 +146,9 @@ int bus_main(struct role_start *start)
     list_init(&bus.emissions_idle);
     list_init(&bus.emissions_lost);
     list_init(&bus.soft_kill_waiters);
+    list_init(&bus.ctl_clients);
+    bus.starter = getuid();
+    bus.born = clock_now();
     role_event_init(&bus.listeners);
     bus.owner = (struct loader_owner){bus.log, &bus.conf_error, NULL};
     if (enter(start) != 0) {

@@ -57,6 +57,13 @@ struct bus {
     size_t waiting; /* requests whose outcome somebody waits for */
     struct uuid_source uuids;
 
+    uid_t starter;             /* who started lpm */
+    uint64_t born;             /* ns: this process */
+    struct lpm_supervisor ctl; /* the handle of the control socket's commands */
+    struct event *ctl_acceptable;
+    struct list ctl_clients;
+    size_t ctl_count;
+
     struct role_listeners listeners;
     bool sigint_wanted;         /* a module listens to SIGINT, and the master knows */
     struct list emissions_idle; /* lpm_request, to use again, longest unused first */

@@ -246,7 +246,7 @@ int conf_core_read(struct conf_core *core, struct conf_tree *tree, struct error 
     const struct lpm_conf *root = tree->root, *request = conf_tree_child(root, "request");
     int rc;
 
-    *core = (struct conf_core){.tree = tree};
+    *core = (struct conf_core){.tree = tree, .control_fd = -1};
     core->daemon = number(root, "main", "daemon") != 0;
     core->timeout = number(request, "request", "timeout");
     core->retries = number(request, "request", "retries");

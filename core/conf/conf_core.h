@@ -41,7 +41,8 @@ struct conf_core {
     const char *pid;
     const char *error_log; /* a path or "stderr" */
     int error_log_level;
-    const char *control;
+    const char *control; /* "off": none */
+    int control_fd;      /* what the master bound for it, or -1 */
     bool daemon;
     struct conf_module *modules;
     size_t module_count;

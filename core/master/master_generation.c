@@ -110,6 +110,9 @@ static void do_start(struct master_generation *generation)
     int rc = master_listen_open(generation->core->tree, &generation->master->log, &why);
 
     if (!rc) {
+        rc = master_listen_control(generation->core, &why);
+    }
+    if (!rc) {
         rc = start_bus(generation, &why);
     }
     if (!rc) {

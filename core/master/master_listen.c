@@ -5,11 +5,15 @@
 #include "master/master_listen.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "os/os_dir.h"
 #include "os/os_listen.h"
 #include "os/os_log.h"
 
@@ -139,6 +143,46 @@ int master_listen_open(struct conf_tree *tree, const struct log *log, struct err
         rc = node->fd < 0 ? open_listen(node, log, err) : 0;
     }
     return rc;
+}
+
+static void control_address(const struct conf_core *core, char *room, size_t size)
+{
+    snprintf(room, size, "unix:%s", core->control);
+}
+
+int master_listen_control(struct conf_core *core, struct error *err)
+{
+    char address[PATH_MAX + 8], bound[256];
+    struct error why;
+    int rc;
+
+    if (core->control_fd >= 0 || strcmp(core->control, "off") == 0) {
+        return 0;
+    }
+    control_address(core, address, sizeof(address));
+    rc = os_dir_make_parent(core->control, 0755, &why);
+    if (!rc) {
+        rc = os_listen(&core->control_fd, address, -1, bound, sizeof(bound), &why);
+    }
+    if (!rc && chmod(core->control, 0600) != 0) {
+        rc = error_set(&why, LPM_EIO, "cannot set the mode of %s: %s", core->control, strerror(errno));
+        os_listen_close(&core->control_fd, address);
+    }
+    if (rc) {
+        core->control_fd = -1;
+        return error_set(err, rc, "control socket: %s", why.text);
+    }
+    return 0;
+}
+
+void master_listen_control_close(struct conf_core *core)
+{
+    char address[PATH_MAX + 8];
+
+    if (core->control_fd >= 0) {
+        control_address(core, address, sizeof(address));
+        os_listen_close(&core->control_fd, address);
+    }
 }
 
 void master_listen_close(struct conf_tree *tree)

@@ -5,7 +5,7 @@
 #define MASTER_LISTEN_H
 
 #include "base/log.h"
-#include "conf/conf_tree.h"
+#include "conf/conf_core.h"
 
 /* Checks the words of every `listen` without touching anything: the address's form, `backlog=N`, no address twice.
  * 0 or LPM_ECONF. */
@@ -14,6 +14,10 @@ int master_listen_check(const struct conf_tree *tree, struct error *err);
 /* Opens all that is not open yet, puts the descriptors into the nodes, and logs each address. What was opened before
  * a failure stays in the tree, for master_listen_close(). 0, LPM_ECONF or LPM_EIO. */
 int master_listen_open(struct conf_tree *tree, const struct log *log, struct error *err);
+
+/* Binds the control socket, for the user who started lpm only. 0 or LPM_EIO. */
+int master_listen_control(struct conf_core *core, struct error *err);
+void master_listen_control_close(struct conf_core *core);
 
 /* Closes all, and removes the files of sockets. */
 void master_listen_close(struct conf_tree *tree);

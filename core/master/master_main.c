@@ -243,6 +243,7 @@ static void fini(struct master *master)
         master_generation_free(LIST_ENTRY(link, struct master_generation, link));
     }
     master_listen_close(master->core->tree);
+    master_listen_control_close(master->core);
     master_signal_close(master);
     if (master->sweep) {
         event_free(master->sweep);

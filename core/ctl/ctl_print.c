@@ -1,0 +1,105 @@
+/*
+ * Printing. What is missing in an answer is printed as 0 or "-".
+ */
+#include "ctl/ctl_print.h"
+
+#include <lpm/module.h>
+#include <stdlib.h>
+
+#include "base/base64.h"
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "-";
+}
+
+static long long number_of(const json_t *object, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(object, name));
+}
+
+/* 1.5M, 320K: at most five characters. */
+static const char *bytes_of(const json_t *object, const char *name, char room[16])
+{
+    static const char units[] = "BKMGT";
+    double value = (double)number_of(object, name);
+    int unit = 0;
+
+    for (; value >= 1000 && units[unit + 1]; unit++) {
+        value /= 1024;
+    }
+    snprintf(room, 16, unit > 0 && value < 10 ? "%.1f%c" : "%.0f%c", value, units[unit]);
+    return room;
+}
+
+void ctl_print_health(FILE *out, const json_t *answer)
+{
+    const json_t *workers = json_object_get(answer, "workers"), *w;
+    char worker[96], rss[16], pressure[16], used[16], total[16];
+    size_t i;
+
+    fprintf(out, "%-20s %8s %-8s %4s %8s %8s %8s %8s %8s %6s %6s %10s %8s\n", "WORKER", "PID", "STATE", "GEN",
+            "RESTARTS", "RSS", "PRESSURE", "HEAP", "OF", "RUN", "SOCK", "REQUESTS", "UPTIME");
+    json_array_foreach(workers, i, w)
+    {
+        snprintf(worker, sizeof(worker), "%s/%lld", text_of(w, "pool"), number_of(w, "index"));
+        fprintf(out, "%-20s %8lld %-8s %4lld %8lld %8s %8s %8s %8s %6lld %6lld %10lld %7llds\n", worker,
+                number_of(w, "pid"), text_of(w, "state"), number_of(w, "generation"),
+                number_of(w, "restarts"), bytes_of(w, "rss", rss), bytes_of(w, "pressure", pressure),
+                bytes_of(w, "heap_used", used), bytes_of(w, "heap_total", total), number_of(w, "in_flight"),
+                number_of(w, "sockets"), number_of(w, "requests"), number_of(w, "uptime_ms") / 1000);
+    }
+}
+
+void ctl_print_status(FILE *out, const json_t *answer)
+{
+    const json_t *pools = json_object_get(answer, "pools"), *pool;
+    char bytes[16];
+    size_t i;
+
+    fprintf(out,
+            "lpm/%s is %s: generation %lld, up %lld s, master %lld, bus %lld, %lld requests wait or run\n\n",
+            text_of(answer, "version"), text_of(answer, "state"), number_of(answer, "generation"),
+            number_of(answer, "uptime_ms") / 1000, number_of(answer, "master"), number_of(answer, "bus"),
+            number_of(answer, "waiting"));
+    fprintf(out, "%-20s %8s %8s %8s %12s\n", "POOL", "WORKERS", "QUEUED", "BYTES", "DEGRADED");
+    json_array_foreach(pools, i, pool)
+    {
+        fprintf(out, "%-20s %8lld %8lld %8s %10lldms\n", text_of(pool, "name"), number_of(pool, "alive"),
+                number_of(pool, "queued"), bytes_of(pool, "queued_bytes", bytes),
+                number_of(pool, "degraded_ms"));
+    }
+}
+
+int ctl_print_response(FILE *out, const json_t *answer, int include)
+{
+    const json_t *headers = json_object_get(answer, "headers"), *pair;
+    const json_t *data = json_object_get(answer, "data"), *encoded = json_object_get(answer, "data_base64");
+    size_t i, len;
+    int rc = 0;
+
+    if (include) {
+        json_array_foreach(headers, i, pair)
+        {
+            const char *name = json_string_value(json_array_get(pair, 0));
+            const char *value = json_string_value(json_array_get(pair, 1));
+            fprintf(out, "%s: %s\n", name ? name : "", value ? value : "");
+        }
+        fprintf(out, "\n");
+    }
+    if (json_is_string(data)) {
+        fwrite(json_string_value(data), 1, json_string_length(data), out);
+    } else if (json_is_string(encoded)) {
+        char *bytes = malloc(json_string_length(encoded) + 1);
+        rc = bytes ? base64_decode(bytes, &len, json_string_value(encoded), json_string_length(encoded))
+                   : LPM_ENOMEM;
+        if (rc == 0) {
+            fwrite(bytes, 1, len, out);
+        }
+        free(bytes);
+    } else {
+        rc = LPM_EPROTO;
+    }
+    return rc;
+}
