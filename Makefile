@@ -10,8 +10,8 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
-# All processors, unless the caller chose.
-ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
+# All processors, unless the caller chose; a make within make shares what its caller has.
+ifeq ($(MAKELEVEL)$(filter -j% --jobserver%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
 
