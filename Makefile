@@ -10,8 +10,8 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
-# All processors, unless the caller chose.
-ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
+# All processors, unless the caller chose; a make within make shares what its caller has.
+ifeq ($(MAKELEVEL)$(filter -j% --jobserver%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
 
@@ -334,18 +334,19 @@ install: all
 # Looking at the sources
 
 ALL_SOURCES := $(sort $(wildcard core/*/*.[ch] modules/*/*.[ch] include/lpm/*.h tests/*/*.[ch] tests/*/*/*.[ch]))
-TIDY_SOURCES := $(filter %.c,$(ALL_SOURCES))
+C_SOURCES := $(filter %.c,$(ALL_SOURCES))
 
 tidy:
 	@auto/deps tidy test
-	@echo $(TIDY_SOURCES) | xargs -n 1 -P "$$(nproc)" sh -c \
+	@echo $(C_SOURCES) | xargs -n 1 -P "$$(nproc)" sh -c \
 	    'echo "TIDY     $$0"; clang-tidy --quiet --warnings-as-errors="*" "$$0" -- $(subst ','\'',$(filter-out -fsanitize% -fno-sanitize%,$(TEST_FLAGS))) 2>/dev/null'
 
 cppcheck:
 	@auto/deps cppcheck
 	cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
 	    --error-exitcode=1 --suppressions-list=auto/cppcheck.suppress -j "$$(nproc)" \
-	    -D_GNU_SOURCE -D__linux__ -Icore -Iinclude -Imodules -Itests/lib -I$(BUILD) $(wildcard core modules)
+	    -D_GNU_SOURCE -D__linux__ -DCLOCK_MONOTONIC=1 $(TEST_DEFINES) \
+	    -Icore -Iinclude -Imodules -Itests/lib -I$(BUILD) $(C_SOURCES)
 
 format:
 	@auto/deps format

@@ -404,7 +404,7 @@ static void liars(void **state)
 {
     static const char *const lies[] = {"short",  "type", "slot",  "seq",    "error",
                                        "header", "busy", "board", "silence"};
-    struct frame_key key;
+    struct frame_key key = {0};
 
     (void)state;
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {

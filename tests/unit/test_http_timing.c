@@ -134,8 +134,7 @@ static void test_no_descriptors(void **state)
     low = old;
     low.rlim_cur = 3;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-    PUMP_UNTIL(host.said[0]);
-    assert_non_null(strstr(host.said, "cannot accept connections: Too many open files"));
+    PUMP_UNTIL(strstr(host.said, "cannot accept connections: Too many open files"));
     struct timeval tv = {0, 50000};
     event_base_loopexit(host.base, &tv);
     for (double until = seconds() + 0.05; seconds() < until; turns++) {
