@@ -234,6 +234,21 @@ static int ack(lpm_request *req)
     return answer(req, NULL, 0, "lpm_ack");
 }
 
+static int request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void *arg)
+{
+    (void)fn;
+    (void)arg;
+    return req->open ? LPM_EROLE : LPM_EDONE;
+}
+
+static int respond_stream(lpm_request *req, const void *data, size_t len, int fd)
+{
+    (void)data;
+    (void)len;
+    (void)fd;
+    return req->open ? LPM_EROLE : misuse(req, "lpm_respond_stream");
+}
+
 void bus_emission_host_init(lpm_host *host)
 {
     host->request_id = request_id;
@@ -253,5 +268,7 @@ void bus_emission_host_init(lpm_host *host)
     host->request_socket = request_nothing_to_take;
     host->respond_header = respond_header;
     host->respond = respond;
+    host->request_on_cancel = request_on_cancel;
+    host->respond_stream = respond_stream;
     host->ack = ack;
 }

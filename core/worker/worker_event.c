@@ -224,6 +224,26 @@ static uint64_t response_no_time(const lpm_response *res)
     return 0;
 }
 
+static int response_has_stream(const lpm_response *res)
+{
+    (void)res;
+    return 0;
+}
+
+static int response_stream(lpm_response *res)
+{
+    (void)res;
+    return LPM_EINVAL;
+}
+
+static int event_worker(const lpm_event *ev, lpm_health *worker, size_t size)
+{
+    (void)ev;
+    (void)worker;
+    (void)size;
+    return LPM_EINVAL;
+}
+
 void worker_event_host_init(lpm_host *host)
 {
     role_event_host_init(host);
@@ -241,4 +261,7 @@ void worker_event_host_init(lpm_host *host)
     host->response_worker = response_worker;
     host->response_queue_time = response_no_time;
     host->response_service_time = response_no_time;
+    host->response_has_stream = response_has_stream;
+    host->response_stream = response_stream;
+    host->event_worker = event_worker;
 }

@@ -170,7 +170,7 @@ static int respond_stream(lpm_request *req, const void *data, size_t len, int fd
     if (!req->open) {
         return LPM_EDONE;
     }
-    if (fd <= 2) {
+    if (fd <= 2 || os_stream_check(fd) != 0) {
         return LPM_EINVAL;
     }
     rc = worker_request_respond(req, data, len, fd);

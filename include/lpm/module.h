@@ -160,12 +160,12 @@ typedef void (*lpm_done_fn)(int error, void *arg);
 /* Called once, on the worker's loop or within a call that found it out, when nobody waits for the answer any more. */
 typedef void (*lpm_cancel_fn)(lpm_request *req, void *arg);
 
-enum { /* lpm_health.state */
-    LPM_WORKER_ABSENT = 0, /* dead, and not started again yet */
-    LPM_WORKER_STARTING,
-    LPM_WORKER_READY,
-    LPM_WORKER_BUSY,
-    LPM_WORKER_LEAVING /* gets nothing new, ends when it has nothing left */
+enum {                        /* lpm_health.state */
+       LPM_WORKER_ABSENT = 0, /* dead, and not started again yet */
+       LPM_WORKER_STARTING,
+       LPM_WORKER_READY,
+       LPM_WORKER_BUSY,
+       LPM_WORKER_LEAVING /* gets nothing new, ends when it has nothing left */
 };
 
 /* A worker as lpm_supervisor_health() shows it. seed: an element of health() */
@@ -394,14 +394,15 @@ struct lpm_host {
     uint64_t (*response_created_at_wall)(const lpm_response *res);
 
     /* 1.1: worker and supervisor */
-    int (*worker_emit)(lpm_worker *w, const char *event, const void *data, size_t len, lpm_response_fn on_reply,
-                       void *arg);
-    int (*supervisor_broadcast)(lpm_supervisor *s, const char *pool, const char *event, const void *data, size_t len,
-                                int fd);
+    int (*worker_emit)(lpm_worker *w, const char *event, const void *data, size_t len,
+                       lpm_response_fn on_reply, void *arg);
+    int (*supervisor_broadcast)(lpm_supervisor *s, const char *pool, const char *event, const void *data,
+                                size_t len, int fd);
     size_t (*supervisor_health)(lpm_supervisor *s, lpm_health *list, size_t max, size_t size);
     int (*supervisor_soft_kill)(lpm_supervisor *s, lpm_done_fn on_done, void *arg);
     int (*supervisor_hard_kill)(lpm_supervisor *s);
-    int (*supervisor_resize)(lpm_supervisor *s, const char *pool, unsigned count, lpm_done_fn on_done, void *arg);
+    int (*supervisor_resize)(lpm_supervisor *s, const char *pool, unsigned count, lpm_done_fn on_done,
+                             void *arg);
 #endif
 };
 
@@ -520,7 +521,8 @@ static inline uint64_t lpm_request_deadline(const lpm_request *req)
     return LPM_HOST(req)->request_deadline(req);
 }
 
-/* 1 when nobody waits for the answer any more, else 0. It must still be answered, which frees its place. */
+/* 1 when nobody waits for the answer any more (its enqueuer is gone, or its deadline has passed), or when soft kill has
+ * begun, though then an answer is still delivered; else 0. It must be answered all the same, which frees its place. */
 static inline int lpm_request_cancelled(const lpm_request *req)
 {
     return req ? LPM_HOST(req)->request_cancelled(req) : 0;
@@ -858,8 +860,8 @@ static inline lpm_slice lpm_event_data(const lpm_event *ev)
 }
 
 /* In a worker: the request of "request". In the bus: what a worker emitted, with lpm_request_data(), _id(),
- * _created_at(), lpm_respond_header(), lpm_respond() and lpm_ack(), now or later; unanswered when the worker is gone,
- * it is finished for it. NULL for any other event. Of several listeners, the first answer counts. */
+ *_created_at(), lpm_respond_header(), lpm_respond() and lpm_ack(), now or later (LPM_ECANCELED when the worker is gone);
+ * one that wants no reply only during the callback. NULL for any other event. Of several listeners, the first answer counts. */
 static inline lpm_request *lpm_event_request(const lpm_event *ev)
 {
     return LPM_HOST(ev)->event_request(ev);
@@ -895,8 +897,8 @@ static inline int lpm_worker_emit(lpm_worker *w, const char *event, const void *
  * (it stays yours). Returns to how many it was sent (those that are up), or LPM_EINVAL (no such pool, too), LPM_ETOOBIG.
  * seed: supervisor.broadcast()
  */
-static inline int lpm_supervisor_broadcast(lpm_supervisor *s, const char *pool, const char *event, const void *data,
-                                           size_t len, int fd)
+static inline int lpm_supervisor_broadcast(lpm_supervisor *s, const char *pool, const char *event,
+                                           const void *data, size_t len, int fd)
 {
     return s ? LPM_HOST(s)->supervisor_broadcast(s, pool, event, data, len, fd) : LPM_EINVAL;
 }
@@ -929,8 +931,8 @@ static inline int lpm_supervisor_hard_kill(lpm_supervisor *s)
  * or the end), LPM_EWORKER (a new worker did not become ready). Lasts as long as the generation.
  * Errors: LPM_EINVAL, LPM_ESHUTDOWN, LPM_ENOMEM. seed: its TODO, supervisor.resize(n)
  */
-static inline int lpm_supervisor_resize(lpm_supervisor *s, const char *pool, unsigned count, lpm_done_fn on_done,
-                                        void *arg)
+static inline int lpm_supervisor_resize(lpm_supervisor *s, const char *pool, unsigned count,
+                                        lpm_done_fn on_done, void *arg)
 {
     return s ? LPM_HOST(s)->supervisor_resize(s, pool, count, on_done, arg) : LPM_EINVAL;
 }
@@ -985,14 +987,15 @@ static inline int lpm_socket_close(lpm_worker *w, int fd)
     return w ? LPM_HOST(w)->socket_close(w, fd) : LPM_EINVAL;
 }
 
-/* Calls `fn` when lpm_request_cancelled() becomes true, NULL: not any more. At once when it is true already. */
+/* Calls `fn` when lpm_request_cancelled() becomes true, NULL: not any more. At once when it is true already. Errors:
+ * LPM_EDONE, LPM_ENOMEM, LPM_EROLE (an event's request in the bus). */
 static inline int lpm_request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void *arg)
 {
     return req ? LPM_HOST(req)->request_on_cancel(req, fn, arg) : LPM_EINVAL;
 }
 
-/* As lpm_respond(), and what can be read from `fd` follows the data. `fd` is lpm's when it returns 0 or LPM_ECANCELED, and
- * stays yours otherwise. seed: req.respond(object, stream) */
+/* As lpm_respond(), and what can be read from `fd` follows the data.`fd`, a socket or a pipe, is lpm's when it returns 0 or
+ * LPM_ECANCELED, and stays yours otherwise. Errors: as lpm_respond(), LPM_EROLE (an event's request in the bus). seed: req.respond(object, stream) */
 static inline int lpm_respond_stream(lpm_request *req, const void *data, size_t len, int fd)
 {
     return req ? LPM_HOST(req)->respond_stream(req, data, len, fd) : LPM_EINVAL;

@@ -303,6 +303,10 @@ static void answer_with_stream(lpm_worker *w, lpm_request *req, size_t size, int
     source_write(w, lpm_worker_event_base(w), fds[1], size, abort);
 }
 
+static struct kept {
+    struct kept *next;
+} * all_kept;
+
 static void request(lpm_request *req)
 {
     lpm_worker *w = lpm_request_worker(req);
@@ -333,9 +337,11 @@ static void request(lpm_request *req)
     } else if (strcmp(order, "hold") == 0) {
         answer_later(lpm_worker_event_base(w), req, n, "held");
     } else if (strcmp(order, "take") == 0) {
-        char *memory = malloc((size_t)n); /* kept on purpose: the heap shall grow */
-        memset(memory, 1, (size_t)n);
-        say(req, "took %p", (void *)memory);
+        struct kept *kept = malloc((size_t)n); /* on purpose: the heap shall grow */
+        memset(kept, 1, (size_t)n);
+        kept->next = all_kept;
+        all_kept = kept;
+        say(req, "took %ld", n);
     } else if (strcmp(order, "requests") == 0) {
         say(req, "%zu", lpm_worker_requests(w, NULL, 0));
     } else if (strcmp(order, "cancelled") == 0) {

@@ -717,6 +717,7 @@ static void soft_kill_answers_and_sends_home(void **state)
     begin(f, key);
     assert_int_equal(control_send(f->master, &message, -1), 0);
     turn(f);
+    assert_int_equal(hear(f, &none), FRAME_DRAIN);
     assert_int_equal(hear(f, &none), FRAME_TYPE_END);
     answer(f, key, "last");
     turn(f);
