@@ -3,6 +3,7 @@
  */
 #include "bus/bus_enqueue.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -44,14 +45,30 @@ static int check_payload(const lpm_enqueue *spec, size_t *bytes)
 }
 
 /* A caller of 1.0 does not know of descriptors. */
+#define SPEC_HAS_DESCRIPTORS(spec) ((spec)->size >= offsetof(lpm_enqueue, socket) + sizeof((spec)->socket))
+
 static int stream_of(const lpm_enqueue *spec)
 {
-    return spec->size >= sizeof(*spec) && spec->stream > 0 ? spec->stream : -1;
+    return SPEC_HAS_DESCRIPTORS(spec) && spec->stream != 0 ? spec->stream : -1;
 }
 
 static int socket_of(const lpm_enqueue *spec)
 {
-    return spec->size >= sizeof(*spec) && spec->socket > 0 ? spec->socket : -1;
+    return SPEC_HAS_DESCRIPTORS(spec) && spec->socket != 0 ? spec->socket : -1;
+}
+
+/* Each is closed once, so they must not be the same; one that is not open could never be sent. */
+static int check_descriptors(const lpm_enqueue *spec)
+{
+    if (!SPEC_HAS_DESCRIPTORS(spec)) {
+        return 0;
+    }
+    if ((spec->stream != 0 && fcntl(spec->stream, F_GETFD) < 0) ||
+        (spec->socket != 0 && fcntl(spec->socket, F_GETFD) < 0) ||
+        (spec->stream != 0 && spec->stream == spec->socket)) {
+        return LPM_EINVAL;
+    }
+    return 0;
 }
 
 static bool of_this_bus(const struct bus *bus, const lpm_handler *handler)
@@ -77,6 +94,9 @@ static int check(const struct lpm_supervisor *s, const lpm_enqueue *spec, size_t
         return LPM_EINVAL;
     }
     rc = check_payload(spec, bytes);
+    if (rc == 0) {
+        rc = check_descriptors(spec);
+    }
     if (rc != 0) {
         return rc;
     }

@@ -3,6 +3,7 @@
  */
 #include "bus/bus_event.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
@@ -90,6 +91,12 @@ static struct bus_pool *pool_named(const struct bus *bus, const char *name)
     return NULL;
 }
 
+/* One that is not open could never be sent. */
+static bool may_be_sent(int fd)
+{
+    return fd <= 0 || fcntl(fd, F_GETFD) >= 0;
+}
+
 static int send_to_pool(struct bus_pool *pool, const struct frame *frame, int fd)
 {
     int count = 0;
@@ -113,7 +120,8 @@ static int supervisor_broadcast(lpm_supervisor *s, const char *pool, const char 
                           .data = {data ? data : "", len}};
     int count = 0;
 
-    if (name == 0 || name > ROLE_EVENT_NAME_MAX || (len > 0 && !data) || (pool && !only)) {
+    if (name == 0 || name > ROLE_EVENT_NAME_MAX || (len > 0 && !data) || (pool && !only) ||
+        !may_be_sent(fd)) {
         return LPM_EINVAL;
     }
     if (len > FRAME_DATA_MAX) {

@@ -128,7 +128,7 @@ static int response_stream(lpm_response *res)
         return LPM_EINVAL;
     }
     if (*res->answer->stream < 0) {
-        return LPM_EDONE;
+        return res->answer->lost ? LPM_EIO : LPM_EDONE;
     }
     fd = *res->answer->stream;
     *res->answer->stream = -1;

@@ -40,6 +40,10 @@ static int keep(struct bus_worker *w, const struct frame *frame, int fd)
         return LPM_ENOMEM;
     }
     out->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+    if (fd >= 0 && out->fd < 0) {
+        free(out);
+        return LPM_ENOMEM;
+    }
     out->len = len;
     frame_encode(frame, out->bytes);
     list_append(&w->outbox, &out->link);

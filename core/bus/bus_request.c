@@ -118,7 +118,7 @@ void bus_request_free(struct bus *bus, struct bus_request *req)
 void bus_request_finish(struct bus *bus, struct bus_request *req, int error, const char *text,
                         const struct bus_answer *answer, bool keep)
 {
-    static const struct bus_answer nothing = {0, {"", 0}, {"", 0}, NULL};
+    static const struct bus_answer nothing = {0, {"", 0}, {"", 0}, NULL, false};
     struct lpm_response res = {{&bus->host, &req->module->owner}, error, text, req,
                                answer ? answer : &nothing,        0};
     bool waited = req->waited;

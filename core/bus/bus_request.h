@@ -44,6 +44,7 @@ struct bus_answer {
     size_t header_count;
     lpm_slice headers, data;
     int *stream; /* -1: taken by the callback; NULL: none came */
+    bool lost;   /* it came, and this process had no descriptor left for it */
 };
 
 /* A fresh request with the payload of `spec`, or NULL: LPM_ENOMEM. The caller checked the spec. */

@@ -27,6 +27,9 @@
 /* Messages of one worker in one turn of the loop. */
 #define TURN_MESSAGES 64
 
+/* How long to wait when there is no memory or descriptor for a message. */
+#define STARVED_MS 100
+
 /* More than fit into a channel. */
 #define LAST_MESSAGES 100000
 
@@ -54,6 +57,7 @@ static void close_channel(struct bus_worker *w)
     if (w->channel) {
         event_del(&w->readable);
         event_del(&w->writable);
+        event_del(&w->starved);
         channel_free(w->channel);
         w->channel = NULL;
     }
@@ -122,6 +126,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     w->statm = os_proc_open(w->pid);
     event_assign(&w->readable, bus->base, channel_fd(w->channel), EV_READ | EV_PERSIST, on_readable, w);
     event_assign(&w->writable, bus->base, channel_fd(w->channel), EV_WRITE, on_writable, w);
+    event_assign(&w->starved, bus->base, -1, 0, on_writable, w);
     event_add(&w->readable, NULL);
     bus_event_tell(bus, "childSpawned", w, "");
 }
@@ -210,6 +215,10 @@ char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsig
     if (!room && code == LPM_EAGAIN && !w->blocked) {
         w->blocked = true;
         event_add(&w->writable, NULL);
+    } else if (!room && code == LPM_ENOMEM && !w->blocked) {
+        struct timeval wait = clock_timeval(STARVED_MS * CLOCK_NS_PER_MS);
+        w->blocked = true;
+        event_add(&w->starved, &wait);
     }
     return room;
 }
@@ -401,7 +410,8 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
     struct bus *bus = w->pool->bus;
     struct bus_request *req = frame->key.slot < w->slot_count ? w->slots[frame->key.slot] : NULL;
     bool streamed = (frame->flags & FRAME_STREAM) != 0;
-    struct bus_answer answer = {frame->header_count, frame->headers, frame->data, streamed ? fds : NULL};
+    struct bus_answer answer = {frame->header_count, frame->headers, frame->data, streamed ? fds : NULL,
+                                streamed && fds[0] < 0};
 
     if (!req || req->key.seq != frame->key.seq) {
         return "an answer to no request of its own";
@@ -412,7 +422,7 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
     if (!headers_are_sound(frame)) {
         return "an answer with a header that cannot be";
     }
-    if (streamed && os_stream_check(fds[0]) != 0) {
+    if (streamed && !answer.lost && os_stream_admit(&fds[0]) != 0) {
         return "an answer with a stream that is no socket and no pipe";
     }
     w->answered++;

@@ -28,8 +28,8 @@ struct bus_worker {
     uint32_t incarnation;
     pid_t pid;
     struct channel *channel;
-    struct event readable, writable;
-    bool blocked; /* the channel is full until it is writable */
+    struct event readable, writable, starved;
+    bool blocked; /* the channel is full until it is writable, or nothing was left to send with */
 
     struct list sent; /* bus_request, in the order of sending */
     uint32_t seq;     /* of the last one sent */

@@ -32,8 +32,9 @@ struct channel_message {
     size_t len;
     enum { CHANNEL_COPY, CHANNEL_SLOT, CHANNEL_MAPPING } kind; /* private */
     void *place;                                               /* private: what holds `data` */
-    int fds
-        [CHANNEL_FDS_MAX]; /* that came with it; who takes one sets -1, the others are closed at the release */
+    /* What came with it; who takes one sets -1, the others are closed at the release. -1 from the beginning: lost on the
+     * way, because this process had no descriptor left. */
+    int fds[CHANNEL_FDS_MAX];
     unsigned fd_count;
 };
 
@@ -61,8 +62,11 @@ int channel_fd(const struct channel *ch);
  * LPM_EINVAL (a length of 0; one is reserved already). A full batch is flushed first.
  */
 char *channel_reserve(struct channel *ch, size_t len, int *code);
-/* The same for a message with up to CHANNEL_FDS_MAX descriptors. They stay the caller's: copies are sent. */
+
+/* The same for a message with up to CHANNEL_FDS_MAX descriptors, which arrive in this order. They stay the caller's:
+ * copies are sent. LPM_ENOMEM as well: one is not open. */
 char *channel_reserve_with(struct channel *ch, size_t len, const int *fds, unsigned fd_count, int *code);
+
 void channel_commit(struct channel *ch);
 void channel_drop(struct channel *ch);
 

@@ -31,7 +31,8 @@ struct channel_slot {
     struct channel_slot *next;
     size_t len;
     int fd;
-    bool truncated, bad_rights;
+    bool truncated;
+    int rights; /* what rights_take() returned */
     struct rights_room room;
     char data[CHANNEL_INLINE_MAX];
 };
@@ -84,7 +85,7 @@ static void take_in(struct channel_slot *slot, struct mmsghdr *head)
 {
     slot->len = head->msg_len;
     slot->truncated = (head->msg_hdr.msg_flags & MSG_TRUNC) != 0;
-    slot->bad_rights = rights_take(&head->msg_hdr, &slot->fd) < 0;
+    slot->rights = rights_take(&head->msg_hdr, &slot->fd);
 }
 
 /* 1: there are messages; 0: none now; LPM_EIO, LPM_ENOMEM. */
@@ -121,20 +122,22 @@ static int receive(struct channel_receive *r, int fd)
     return n > 0;
 }
 
-/* What is wrong with this message; NULL if nothing. `*note`: it is a descriptor for the next. */
+/* What is wrong with this message; NULL if nothing. `*note`: it is a descriptor for the next, or was: then it is lost
+ * because none was left here, and whoever gets the message is told so. */
 static const char *check(const struct channel_receive *r, const struct channel_slot *slot, size_t *large_len,
                          bool *note)
 {
+    bool lost = slot->rights == LPM_ENOMEM;
     struct channel_large large;
 
     *note = false;
-    if (slot->bad_rights) {
-        return "several descriptors with one message, or no descriptor was left for it";
+    if (slot->rights == LPM_EPROTO) {
+        return "several descriptors with one message";
     }
     if (slot->truncated) {
         return "a message over the limit";
     }
-    if (slot->fd < 0) {
+    if (slot->fd < 0 && !lost) {
         return NULL;
     }
     if (slot->len != sizeof(large)) {
@@ -150,6 +153,9 @@ static const char *check(const struct channel_receive *r, const struct channel_s
     }
     if (large.len <= CHANNEL_INLINE_MAX || large.len > CHANNEL_MESSAGE_MAX) {
         return "a large message of a forbidden length";
+    }
+    if (lost) {
+        return "a large message, and no descriptor was left for it";
     }
     *large_len = (size_t)large.len;
     return memfd_check(slot->fd, *large_len, NEEDED_SEALS);

@@ -215,6 +215,12 @@ void channel_send_drop(struct channel_send *s)
     s->reserved = 0;
 }
 
+/* The descriptors of an open reservation stand behind what was committed, and may still be taken back. */
+static uint32_t committed(const struct channel_send *s)
+{
+    return s->count - s->notes;
+}
+
 /* One sendmmsg() for all that waits: how many went, or -1 with errno. */
 static int send_batch(const struct channel_send *s, int fd)
 {
@@ -223,7 +229,7 @@ static int send_batch(const struct channel_send *s, int fd)
     struct rights_room rooms[CHANNEL_BATCH_LARGE];
     unsigned count = 0, large = 0;
 
-    for (uint32_t i = s->sent; i < s->count; i++, count++) {
+    for (uint32_t i = s->sent; i < committed(s); i++, count++) {
         const struct channel_entry *entry = &s->entries[i];
         parts[count] = (struct iovec){s->buffer + entry->offset, entry->len};
         heads[count].msg_hdr = (struct msghdr){.msg_iov = &parts[count], .msg_iovlen = 1};
@@ -253,7 +259,7 @@ int channel_send_flush(struct channel_send *s, int fd)
     if (s->over) {
         return LPM_EIO;
     }
-    while (s->sent < s->count) {
+    while (s->sent < committed(s)) {
         int n = send_batch(s, fd);
         if (n >= 0) {
             mark_sent(s, (uint32_t)n);

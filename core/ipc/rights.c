@@ -46,6 +46,9 @@ int rights_take(struct msghdr *message, int *fd)
     bool good = (message->msg_flags & MSG_CTRUNC) == 0;
 
     *fd = -1;
+    if (!good && CMSG_FIRSTHDR(message) == NULL) {
+        return LPM_ENOMEM;
+    }
     for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head != NULL; head = CMSG_NXTHDR(message, head)) {
         if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS || !take_all(head, fd)) {
             good = false;

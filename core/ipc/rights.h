@@ -15,7 +15,7 @@ struct rights_room {
 void rights_attach(struct msghdr *message, struct rights_room *room, int fd);
 
 /* Takes what came with `message`: 0 with `*fd`, the caller's from then on, or -1; LPM_EPROTO, everything closed, when
- * it was not one descriptor, or had no room here (the process has no descriptor left, the kernel then drops them). */
+ * it was not one descriptor; LPM_ENOMEM: the process has no descriptor left, and the kernel dropped what came. */
 int rights_take(struct msghdr *message, int *fd);
 
 #endif

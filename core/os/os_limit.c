@@ -1,5 +1,5 @@
 /*
- * Limits of a process. Runs in the bus, which has a descriptor for each client.
+ * Limits of a process. Runs in bus and workers, which have a descriptor for each client or socket.
  */
 #include "os/os_limit.h"
 

@@ -13,11 +13,18 @@
 int os_stream_pair(int fds[2]);
 
 /* The clean end: closes `fd`, and the reader reads 0 after all data. LPM_EIO: it was no writer's end of a stream, or the
- * reader is gone; closed all the same. */
+ * reader is gone already; closed all the same. */
 int os_stream_end(int fd);
 
-/* May the bus read from it without ever being blocked by whoever gave it? A socket or a pipe: set to non-blocking, 0. Any
+/* May the bus read from it without being blocked by whoever gave it? A socket or a pipe, set to non-blocking: 0. Any
  * other kind of file: LPM_EINVAL. */
 int os_stream_check(int fd);
+
+/*
+ * The same for what came from another process, which can undo it, since both share what is behind the descriptor. So a
+ * pipe is replaced by an own opening of it. A socket cannot be: who reads it says MSG_DONTWAIT or SPLICE_F_NONBLOCK each
+ * time. On failure `*fd` is what it was.
+ */
+int os_stream_admit(int *fd);
 
 #endif

@@ -65,17 +65,10 @@ static void *request_context(const lpm_request *req)
     return req->context;
 }
 
-static int misuse(const lpm_request *req, const char *call)
-{
-    log_write(req->owner->worker->log, LPM_LOG_ERROR,
-              "module \"%s\": %s() on request %s, which was answered already", req->owner->module->name, call,
-              req->frame.id);
-    return LPM_EDONE;
-}
-
 static int respond_header(lpm_request *req, lpm_slice name, lpm_slice value)
 {
-    return req->open ? worker_request_header(req, name, value) : misuse(req, "lpm_respond_header");
+    return req->open ? worker_request_header(req, name, value)
+                     : worker_request_misused(req, "lpm_respond_header");
 }
 
 static int finish(lpm_request *req, const void *data, size_t len)
@@ -87,12 +80,12 @@ static int finish(lpm_request *req, const void *data, size_t len)
 
 static int respond(lpm_request *req, const void *data, size_t len)
 {
-    return req->open ? finish(req, data, len) : misuse(req, "lpm_respond");
+    return req->open ? finish(req, data, len) : worker_request_misused(req, "lpm_respond");
 }
 
 static int ack(lpm_request *req)
 {
-    return req->open ? finish(req, "", 0) : misuse(req, "lpm_ack");
+    return req->open ? finish(req, "", 0) : worker_request_misused(req, "lpm_ack");
 }
 
 static int set_ready(lpm_worker *w, bool ready)

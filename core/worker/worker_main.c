@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ipc/policy.h"
+#include "os/os_limit.h"
 #include "worker/worker_event.h"
 #include "worker/worker_heap.h"
 #include "worker/worker_host.h"
@@ -234,6 +235,7 @@ int worker_main(struct role_start *start)
     if (role_enter(start, who, NULL, 0) != 0) {
         return ROLE_EXIT_FAILED;
     }
+    os_limit_raise_files();
     if (set_up(&w, &err) != 0) {
         log_write(w.log, LPM_LOG_ERROR, "%s", err.text);
         w.status = ROLE_EXIT_FAILED;

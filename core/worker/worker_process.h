@@ -40,11 +40,18 @@ struct lpm_request {
     lpm_cancel_fn on_cancel; /* NULL: none, or called */
     void *on_cancel_arg;
     struct event *cancel_timer; /* of the deadline, for on_cancel */
+    unsigned taken;             /* FRAME_STREAM, FRAME_SOCKET: by the module */
     struct frame frame;         /* points into `message` */
     struct channel_message message;
     int status;    /* ":status" of the answer; 0: none was given */
     char *headers; /* of the answer, encoded; the room is kept for the next request */
     size_t headers_len, headers_room, header_count;
+};
+
+/* A connection that a module serves. */
+struct worker_socket {
+    const struct lpm_worker *owner;
+    int fd;
 };
 
 struct worker {
@@ -66,7 +73,7 @@ struct worker {
     struct lpm_request **slots; /* by frame_key.slot */
     size_t slot_count;
 
-    int *sockets; /* that its modules took and have not closed */
+    struct worker_socket *sockets; /* that its modules took and have not closed */
     size_t socket_count, socket_room;
     uint64_t heap_next;             /* ns: when to look at the heap again */
     uint64_t heap_total, heap_used; /* as the bus knows */

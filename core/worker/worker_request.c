@@ -134,6 +134,7 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
     req->cancelled = false;
     req->context = NULL;
     req->on_cancel = NULL;
+    req->taken = 0;
     w->slots[frame->key.slot] = req;
     list_append(&w->open, &req->link);
     w->open_count++;
@@ -277,6 +278,14 @@ int worker_request_respond(struct lpm_request *req, const void *data, size_t len
     }
     close_request(req);
     return answer.error ? LPM_ECANCELED : rc;
+}
+
+int worker_request_misused(const struct lpm_request *req, const char *call)
+{
+    log_write(req->owner->worker->log, LPM_LOG_ERROR,
+              "module \"%s\": %s() on request %s, which was answered already", req->owner->module->name, call,
+              req->frame.id);
+    return LPM_EDONE;
 }
 
 void worker_request_free_all(struct worker *w)

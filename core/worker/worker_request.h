@@ -20,6 +20,9 @@ void worker_request_abandon(struct lpm_request *req);
 int worker_request_header(struct lpm_request *req, lpm_slice name, lpm_slice value);
 int worker_request_respond(struct lpm_request *req, const void *data, size_t len, int stream);
 
+/* A call on a request that was answered already: says so, and returns LPM_EDONE. */
+int worker_request_misused(const struct lpm_request *req, const char *call);
+
 void worker_request_free_all(struct worker *w);
 
 #endif

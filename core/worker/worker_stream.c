@@ -22,7 +22,7 @@ static int place_of(const struct lpm_request *req, unsigned flag)
     return flag == FRAME_SOCKET && (req->frame.flags & FRAME_STREAM) != 0 ? 1 : 0;
 }
 
-static int take(struct lpm_request *req, unsigned flag)
+static int take(struct lpm_request *req, unsigned flag, const char *call)
 {
     int place = place_of(req, flag);
     int fd;
@@ -30,19 +30,24 @@ static int take(struct lpm_request *req, unsigned flag)
     if (place < 0) {
         return LPM_EINVAL;
     }
-    if (!req->open || req->message.fds[place] < 0) {
+    if (!req->open) {
+        return worker_request_misused(req, call);
+    }
+    if ((req->taken & flag) != 0) {
         return LPM_EDONE;
     }
     fd = req->message.fds[place];
+    if (fd < 0) {
+        return LPM_EIO;
+    }
+    req->taken |= flag;
     req->message.fds[place] = -1;
     return fd;
 }
 
 void worker_stream_close(struct lpm_request *req)
 {
-    int place = place_of(req, FRAME_SOCKET);
-
-    if (place >= 0 && req->message.fds[place] >= 0) {
+    if (place_of(req, FRAME_SOCKET) >= 0 && (req->taken & FRAME_SOCKET) == 0) {
         worker_output_say(req->owner->worker, FRAME_SOCKET_CLOSED);
     }
     if (req->cancel_timer) {
@@ -93,7 +98,7 @@ static int request_has_socket(const lpm_request *req)
 
 static int request_stream(lpm_request *req)
 {
-    return take(req, FRAME_STREAM);
+    return take(req, FRAME_STREAM, "lpm_request_stream");
 }
 
 static int request_socket(lpm_request *req)
@@ -103,16 +108,16 @@ static int request_socket(lpm_request *req)
 
     if (w->socket_count == w->socket_room) {
         size_t room = w->socket_room ? 2 * w->socket_room : 16;
-        int *sockets = realloc(w->sockets, room * sizeof(*sockets));
+        struct worker_socket *sockets = realloc(w->sockets, room * sizeof(*sockets));
         if (!sockets) {
             return LPM_ENOMEM;
         }
         w->sockets = sockets;
         w->socket_room = room;
     }
-    fd = take(req, FRAME_SOCKET);
+    fd = take(req, FRAME_SOCKET, "lpm_request_socket");
     if (fd >= 0) {
-        w->sockets[w->socket_count++] = fd;
+        w->sockets[w->socket_count++] = (struct worker_socket){req->owner, fd};
     }
     return fd;
 }
@@ -122,7 +127,7 @@ static int socket_close(lpm_worker *m, int fd)
     struct worker *w = m->worker;
 
     for (size_t i = 0; i < w->socket_count; i++) {
-        if (w->sockets[i] == fd) {
+        if (w->sockets[i].fd == fd && w->sockets[i].owner == m) {
             w->sockets[i] = w->sockets[--w->socket_count];
             close(fd);
             worker_output_say(w, FRAME_SOCKET_CLOSED);
@@ -135,30 +140,43 @@ static int socket_close(lpm_worker *m, int fd)
     return LPM_EINVAL;
 }
 
+static void watch_deadline(struct lpm_request *req)
+{
+    uint64_t now = clock_now();
+    struct timeval wait = clock_timeval(req->frame.deadline > now ? req->frame.deadline - now : 0);
+    event_add(req->cancel_timer, &wait);
+}
+
+/* The loop counts from the beginning of its turn, so that the timer comes early when it was set late in one. */
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
+    struct lpm_request *req = arg;
+
     (void)fd;
     (void)what;
-    worker_stream_cancelled(arg);
+    if (lpm_request_cancelled(req)) {
+        worker_stream_cancelled(req);
+    } else {
+        watch_deadline(req);
+    }
 }
 
 static int request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void *arg)
 {
     if (!req->open) {
-        return LPM_EDONE;
+        return worker_request_misused(req, "lpm_request_on_cancel");
+    }
+    if (fn && req->frame.deadline && !req->cancel_timer) {
+        req->cancel_timer = evtimer_new(req->owner->worker->base, on_deadline, req);
+        if (!req->cancel_timer) {
+            return LPM_ENOMEM;
+        }
+        watch_deadline(req);
     }
     req->on_cancel = fn;
     req->on_cancel_arg = arg;
     if (fn && lpm_request_cancelled(req)) {
         worker_stream_cancelled(req);
-    } else if (fn && req->frame.deadline && !req->cancel_timer) {
-        uint64_t now = clock_now();
-        struct timeval wait = clock_timeval(req->frame.deadline > now ? req->frame.deadline - now : 0);
-        req->cancel_timer = evtimer_new(req->owner->worker->base, on_deadline, req);
-        if (!req->cancel_timer) {
-            return LPM_ENOMEM;
-        }
-        event_add(req->cancel_timer, &wait);
     }
     return 0;
 }
@@ -168,7 +186,7 @@ static int respond_stream(lpm_request *req, const void *data, size_t len, int fd
     int rc;
 
     if (!req->open) {
-        return LPM_EDONE;
+        return worker_request_misused(req, "lpm_respond_stream");
     }
     if (fd <= 2 || os_stream_check(fd) != 0) {
         return LPM_EINVAL;

@@ -969,7 +969,8 @@ static inline int lpm_request_has_socket(const lpm_request *req)
 }
 
 /* The stream: to be read from, non-blocking; the module's from now on, to be closed, also after the answer. LPM_EINVAL:
- * none came; LPM_EDONE: it was taken. One that nobody took is closed with the request. seed: req.stream */
+ * none came; LPM_EDONE: it was taken; LPM_EIO: it is lost, since the process had no descriptor left for it. One that
+ * nobody took is closed with the request. seed: req.stream */
 static inline int lpm_request_stream(lpm_request *req)
 {
     return req ? LPM_HOST(req)->request_stream(req) : LPM_EINVAL;
@@ -981,7 +982,8 @@ static inline int lpm_request_socket(lpm_request *req)
     return req ? LPM_HOST(req)->request_socket(req) : LPM_EINVAL;
 }
 
-/* Closes a socket that lpm_request_socket() gave, so that it counts no longer. LPM_EINVAL: it is none, or was closed. */
+/* Closes a socket that lpm_request_socket() gave the module, so that it counts no longer. LPM_EINVAL: it is none, or was
+ * closed. */
 static inline int lpm_socket_close(lpm_worker *w, int fd)
 {
     return w ? LPM_HOST(w)->socket_close(w, fd) : LPM_EINVAL;
@@ -994,8 +996,9 @@ static inline int lpm_request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void
     return req ? LPM_HOST(req)->request_on_cancel(req, fn, arg) : LPM_EINVAL;
 }
 
-/* As lpm_respond(), and what can be read from `fd` follows the data.`fd`, a socket or a pipe, is lpm's when it returns 0 or
- * LPM_ECANCELED, and stays yours otherwise. Errors: as lpm_respond(), LPM_EROLE (an event's request in the bus). seed: req.respond(object, stream) */
+/* As lpm_respond(), and what can be read from `fd`, a socket or a pipe, follows the data. `fd` is lpm's when it returns 0 or
+ * LPM_ECANCELED, and stays yours otherwise. Errors: as lpm_respond(), LPM_EROLE (an event's request in the bus).
+ * seed: req.respond(object, stream) */
 static inline int lpm_respond_stream(lpm_request *req, const void *data, size_t len, int fd)
 {
     return req ? LPM_HOST(req)->respond_stream(req, data, len, fd) : LPM_EINVAL;
@@ -1007,7 +1010,8 @@ static inline int lpm_response_has_stream(const lpm_response *res)
     return res ? LPM_HOST(res)->response_has_stream(res) : 0;
 }
 
-/* The stream: as lpm_request_stream(). seed: response.stream */
+/* The stream: as lpm_request_stream(). The worker shares it and can make a socket blocking again: read with recv() and
+ * MSG_DONTWAIT, or with splice() and SPLICE_F_NONBLOCK. seed: response.stream */
 static inline int lpm_response_stream(lpm_response *res)
 {
     return res ? LPM_HOST(res)->response_stream(res) : LPM_EINVAL;

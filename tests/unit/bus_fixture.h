@@ -1,0 +1,287 @@
+/*
+ * A bus in the test's own process, with one pool of one worker; the test plays the master and the worker.
+ */
+#ifndef BUS_FIXTURE_H
+#define BUS_FIXTURE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "bus/bus_control.h"
+#include "bus/bus_enqueue.h"
+#include "bus/bus_event.h"
+#include "bus/bus_host.h"
+#include "bus/bus_lifecycle.h"
+#include "bus/bus_response.h"
+#include "bus/bus_rule.h"
+
+#define NOT_CALLED 99
+#define WAIT_MS    5000
+
+static inline void handle(lpm_request *req)
+{
+    (void)req;
+}
+
+static const lpm_module module = {.name = "m", .request = handle};
+
+struct outcome {
+    int calls;
+    int error;
+    char data[32];
+    char worker[32];
+};
+
+struct fixture {
+    struct conf_pool conf;
+    struct conf_core core;
+    struct role_start start;
+    struct bus bus;
+    struct lpm_supervisor supervisor;
+    struct lpm_handler handler;
+    int master;              /* the master's end */
+    struct channel *channel; /* the worker's end */
+    uint32_t incarnation;
+};
+
+static inline struct fixture *fixture_with(unsigned concurrency)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct error err;
+    int fds[2];
+
+    assert_non_null(f);
+    f->conf = (struct conf_pool){.name = "default",
+                                 .count = 1,
+                                 .concurrency = concurrency,
+                                 .rss_limit = LPM_NONE,
+                                 .kill_after = 20,
+                                 .queue_limit = 8,
+                                 .queue_bytes = LPM_NONE,
+                                 .queue_timeout = LPM_NONE};
+    f->core = (struct conf_core){
+        .timeout = LPM_NONE, .retries = 0, .poison_after = 2, .pools = &f->conf, .pool_count = 1};
+    f->core.tree = conf_tree_new();
+    assert_non_null(f->core.tree);
+    assert_int_equal(control_pair(fds, &err), 0);
+    f->master = fds[0];
+    f->start.core = &f->core;
+    f->start.channel = fds[1];
+    log_init(&f->start.log, -1, 0, "bus");
+    f->bus.start = &f->start;
+    f->bus.log = &f->start.log;
+    f->bus.base = event_base_new();
+    f->bus.modules = &f->supervisor;
+    f->bus.handlers = &f->handler;
+    f->bus.handler_count = 1;
+    list_init(&f->bus.request_free);
+    list_init(&f->bus.emissions_idle);
+    list_init(&f->bus.emissions_lost);
+    list_init(&f->bus.soft_kill_waiters);
+    role_event_init(&f->bus.listeners);
+    bus_host_init(&f->bus);
+    f->supervisor.bus = &f->bus;
+    f->supervisor.module = &module;
+    f->supervisor.handle.host = &f->bus.host;
+    f->bus.pools = calloc(1, sizeof(*f->bus.pools));
+    assert_non_null(f->bus.pools);
+    f->bus.pool_count = 1;
+    assert_int_equal(bus_pool_init(f->bus.pools, &f->bus, 0), 0);
+    f->handler = (struct lpm_handler){"m", 0, f->bus.pools};
+    assert_int_equal(bus_control_init(&f->bus), 0);
+    return f;
+}
+
+static inline struct fixture *fixture_new(void)
+{
+    return fixture_with(4);
+}
+
+static inline void fixture_free(struct fixture *f)
+{
+    if (f->channel) {
+        channel_free(f->channel);
+    }
+    bus_pool_fini(f->bus.pools);
+    bus_request_free_all(&f->bus);
+    bus_event_fini(&f->bus);
+    bus_rule_fini(&f->bus);
+    free(f->bus.pools);
+    conf_tree_free(f->core.tree);
+    event_del(&f->bus.master_readable);
+    event_base_free(f->bus.base);
+    close(f->master);
+    close(f->start.channel);
+    free(f);
+}
+
+/* The worker in the bus's table. */
+static inline struct bus_worker *worker(struct fixture *f)
+{
+    return &f->bus.pools->workers[0];
+}
+
+static inline void turn(struct fixture *f)
+{
+    for (int i = 0; i < 6; i++) {
+        event_base_loop(f->bus.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        bus_lifecycle_end_turn(&f->bus);
+    }
+}
+
+/* Turns until `*what` is `value`. */
+static inline void turn_until(struct fixture *f, const int *what, int value)
+{
+    uint64_t end = clock_now() + WAIT_MS * CLOCK_NS_PER_MS;
+    while (*what != value && clock_now() < end) {
+        event_base_loop(f->bus.base, EVLOOP_ONCE);
+        bus_lifecycle_end_turn(&f->bus);
+    }
+    assert_int_equal(*what, value);
+}
+
+/* The master forks a worker: the test itself. */
+static inline void start_worker(struct fixture *f)
+{
+    struct control message = {.type = CONTROL_WORKER_NEW, .incarnation = ++f->incarnation, .pid = getpid()};
+    struct error err;
+    int fds[2];
+
+    assert_int_equal(channel_pair(fds, &err), 0);
+    assert_int_equal(control_send(f->master, &message, fds[0]), 0);
+    close(fds[0]);
+    turn(f);
+    assert_int_equal(channel_new_worker(&f->channel, fds[1], WAIT_MS, &err), 0);
+}
+
+static inline void say_bytes(struct fixture *f, const void *bytes, size_t len)
+{
+    int code;
+    char *room = channel_reserve(f->channel, len, &code);
+    assert_non_null(room);
+    memcpy(room, bytes, len);
+    channel_commit(f->channel);
+    assert_int_equal(channel_flush(f->channel), 0);
+}
+
+static inline void say(struct fixture *f, const struct frame *frame)
+{
+    size_t size = frame_size(frame);
+    char *bytes = malloc(size);
+    assert_non_null(bytes);
+    frame_encode(frame, bytes);
+    say_bytes(f, bytes, size);
+    free(bytes);
+}
+
+static inline void say_type(struct fixture *f, enum frame_type type)
+{
+    struct frame frame = {.type = type};
+    say(f, &frame);
+}
+
+/* What the worker hears next; FRAME_TYPE_END: nothing. */
+static inline enum frame_type hear(struct fixture *f, struct frame_key *key)
+{
+    struct channel_message message;
+    struct frame frame;
+    const char *why;
+
+    *key = (struct frame_key){0, 0};
+    if (channel_next(f->channel, &message, &why) != 1) {
+        return FRAME_TYPE_END;
+    }
+    assert_int_equal(frame_decode(&frame, message.data, message.len, &why), 0);
+    *key = frame.key;
+    channel_release(f->channel, &message);
+    return frame.type;
+}
+
+/* What the master hears next; CONTROL_TYPE_END: nothing. */
+static inline uint32_t master_hears(struct fixture *f)
+{
+    struct control message;
+    int fd = -1;
+    return control_receive(f->master, &message, &fd) == 1 ? message.type : CONTROL_TYPE_END;
+}
+
+static inline void start_ready_worker(struct fixture *f)
+{
+    start_worker(f);
+    say_type(f, FRAME_READY);
+    turn(f);
+    assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
+    while (master_hears(f) != CONTROL_TYPE_END) {
+    }
+}
+
+static inline void die(struct fixture *f)
+{
+    channel_free(f->channel);
+    f->channel = NULL;
+    turn(f);
+}
+
+static inline void reap(struct fixture *f)
+{
+    struct control message = {.type = CONTROL_WORKER_GONE, .incarnation = f->incarnation, .status = 9};
+    assert_int_equal(control_send(f->master, &message, -1), 0);
+    turn(f);
+    assert_int_equal(worker(f)->state, BUS_WORKER_ABSENT);
+}
+
+static inline void on_response(lpm_response *res, void *arg)
+{
+    struct outcome *o = arg;
+    lpm_slice data = lpm_response_data(res);
+
+    o->calls++;
+    o->error = lpm_response_error(res);
+    assert_true(data.len < sizeof(o->data));
+    memcpy(o->data, data.data, data.len);
+    strcpy(o->worker, lpm_response_worker(res));
+}
+
+static inline int enqueue(struct fixture *f, struct outcome *o, int64_t timeout, int64_t retries,
+                          uint64_t *ticket)
+{
+    lpm_header header = {lpm_slice_of(":path"), lpm_slice_of("/x")};
+    lpm_enqueue spec = {.size = sizeof(spec),
+                        .handler = &f->handler,
+                        .headers = &header,
+                        .header_count = 1,
+                        .data = "ping",
+                        .len = 4,
+                        .timeout = timeout,
+                        .retries = retries,
+                        .ticket = ticket};
+    memset(o, 0, sizeof(*o));
+    o->error = NOT_CALLED;
+    return lpm_supervisor_enqueue(&f->supervisor, &spec, on_response, o);
+}
+
+static inline void put(struct fixture *f, struct outcome *o, int64_t retries)
+{
+    assert_int_equal(enqueue(f, o, LPM_NONE, retries, NULL), 0);
+}
+
+static inline void answer(struct fixture *f, struct frame_key key, const char *text)
+{
+    struct frame frame = {.type = FRAME_RESPONSE, .key = key, .data = lpm_slice_of(text)};
+    say(f, &frame);
+}
+
+static inline void begin(struct fixture *f, struct frame_key key)
+{
+    channel_show_started(f->channel, key.seq);
+    channel_show_running(f->channel, key.seq);
+}
+
+#endif
