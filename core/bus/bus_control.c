@@ -33,7 +33,7 @@ static void on_degraded(struct bus *bus, const struct control *message)
 static void on_signal(struct bus *bus, int number)
 {
     if (number == SIGINT) {
-        bus_event_tell(bus, "SIGINT", NULL, "");
+        bus_event_sigint(bus);
     } else if (number == SIGTTIN || number == SIGTTOU) {
         bus_rule_step(bus, number == SIGTTIN ? 1 : -1);
     }

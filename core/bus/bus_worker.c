@@ -309,6 +309,10 @@ void bus_worker_cancel(struct bus_worker *w, struct bus_request *req)
 void bus_worker_say(struct bus_worker *w, enum frame_type type)
 {
     struct frame frame = {.type = type};
+
+    if (type == FRAME_SOFT_KILL && !list_empty(&w->outbox)) {
+        return; /* first what waits for it; whoever says this says it again */
+    }
     if (w->channel && bus_worker_put(w, &frame, NULL, 0) == 0) {
         w->sent_home = true;
         bus_worker_flush(w);

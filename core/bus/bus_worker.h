@@ -46,9 +46,9 @@ struct bus_worker {
     unsigned held;                  /* requests it was sent whose descriptors we still have, too */
 
     struct list emissions; /* lpm_request: what it emitted and is not answered */
-    size_t emission_count;
+    size_t emission_count, emission_bytes;
     struct list outbox; /* see bus_outbox */
-    size_t outbox_count, outbox_bytes;
+    size_t outbox_events, outbox_replies, outbox_bytes;
     bool outbox_full; /* it missed something, which is in the log */
 
     unsigned done, over_limit; /* answered since the last look at its memory; looks in a row over the limit */
@@ -95,7 +95,8 @@ char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsig
 int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *fds, unsigned count);
 
 /* The same, and while there is no room it waits in the worker's outbox, in order. `fd`: goes with it, stays the caller's;
- * -1: none. 0, LPM_EFULL (the worker misses it), LPM_ENOMEM, LPM_EIO (its channel is over). In bus_outbox.c. */
+ * -1: none. 0, LPM_EFULL (the worker misses it; instead of a reply it hears that), LPM_ENOMEM, LPM_EIO (its channel is
+ * over). In bus_outbox.c. */
 int bus_worker_post(struct bus_worker *w, const struct frame *frame, int fd);
 
 /* Says `type` about a request it has. 0, or negative: the channel is over or full. */

@@ -45,13 +45,38 @@ void role_event_fini(struct role_listeners *listeners)
     sweep(listeners, true);
 }
 
+/* 0: no name for an event. */
+static size_t name_length(const char *name)
+{
+    size_t len = name ? strnlen(name, ROLE_EVENT_NAME_MAX + 1) : 0;
+    return len <= ROLE_EVENT_NAME_MAX ? len : 0;
+}
+
+int role_event_check(const char *name, enum role_event_place place)
+{
+    static const char *const own[][4] = {
+        [ROLE_EVENT_IN_WORKER] = {"request", "softKill", "hardKill"},
+        [ROLE_EVENT_IN_BUS] = {"SIGINT", "online", "childSpawned", "childExited"},
+    };
+
+    if (name_length(name) == 0) {
+        return LPM_EINVAL;
+    }
+    for (size_t i = 0; i < 4 && own[place][i]; i++) {
+        if (strcmp(name, own[place][i]) == 0) {
+            return LPM_EINVAL;
+        }
+    }
+    return 0;
+}
+
 int role_event_on(struct role_listeners *listeners, const void *handle, const char *name, lpm_event_fn fn,
                   void *arg, bool once)
 {
-    size_t len = name ? strnlen(name, ROLE_EVENT_NAME_MAX + 1) : 0;
+    size_t len = name_length(name);
     struct listener *l;
 
-    if (!fn || len == 0 || len > ROLE_EVENT_NAME_MAX) {
+    if (!fn || len == 0) {
         return LPM_EINVAL;
     }
     l = calloc(1, sizeof(*l));

@@ -225,8 +225,7 @@ int worker_main(struct role_start *start)
 
     list_init(&w.open);
     list_init(&w.idle);
-    list_init(&w.emits);
-    role_event_init(&w.listeners);
+    worker_event_init(&w);
     w.owner = (struct loader_owner){w.log, &w.conf_error, NULL};
     snprintf(w.name, sizeof(w.name), "%s/%zu", start->core->pools[start->pool].name, start->index);
 

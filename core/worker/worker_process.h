@@ -54,6 +54,8 @@ struct worker_socket {
     int fd;
 };
 
+#define WORKER_EMIT_LISTS 1024u
+
 struct worker {
     struct role_start *start;
     const struct log *log;
@@ -79,8 +81,9 @@ struct worker {
     uint64_t heap_total, heap_used; /* as the bus knows */
 
     struct role_listeners listeners;
-    struct list emits; /* that wait for their reply */
-    size_t emit_count;
+    struct list emits;                         /* that wait for their reply, oldest first ... */
+    struct list emit_table[WORKER_EMIT_LISTS]; /* ... and by number */
+    size_t emit_count, emit_bytes;
     uint32_t emit_seq; /* of the last one */
 
     bool said_ready; /* the first READY is out */
