@@ -5,6 +5,7 @@
  *
  *     file PATH        passes the file as a stream; the worker answers with what it has read
  *     pipe             the same with a pipe, into which "through a pipe" is written
+ *     broadcast        passes a pipe to every worker with the event "parcel"; the first that reads tells what was in it
  *     untaken          passes a stream that the worker does not take
  *     reader-dies      the worker takes the stream, and dies
  *     writer-dies N    the worker answers with a stream, writes N bytes, and dies
@@ -157,6 +158,22 @@ static void request(lpm_request *req)
     }
 }
 
+static void on_parcel(lpm_event *ev, void *arg)
+{
+    int fd = lpm_event_fd(ev);
+    char room[64] = "";
+
+    lpm_log(arg, LPM_LOG_NOTICE, "parcel: \"%.*s\", then %d", (int)read(fd, room, sizeof(room)), room,
+            lpm_event_fd(ev));
+    close(fd);
+}
+
+static int worker_init(lpm_worker *w)
+{
+    lpm_worker_on(w, "parcel", on_parcel, w);
+    return lpm_worker_ready(w);
+}
+
 /* -- The supervisor's side ---------------------------------------------------------------------------- */
 
 struct errand {
@@ -225,7 +242,7 @@ static int to_pass(struct errand *e)
     if (begins(e->order, "file ")) {
         return open(e->order + 5, O_RDONLY | O_CLOEXEC);
     }
-    if (begins(e->order, "pipe")) {
+    if (begins(e->order, "pipe") || begins(e->order, "broadcast")) {
         if (pipe2(fds, O_CLOEXEC) != 0 || write(fds[1], "through a pipe", 14) != 14) {
             return -1;
         }
@@ -275,6 +292,13 @@ static void on_order(lpm_event *ev, void *arg)
     if (begins(e->order, "late")) {
         late.errand = e;
     }
+    if (begins(e->order, "broadcast")) {
+        rc = lpm_supervisor_broadcast(e->s, NULL, "parcel", "", 0, spec.stream);
+        lpm_log(e->s, LPM_LOG_NOTICE, "%s: %d", e->order, rc);
+        close(spec.stream);
+        errand_free(e);
+        return;
+    }
     rc = lpm_supervisor_enqueue(e->s, &spec, on_response, e);
     if (rc != 0) {
         lpm_log(e->s, LPM_LOG_NOTICE, "%s: refused, %d", e->order, rc);
@@ -288,4 +312,5 @@ static int supervisor_init(lpm_supervisor *s)
     return lpm_supervisor_on(s, "courier", on_order, s);
 }
 
-LPM_MODULE(.name = "courier", .version = "1.0", .request = request, .supervisor_init = supervisor_init);
+LPM_MODULE(.name = "courier", .version = "1.0", .request = request, .worker_init = worker_init,
+           .supervisor_init = supervisor_init);

@@ -81,6 +81,8 @@ static void test_any_descriptor(void **state)
     worker = descriptors_of(server_pid(s, "worker"));
     expect(s, order, path);
     expect(s, "pipe", "error 0, \"through a pipe\"");
+    expect(s, "broadcast", "1");
+    server_wait_log(s, "parcel: \"through a pipe\", then -4", LOG_MS);
     expect(s, "file nowhere", "refused, -2");
     expect(s, "answer-pipe", "5 bytes, ended");
     expect(s, "refuse-file", "error 0, \"-2 0\"");
