@@ -118,8 +118,9 @@ void bus_outbox_flush(struct bus_worker *w)
 
 void bus_outbox_clear(struct bus_worker *w)
 {
-    while (!list_empty(&w->outbox)) {
-        drop(w, LIST_ENTRY(w->outbox.next, struct outgoing, link));
+    LIST_EACH(link, after, &w->outbox)
+    {
+        drop(w, LIST_ENTRY(link, struct outgoing, link));
     }
     w->outbox_full = false;
 }

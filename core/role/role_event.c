@@ -93,11 +93,16 @@ int role_event_on(struct role_listeners *listeners, const void *handle, const ch
     return 0;
 }
 
-static void remove_listener(struct role_listeners *listeners, struct listener *l)
+/* It goes when no event is being told of. */
+static void mark_gone(struct role_listeners *listeners, struct listener *l)
 {
     l->gone = true;
     listeners->gone = true;
-    if (listeners->calling == 0) {
+}
+
+static void sweep_if_idle(struct role_listeners *listeners)
+{
+    if (listeners->calling == 0 && listeners->gone) {
         sweep(listeners, false);
     }
 }
@@ -111,7 +116,8 @@ int role_event_off(struct role_listeners *listeners, const void *handle, const c
     EACH_LISTENER(l, listeners)
     {
         if (!l->gone && l->handle == handle && l->fn == fn && l->arg == arg && strcmp(l->name, name) == 0) {
-            remove_listener(listeners, l);
+            mark_gone(listeners, l);
+            sweep_if_idle(listeners);
             return 0;
         }
     }
@@ -147,7 +153,7 @@ size_t role_event_tell(struct role_listeners *listeners, const void *handle, str
         }
         if (concerns(l, handle, ev->name)) {
             if (l->once) {
-                remove_listener(listeners, l);
+                mark_gone(listeners, l);
             }
             ev->handle = *(const lpm_handle *)l->handle;
             l->fn(ev, l->arg);
@@ -155,9 +161,7 @@ size_t role_event_tell(struct role_listeners *listeners, const void *handle, str
         }
     }
     listeners->calling--;
-    if (listeners->calling == 0 && listeners->gone) {
-        sweep(listeners, false);
-    }
+    sweep_if_idle(listeners);
     return count;
 }
 

@@ -96,8 +96,9 @@ void worker_event_fini(struct worker *w)
     static const lpm_slice nothing = {"", 0};
 
     w->over = true; /* what a callback emits now is refused */
-    while (!list_empty(&w->emits)) {
-        finish(w, LIST_ENTRY(w->emits.next, struct emit, link), LPM_ESHUTDOWN, nothing, nothing);
+    LIST_EACH(link, after, &w->emits)
+    {
+        finish(w, LIST_ENTRY(link, struct emit, link), LPM_ESHUTDOWN, nothing, nothing);
     }
     role_event_fini(&w->listeners);
 }

@@ -27,11 +27,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 #if LPM_NEEDS >= 1
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #endif
 
 #ifndef CLOCK_MONOTONIC
@@ -1245,8 +1245,6 @@ static inline void lpm_test_request_cancel(lpm_request *req)
 #endif
 }
 
-/* Calls the module's request hook and, if that did not answer, its listeners to "request". The answer may be there
- * afterwards, or come later. */
 #if LPM_NEEDS >= 1
 /* A stream, or a socket, comes with it: the request's from now on, and then the module's. For a stream that the test writes,
  * lpm_stream_pair(lpm_test_worker(&t), fds) gives both ends. */
@@ -1262,7 +1260,8 @@ static inline void lpm_test_request_socket(lpm_request *req, int fd)
 }
 #endif
 
-/* Calls the module's request hook. The answer may be there afterwards, or come later. */
+/* Calls the module's request hook and, if that did not answer, its listeners to "request". The answer may be there
+ * afterwards, or come later. */
 static inline void lpm_test_run(lpm_test *t, lpm_request *req)
 {
     lpm_test_request_of(req)->started = 1;
