@@ -42,7 +42,9 @@ struct bus {
     struct error conf_error;
     struct loader_owner owner; /* of the configuration */
     struct event_base *base;
-    struct event master_readable;
+    struct event master_readable, master_writable;
+    struct list master_messages; /* see bus_master */
+    size_t master_message_count;
     struct loader loader;
     lpm_host host;
     struct lpm_supervisor *modules; /* one for each of the loader */

@@ -19,6 +19,7 @@
 #include "bus/bus_event.h"
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
+#include "bus/bus_master.h"
 #include "bus/bus_response.h"
 #include "bus/bus_rule.h"
 
@@ -113,6 +114,7 @@ static inline void fixture_free(struct fixture *f)
     bus_request_free_all(&f->bus);
     bus_event_fini(&f->bus);
     bus_rule_fini(&f->bus);
+    bus_master_fini(&f->bus);
     free(f->bus.pools);
     conf_tree_free(f->core.tree);
     event_del(&f->bus.master_readable);
