@@ -124,6 +124,7 @@ void bus_lifecycle_soft_kill(struct bus *bus)
         return;
     }
     bus->phase = POLICY_DRAINING;
+    bus_rule_soft_kill(bus);
     EACH_MODULE(m, bus)
     {
         if (m->module->supervisor_soft_kill) {
@@ -188,9 +189,9 @@ void bus_lifecycle_again(struct bus *bus)
 
 void bus_lifecycle_end_turn(struct bus *bus)
 {
+    bus_rule_turn(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_dispatch(&bus->pools[i]);
-        bus_rule_check(&bus->pools[i]);
     }
     EACH_WORKER(w, bus)
     {
@@ -206,6 +207,7 @@ void bus_lifecycle_hard_kill(struct bus *bus)
     {
         bus_worker_say(w, FRAME_HARD_KILL);
     }
+    bus_rule_hard_kill(bus);
     run_hard_kill_hooks(bus);
     leave(bus);
 }

@@ -147,7 +147,7 @@ int bus_main(struct role_start *start)
     list_init(&bus.request_free);
     list_init(&bus.emissions_idle);
     list_init(&bus.emissions_lost);
-    list_init(&bus.soft_kill_waiters);
+    bus_rule_init(&bus);
     list_init(&bus.ctl_clients);
     bus.starter = getuid();
     bus.born = clock_now();

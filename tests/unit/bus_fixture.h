@@ -85,7 +85,7 @@ static inline struct fixture *fixture_with(unsigned concurrency)
     list_init(&f->bus.request_free);
     list_init(&f->bus.emissions_idle);
     list_init(&f->bus.emissions_lost);
-    list_init(&f->bus.soft_kill_waiters);
+    bus_rule_init(&f->bus);
     role_event_init(&f->bus.listeners);
     bus_host_init(&f->bus);
     f->supervisor.bus = &f->bus;
