@@ -187,6 +187,15 @@ void bus_worker_want(struct bus_worker *w, bool wanting)
     }
 }
 
+void bus_worker_let_go_of(struct bus_worker *w, struct bus_request *req)
+{
+    if (req->stream >= 0 || req->socket >= 0) {
+        fd_close(&req->stream);
+        fd_close(&req->socket);
+        w->held--;
+    }
+}
+
 void bus_worker_let_go(struct bus_worker *w)
 {
     if (w->held == 0 || !w->channel) {
@@ -195,10 +204,8 @@ void bus_worker_let_go(struct bus_worker *w)
     LIST_EACH(link, after, &w->sent)
     {
         struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
-        if ((req->stream >= 0 || req->socket >= 0) && bus_worker_has_started(w, req)) {
-            fd_close(&req->stream);
-            fd_close(&req->socket);
-            w->held--;
+        if (bus_worker_has_started(w, req)) {
+            bus_worker_let_go_of(w, req);
         }
     }
 }
@@ -431,7 +438,7 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
         return "an answer with a stream that is no socket and no pipe";
     }
     w->answered++;
-    w->held -= req->stream >= 0 || req->socket >= 0;
+    bus_worker_let_go_of(w, req);
     w->slots[frame->key.slot] = NULL;
     w->free_slots[w->free_count++] = frame->key.slot;
     w->pool->loads[w->index].in_flight--;

@@ -85,6 +85,9 @@ void bus_worker_flush(struct bus_worker *w);
 /* Closes our copies of the descriptors of those of its requests that have started: from then on they are the worker's. */
 void bus_worker_let_go(struct bus_worker *w);
 
+/* The same for one that it has: it will not be sent again, whatever happens. */
+void bus_worker_let_go_of(struct bus_worker *w, struct bus_request *req);
+
 /* Has its handler been called? As the worker's board shows it. */
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req);
 

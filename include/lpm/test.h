@@ -28,6 +28,11 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#if LPM_NEEDS >= 1
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#endif
 
 #ifndef CLOCK_MONOTONIC
 #error "lpm/test.h needs POSIX: compile with -std=gnu11, or with -D_GNU_SOURCE"
@@ -70,6 +75,13 @@ struct lpm_test_request_t {
     lpm_test_headers response_headers;
     char *response;
     size_t response_len;
+#if LPM_NEEDS >= 1
+    int stream, socket;         /* that came with it and were not taken; -1 */
+    int had_stream, had_socket; /* one came */
+    lpm_cancel_fn on_cancel;
+    void *on_cancel_arg;
+    int response_stream; /* -1: none, or taken by the test */
+#endif
 };
 
 /* What is behind an lpm_conf here. */
@@ -125,6 +137,8 @@ struct lpm_test {
     unsigned calling;        /* events that are being told of now */
     lpm_test_emit *emits;    /* see lpm_test_emitted() */
     int hard_killed;         /* lpm_test_hard_kill() was called */
+    int *sockets;            /* that the module took and has not closed */
+    size_t socket_count;
 #endif
 };
 
@@ -385,9 +399,24 @@ static inline int lpm_test_host_respond_header(lpm_request *req, lpm_slice name,
     return LPM_OK;
 }
 
+#if LPM_NEEDS >= 1
+static inline void lpm_test_close(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+#endif
+
 /* The request is over: what it owned is given back, so that its use shows. */
 static inline void lpm_test_release(lpm_test_request_t *r)
 {
+#if LPM_NEEDS >= 1
+    lpm_test_close(&r->stream);
+    lpm_test_close(&r->socket);
+    r->on_cancel = NULL;
+#endif
     free(r->id);
     free(r->data);
     lpm_test_headers_free(&r->headers);
@@ -427,6 +456,145 @@ static inline int lpm_test_host_ack(lpm_request *req)
     }
     return rc;
 }
+
+#if LPM_NEEDS >= 1
+
+/* As lpm's own: the reader's end has sent a byte, which a clean end takes. */
+static inline int lpm_test_host_stream_pair(const void *handle, int fds[2])
+{
+    int i;
+
+    (void)handle;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0) {
+        return LPM_EIO;
+    }
+    for (i = 0; i < 2; i++) {
+        fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+        fcntl(fds[i], F_SETFL, O_NONBLOCK);
+    }
+    return send(fds[0], "", 1, MSG_NOSIGNAL) == 1 ? LPM_OK : LPM_EIO;
+}
+
+static inline int lpm_test_host_stream_end(const void *handle, int fd)
+{
+    char guard;
+    int ended = recv(fd, &guard, 1, MSG_DONTWAIT) == 1 && recv(fd, &guard, 1, MSG_DONTWAIT) < 0;
+
+    (void)handle;
+    ended = ended && shutdown(fd, SHUT_WR) == 0;
+    close(fd);
+    return ended ? LPM_OK : LPM_EIO;
+}
+
+static inline int lpm_test_host_request_has_stream(const lpm_request *req)
+{
+    return lpm_test_request_of(req)->had_stream;
+}
+
+static inline int lpm_test_host_request_has_socket(const lpm_request *req)
+{
+    return lpm_test_request_of(req)->had_socket;
+}
+
+static inline int lpm_test_take(int had, int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return !had ? LPM_EINVAL : taken < 0 ? LPM_EDONE : taken;
+}
+
+static inline int lpm_test_host_request_stream(lpm_request *req)
+{
+    lpm_test_request_t *r = lpm_test_request_of(req);
+    return lpm_test_take(r->had_stream, &r->stream);
+}
+
+static inline int lpm_test_host_request_socket(lpm_request *req)
+{
+    lpm_test_request_t *r = lpm_test_request_of(req);
+    lpm_test *t = lpm_test_of(req);
+    int fd = lpm_test_take(r->had_socket, &r->socket);
+
+    if (fd >= 0) {
+        t->sockets = (int *)lpm_test_alloc(t->sockets, (t->socket_count + 1) * sizeof(int));
+        t->sockets[t->socket_count++] = fd;
+    }
+    return fd;
+}
+
+static inline int lpm_test_host_socket_close(lpm_worker *w, int fd)
+{
+    lpm_test *t = lpm_test_of(w);
+    size_t i;
+
+    for (i = 0; i < t->socket_count; i++) {
+        if (t->sockets[i] == fd) {
+            t->sockets[i] = t->sockets[--t->socket_count];
+            close(fd);
+            return LPM_OK;
+        }
+    }
+    return LPM_EINVAL;
+}
+
+static inline void lpm_test_tell_cancelled(lpm_test_request_t *r)
+{
+    lpm_cancel_fn fn = r->on_cancel;
+
+    r->on_cancel = NULL;
+    if (fn != NULL) {
+        fn((lpm_request *)(void *)r, r->on_cancel_arg);
+    }
+}
+
+static inline int lpm_test_host_request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void *arg)
+{
+    lpm_test_request_t *r = lpm_test_request_of(req);
+
+    if (r->answered) {
+        return LPM_EDONE;
+    }
+    r->on_cancel = fn;
+    r->on_cancel_arg = arg;
+    if (lpm_test_host_request_cancelled(req)) {
+        lpm_test_tell_cancelled(r);
+    }
+    return LPM_OK;
+}
+
+static inline int lpm_test_host_respond_stream(lpm_request *req, const void *data, size_t len, int fd)
+{
+    lpm_test_request_t *r = lpm_test_request_of(req);
+    struct stat st;
+    int rc;
+
+    if (!r->answered &&
+        (fd <= 2 || fstat(fd, &st) != 0 || (!S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode)))) {
+        return LPM_EINVAL;
+    }
+    rc = lpm_test_host_respond(req, data, len);
+    if (rc == LPM_OK) {
+        r->response_stream = fd;
+    } else if (rc == LPM_ECANCELED) {
+        close(fd);
+    }
+    return rc;
+}
+
+static inline void lpm_test_host_fill_streams(lpm_host *h)
+{
+    h->stream_pair = lpm_test_host_stream_pair;
+    h->stream_end = lpm_test_host_stream_end;
+    h->request_has_stream = lpm_test_host_request_has_stream;
+    h->request_has_socket = lpm_test_host_request_has_socket;
+    h->request_stream = lpm_test_host_request_stream;
+    h->request_socket = lpm_test_host_request_socket;
+    h->socket_close = lpm_test_host_socket_close;
+    h->request_on_cancel = lpm_test_host_request_on_cancel;
+    h->respond_stream = lpm_test_host_respond_stream;
+}
+
+#endif /* LPM_NEEDS >= 1 */
 
 static inline int lpm_test_host_worker_ready(lpm_worker *w)
 {
@@ -833,6 +1001,7 @@ static inline void lpm_test_host_fill(lpm_host *h)
     h->worker_event_base = lpm_test_host_worker_event_base;
 #if LPM_NEEDS >= 1
     lpm_test_host_fill_events(h);
+    lpm_test_host_fill_streams(h);
 #endif
 }
 
@@ -876,6 +1045,9 @@ static inline void lpm_test_fini(lpm_test *t)
         lpm_test_release(r);
         lpm_test_headers_free(&r->response_headers);
         free(r->response);
+#if LPM_NEEDS >= 1
+        lpm_test_close(&r->response_stream);
+#endif
         free(r);
     }
 #if LPM_NEEDS >= 1
@@ -887,6 +1059,10 @@ static inline void lpm_test_fini(lpm_test *t)
         free(emit->data);
         free(emit);
     }
+    while (t->socket_count > 0) {
+        close(t->sockets[--t->socket_count]);
+    }
+    free(t->sockets);
 #endif
     lpm_test_conf_free(&t->root);
     free(t->log);
@@ -1038,6 +1214,9 @@ static inline lpm_request *lpm_test_request(lpm_test *t, const void *data, size_
     r->data = lpm_test_copy(data, len);
     r->len = len;
     r->created_at = lpm_test_now();
+#if LPM_NEEDS >= 1
+    r->stream = r->socket = r->response_stream = -1;
+#endif
     while (*end != NULL) {
         end = &(*end)->next;
     }
@@ -1061,10 +1240,29 @@ static inline void lpm_test_request_timeout(lpm_request *req, int64_t ms)
 static inline void lpm_test_request_cancel(lpm_request *req)
 {
     lpm_test_request_of(req)->cancelled = 1;
+#if LPM_NEEDS >= 1
+    lpm_test_tell_cancelled(lpm_test_request_of(req));
+#endif
 }
 
 /* Calls the module's request hook and, if that did not answer, its listeners to "request". The answer may be there
  * afterwards, or come later. */
+#if LPM_NEEDS >= 1
+/* A stream, or a socket, comes with it: the request's from now on, and then the module's. For a stream that the test writes,
+ * lpm_stream_pair(lpm_test_worker(&t), fds) gives both ends. */
+static inline void lpm_test_request_stream(lpm_request *req, int fd)
+{
+    lpm_test_request_of(req)->stream = fd;
+    lpm_test_request_of(req)->had_stream = 1;
+}
+static inline void lpm_test_request_socket(lpm_request *req, int fd)
+{
+    lpm_test_request_of(req)->socket = fd;
+    lpm_test_request_of(req)->had_socket = 1;
+}
+#endif
+
+/* Calls the module's request hook. The answer may be there afterwards, or come later. */
 static inline void lpm_test_run(lpm_test *t, lpm_request *req)
 {
     lpm_test_request_of(req)->started = 1;
@@ -1101,6 +1299,16 @@ static inline lpm_slice lpm_test_response_data(const lpm_request *req)
 {
     return lpm_test_slice(lpm_test_request_of(req)->response, lpm_test_request_of(req)->response_len);
 }
+
+#if LPM_NEEDS >= 1
+/* The stream that the module answered with, the test's from now on; -1: none. */
+static inline int lpm_test_response_stream(const lpm_request *req)
+{
+    int fd = lpm_test_request_of(req)->response_stream;
+    lpm_test_request_of(req)->response_stream = -1;
+    return fd;
+}
+#endif
 
 /* The answer's first header `name`, or an empty slice. */
 static inline lpm_slice lpm_test_response_header(const lpm_request *req, const char *name)

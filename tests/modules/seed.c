@@ -9,6 +9,8 @@
  *     pid, sleep MS, take BYTES, hold MS (answers later), requests (how many are open), cancelled (waits for its cancel)
  *     stream               reads the stream that came, answers with its bytes and sum, or "aborted after N"
  *     answer-stream N      answers with a stream of N bytes that it ends; abort-stream N: that it just closes
+ *     measured N           the same with a content-length; measured-short N: that ends after half of it
+ *     ticks N              a stream of N lines, one each 100 ms; endless: one that never ends
  *     socket               answers, then greets on the socket that came, and echoes until it closes
  *
  * Its other side listens in the bus to events that do what their name says and answer with what became of it: double,
@@ -307,6 +309,48 @@ static struct kept {
     struct kept *next;
 } * all_kept;
 
+struct ticks {
+    lpm_worker *w;
+    struct event *event;
+    int fd;
+    long left;
+};
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct ticks *ticks = arg;
+    (void)fd;
+    (void)what;
+    if (ticks->left-- > 0 && write(ticks->fd, "tick\n", 5) == 5) {
+        return;
+    }
+    event_free(ticks->event);
+    lpm_log(ticks->w, LPM_LOG_NOTICE, "ticks end: %d", lpm_stream_end(ticks->w, ticks->fd));
+    free(ticks);
+}
+
+static void answer_with_ticks(lpm_worker *w, lpm_request *req, long count)
+{
+    const struct timeval each = {0, 100000};
+    struct ticks *ticks = calloc(1, sizeof(*ticks));
+    int fds[2];
+    lpm_stream_pair(w, fds);
+    lpm_respond_stream(req, "", 0, fds[0]);
+    ticks->w = w;
+    ticks->fd = fds[1];
+    ticks->left = count;
+    ticks->event = event_new(lpm_worker_event_base(w), -1, EV_PERSIST, on_tick, ticks);
+    event_add(ticks->event, &each);
+}
+
+static void answer_measured(lpm_worker *w, lpm_request *req, long size, long sent)
+{
+    char length[32];
+    snprintf(length, sizeof(length), "%ld", size + 5);
+    lpm_respond_header(req, "content-length", length);
+    answer_with_stream(w, req, (size_t)sent, 0);
+}
+
 static void request(lpm_request *req)
 {
     lpm_worker *w = lpm_request_worker(req);
@@ -352,6 +396,12 @@ static void request(lpm_request *req)
         answer_with_stream(w, req, (size_t)n, 0);
     } else if (strcmp(order, "abort-stream") == 0) {
         answer_with_stream(w, req, (size_t)n, 1);
+    } else if (strcmp(order, "measured") == 0) {
+        answer_measured(w, req, n, n);
+    } else if (strcmp(order, "measured-short") == 0) {
+        answer_measured(w, req, n, n / 2);
+    } else if (strcmp(order, "ticks") == 0) {
+        answer_with_ticks(w, req, n);
     } else if (strcmp(order, "socket") == 0) {
         serve_socket(w, req);
     } else {

@@ -354,13 +354,15 @@ static int read_events(struct fixture *f, int from)
     struct channel_message message;
     struct frame frame;
     const char *why;
+    char number[16];
 
     for (int quiet = 0; quiet < 3; turn(f)) {
         quiet++;
         while (channel_next(f->channel, &message, &why) == 1) {
             assert_int_equal(frame_decode(&frame, message.data, message.len, &why), 0);
             assert_int_equal(frame.type, FRAME_EVENT);
-            assert_int_equal(strtol(frame.data.data, NULL, 10), from++);
+            snprintf(number, sizeof(number), "%.*s", (int)frame.data.len, frame.data.data);
+            assert_int_equal(strtol(number, NULL, 10), from++);
             channel_release(f->channel, &message);
             quiet = 0;
         }
