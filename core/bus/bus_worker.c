@@ -128,6 +128,9 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     event_assign(&w->writable, bus->base, channel_fd(w->channel), EV_WRITE, on_writable, w);
     event_assign(&w->starved, bus->base, -1, 0, on_writable, w);
     event_add(&w->readable, NULL);
+    if (w->removed) {
+        bus_worker_say(w, FRAME_SOFT_KILL); /* the master had forked it before it knew */
+    }
     bus_event_tell(bus, "childSpawned", w, "");
 }
 
@@ -354,14 +357,12 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 static void leave(struct bus_worker *w, enum control_type type)
 {
-    bool up = w->state == BUS_WORKER_SERVING;
-
     bus_lifecycle_tell_master(w->pool->bus, type, w);
-    if (up) {
+    if (w->state == BUS_WORKER_SERVING) {
         w->state = BUS_WORKER_LEAVING;
         go_home_if_done(w);
-    } else if (w->channel && !w->sent_home) {
-        bus_worker_say(w, FRAME_SOFT_KILL);
+    } else if (w->state == BUS_WORKER_STARTING) {
+        bus_worker_say(w, FRAME_SOFT_KILL); /* its init hooks may end first; READY finds it again */
     }
 }
 
@@ -378,7 +379,7 @@ void bus_worker_remove(struct bus_worker *w)
 static void on_ready(struct bus_worker *w)
 {
     w->busy = false;
-    if (w->state == BUS_WORKER_STARTING && w->removed) {
+    if (w->state == BUS_WORKER_STARTING && (w->removed || w->sent_home)) {
         w->state = BUS_WORKER_LEAVING;
         go_home_if_done(w);
     } else if (w->state == BUS_WORKER_STARTING) {

@@ -203,6 +203,7 @@ static void tear_down(struct worker *w)
     worker_event_fini(w);
     worker_request_free_all(w);
     worker_stream_fini(w);
+    worker_heap_fini(w);
     free(w->modules);
     if (w->readable) {
         event_free(w->readable);

@@ -77,7 +77,9 @@ struct worker {
 
     struct worker_socket *sockets; /* that its modules took and have not closed */
     size_t socket_count, socket_room;
-    uint64_t heap_next;             /* ns: when to look at the heap again */
+    uint64_t heap_next;       /* ns: when to look at the heap again */
+    struct event *heap_timer; /* NULL: was not needed yet */
+    bool heap_timer_runs;
     uint64_t heap_total, heap_used; /* as the bus knows */
 
     struct role_listeners listeners;
