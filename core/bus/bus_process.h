@@ -73,9 +73,10 @@ struct bus {
     bool soft_kill_asked;          /* by a module; the master will say it */
     struct list soft_kill_waiters; /* see bus_rule */
     enum policy_phase phase;
-    bool released; /* soft kill: the workers were sent home */
-    bool over;     /* leave the loop */
-    int status;    /* the exit status then */
+    bool turn_ends; /* in bus_lifecycle_end_turn() */
+    bool released;  /* soft kill: the workers were sent home */
+    bool over;      /* leave the loop */
+    int status;     /* the exit status then */
 };
 
 #endif
