@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "bus/bus_lifecycle.h"
 #include "bus/bus_timeout.h"
 #include "bus/bus_worker.h"
 
@@ -156,6 +157,9 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
         bus_timeout_watch(bus, req);
     }
     bus_pool_push(spec->handler->pool, req);
+    if (bus->turn_ends) {
+        bus_lifecycle_again(bus); /* its pool may have had its turn */
+    }
     if (spec->ticket) {
         *spec->ticket = bus_request_ticket(req);
     }

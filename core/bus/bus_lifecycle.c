@@ -189,6 +189,7 @@ void bus_lifecycle_again(struct bus *bus)
 
 void bus_lifecycle_end_turn(struct bus *bus)
 {
+    bus->turn_ends = true;
     bus_rule_turn(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_dispatch(&bus->pools[i]);
@@ -199,6 +200,7 @@ void bus_lifecycle_end_turn(struct bus *bus)
         bus_worker_flush(w);
     }
     drain(bus);
+    bus->turn_ends = false;
 }
 
 void bus_lifecycle_hard_kill(struct bus *bus)

@@ -53,7 +53,8 @@ static void on_age(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     pool->age_armed = false;
-    while ((req = oldest(pool)) != NULL && now - req->queued_at >= age_limit(pool)) {
+    /* What a callback enqueues meanwhile is younger than `now`. */
+    while ((req = oldest(pool)) != NULL && now >= req->queued_at + age_limit(pool)) {
         bus_pool_remove(pool, req);
         bus_request_finish(pool->bus, req, LPM_EFULL, "no worker had room within queue_timeout", NULL, false);
     }
@@ -224,6 +225,7 @@ void bus_pool_dispatch(struct bus_pool *pool)
     if (sent && pool->wanting) {
         want(pool, false);
     }
+    pool->left = pool->queued; /* what callbacks enqueue is refused at once, or this would have no end */
     refuse_excess(pool);
     pool->left = pool->queued;
 }

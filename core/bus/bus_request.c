@@ -85,7 +85,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
     }
     req->uses++;
     req->waited = true;
-    req->told = req->overdue = req->asked_back = false;
+    req->overdue = req->asked_back = req->owes_cancel = req->owes_abandon = req->suspected = false;
     req->kills = 0;
     req->stream = req->socket = -1;
     req->worker = NULL;

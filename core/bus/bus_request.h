@@ -14,11 +14,13 @@ struct bus_worker;
 struct bus_request {
     struct list link; /* free list, the pool's queue, or the worker's requests in the order of sending */
     enum bus_request_state state;
-    uint32_t place, uses; /* the ticket: place in the table, and how often that was used */
-    bool waited;          /* somebody waits for the outcome */
-    bool told;            /* CANCEL was sent */
-    bool overdue;         /* its deadline has passed while a worker had it */
-    bool asked_back;      /* ABANDON was sent */
+    uint32_t place, uses;           /* the ticket: place in the table, and how often that was used */
+    bool waited;                    /* somebody waits for the outcome */
+    bool overdue;                   /* its deadline has passed while a worker had it */
+    bool asked_back;                /* ABANDON was said */
+    bool owes_cancel, owes_abandon; /* they are said when its channel has room again */
+    bool suspected;                 /* its worker ran nothing when it was looked at ... */
+    uint32_t suspected_at;          /* ... and had started so far */
     const struct lpm_handler *handler;
     struct lpm_supervisor *module; /* that enqueued it */
     lpm_response_fn on_response;
@@ -32,6 +34,7 @@ struct bus_request {
     char worker_name[80];
     struct frame_key key;
     struct event timer;   /* the deadline; then kill_after */
+    uint64_t due;         /* ns: when the timer is to do its work */
     bool with_descriptor; /* it came with a stream or a socket */
     int stream, socket;   /* that go to the worker, ours until they are known to be there; -1 */
     char *payload;        /* encoded headers, then data; the room is kept for the next */

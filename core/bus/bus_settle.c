@@ -13,22 +13,40 @@ struct boards_word {
     uint32_t unstarted, running;
 };
 
-static enum bus_retry_verdict judge(struct bus_worker *w, struct bus_request *req,
+static bool had_started(const struct bus_worker *w, const struct bus_request *req,
+                        const struct boards_word *board)
+{
+    /* Whatever the board says now: the worker was seen to have what came with it. */
+    bool let_go = req->with_descriptor && req->stream < 0 && req->socket < 0;
+    return let_go || w->seq - req->key.seq >= board->unstarted;
+}
+
+static bool is_to_blame(const struct bus_worker *w, const struct bus_request *req,
+                        const struct boards_word *board)
+{
+    return board->running == req->key.seq && had_started(w, req, board);
+}
+
+static enum bus_retry_verdict judge(const struct bus_worker *w, const struct bus_request *req,
                                     const struct boards_word *board)
 {
     struct bus_retry facts = {
         .waited = req->waited,
-        .started = w->seq - req->key.seq >= board->unstarted,
+        .started = had_started(w, req, board),
         .running = board->running == req->key.seq,
         .left = req->with_descriptor ? 0 : req->retries_left, /* what was read of it is gone */
+        .kills = req->kills + is_to_blame(w, req, board),
         .poison_after = w->pool->bus->start->core->poison_after};
 
-    if (facts.started && facts.running) {
+    return bus_retry_decide(&facts);
+}
+
+static void blame(struct bus_worker *w, struct bus_request *req, const struct boards_word *board)
+{
+    if (is_to_blame(w, req, board)) {
         req->kills++;
         memcpy(w->death.blamed, req->id, sizeof(w->death.blamed));
     }
-    facts.kills = req->kills;
-    return bus_retry_decide(&facts);
 }
 
 static void requeue(struct bus_worker *w, struct bus_request *req, bool free_of_charge)
@@ -59,9 +77,8 @@ static void fail(struct bus_worker *w, struct bus_request *req)
     bus_request_finish(w->pool->bus, req, LPM_EWORKER, text, NULL, false);
 }
 
-void bus_settle_death(struct bus_worker *w)
+static struct boards_word read_board(const struct bus_worker *w)
 {
-    struct list failed;
     struct boards_word board = {0, 0};
     uint32_t count = 0;
 
@@ -69,23 +86,44 @@ void bus_settle_death(struct bus_worker *w)
     {
         count++;
     }
-    if (w->channel) {
-        board.unstarted = bus_retry_unstarted(w->seq, channel_started(w->channel), count);
-        board.running = channel_running(w->channel);
+    if (w->over) {
+        board.unstarted = bus_retry_unstarted(w->seq, channel_started(w->over), count);
+        board.running = channel_running(w->over);
     }
-    list_init(&failed);
-    /* From the last to the first: each goes to the head of the queue, before those that were sent after it. */
-    while (!list_empty(&w->sent)) {
-        struct bus_request *req = LIST_ENTRY(w->sent.prev, struct bus_request, link);
-        enum bus_retry_verdict verdict = judge(w, req, &board);
+    return board;
+}
 
-        if (verdict == BUS_RETRY_FREE || verdict == BUS_RETRY_AGAIN) {
+/* From the last to the first: each goes to the head of the queue, before those that were sent after it. */
+static void settle_all(struct bus_worker *w, bool dead, struct list *failed)
+{
+    struct boards_word board = read_board(w);
+    struct list *link = w->sent.prev;
+
+    while (link != &w->sent) {
+        struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
+        enum bus_retry_verdict verdict = judge(w, req, &board);
+        bool again = verdict == BUS_RETRY_FREE || verdict == BUS_RETRY_AGAIN;
+
+        link = link->prev;
+        if (again && !dead) {
+            continue;
+        }
+        blame(w, req, &board);
+        if (again) {
             requeue(w, req, verdict == BUS_RETRY_FREE);
         } else {
             list_remove(&req->link);
-            list_insert(&failed, &req->link);
+            list_insert(failed, &req->link);
         }
     }
+}
+
+void bus_settle_death(struct bus_worker *w, bool dead)
+{
+    struct list failed;
+
+    list_init(&failed);
+    settle_all(w, dead, &failed);
     /* Last of all what calls modules back: they may do anything, and find all in order. */
     while (!list_empty(&failed)) {
         struct bus_request *req = LIST_ENTRY(failed.next, struct bus_request, link);

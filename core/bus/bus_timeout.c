@@ -4,19 +4,29 @@
 #include "bus/bus_timeout.h"
 
 #include "base/clock.h"
-#include "bus/bus_worker.h"
+#include "bus/bus_end.h"
 
-static void arm(struct bus_request *req, uint64_t ns)
+/* How long a worker may look as if it were between two handlers. */
+#define SECOND_LOOK_NS (100 * CLOCK_NS_PER_MS)
+
+static void arm(struct event *timer, uint64_t due)
 {
-    struct timeval wait = clock_timeval(ns);
-    event_add(&req->timer, &wait);
+    uint64_t now = clock_now();
+    struct timeval wait = clock_timeval(due > now ? due - now : 0);
+    event_add(timer, &wait);
+}
+
+static void arm_in(struct bus_request *req, uint64_t ns)
+{
+    req->due = clock_now() + ns;
+    arm(&req->timer, req->due);
 }
 
 static void arm_kill_after(struct bus_request *req)
 {
     int64_t ms = req->handler->pool->conf->kill_after;
     if (ms != LPM_NONE) {
-        arm(req, (uint64_t)ms * CLOCK_NS_PER_MS);
+        arm_in(req, (uint64_t)ms * CLOCK_NS_PER_MS);
     }
 }
 
@@ -38,28 +48,45 @@ static void on_deadline(struct bus *bus, struct bus_request *req)
     }
 }
 
+/* It runs nothing. Between two handlers it does not either, but then it has started more at the second look. */
+static bool is_stuck(const struct bus_worker *w, struct bus_request *req)
+{
+    uint32_t started = channel_started(w->channel);
+    bool stuck = req->suspected && req->suspected_at == started;
+
+    req->suspected = true;
+    req->suspected_at = started;
+    return stuck;
+}
+
 static void on_kill_after(struct bus *bus, struct bus_request *req)
 {
     struct bus_worker *w = req->worker;
     char name[80];
 
+    if (!w->channel) {
+        return; /* it is being killed */
+    }
     if (channel_running(w->channel) == req->key.seq) {
         log_write(bus->log, LPM_LOG_ERROR,
                   "worker %s (pid %d): the handler of module \"%s\" still runs request %s, %lld ms after its "
                   "timeout",
                   bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id,
                   (long long)w->pool->conf->kill_after);
-        bus_worker_kill(w, "its handler does not come back");
+        bus_end_kill(w, "its handler does not come back");
     } else if (bus_worker_has_started(w, req) && !req->asked_back) {
         log_write(bus->log, LPM_LOG_WARN,
                   "worker %s (pid %d): module \"%s\" has not answered request %s: taken from it",
                   bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id);
-        req->asked_back = bus_worker_tell(w, FRAME_ABANDON, req) == 0;
+        bus_worker_abandon(w, req);
         arm_kill_after(req);
-    } else if (channel_running(w->channel) == 0) {
-        bus_worker_kill(w, "it runs nothing and does not react: stopped, or blocked outside of a handler");
-    } else {
+    } else if (channel_running(w->channel) != 0) {
+        req->suspected = false;
         arm_kill_after(req); /* it stands behind another in that worker, whose own limit will tell */
+    } else if (!is_stuck(w, req)) {
+        arm_in(req, SECOND_LOOK_NS);
+    } else {
+        bus_end_kill(w, "it runs nothing and does not react: stopped, or blocked outside of a handler");
     }
 }
 
@@ -70,7 +97,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (req->overdue) {
+    if (clock_now() < req->due) {
+        arm(&req->timer, req->due); /* the loop counts from the beginning of the turn in which it was set */
+    } else if (req->overdue) {
         on_kill_after(bus, req);
     } else {
         on_deadline(bus, req);
@@ -79,8 +108,46 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 void bus_timeout_watch(struct bus *bus, struct bus_request *req)
 {
+    event_assign(&req->timer, bus->base, -1, 0, on_timer, req);
+    req->due = req->deadline;
+    arm(&req->timer, req->due);
+}
+
+/* -- Handlers that have answered ---------------------------------------------------------------------- */
+
+/* Most are back long before: the timer is set once, and looks who is meant when it is due. */
+static void on_overdue(evutil_socket_t fd, short what, void *arg)
+{
+    struct bus_worker *w = arg;
+
+    (void)fd;
+    (void)what;
+    if (channel_running(w->channel) != w->answered_seq) {
+        return;
+    }
+    if (clock_now() < w->answered_due) {
+        arm(&w->overdue, w->answered_due);
+    } else {
+        bus_end_kill(w, "its handler has answered and does not come back");
+    }
+}
+
+void bus_timeout_init(struct bus_worker *w)
+{
+    event_assign(&w->overdue, w->pool->bus->base, -1, 0, on_overdue, w);
+}
+
+void bus_timeout_answered(struct bus_worker *w, const struct bus_request *req)
+{
+    int64_t ms = w->pool->conf->kill_after;
     uint64_t now = clock_now();
 
-    event_assign(&req->timer, bus->base, -1, 0, on_timer, req);
-    arm(req, req->deadline > now ? req->deadline - now : 0);
+    if (!req->deadline || ms == LPM_NONE || channel_running(w->channel) != req->key.seq) {
+        return;
+    }
+    w->answered_seq = req->key.seq;
+    w->answered_due = (req->deadline > now ? req->deadline : now) + (uint64_t)ms * CLOCK_NS_PER_MS;
+    if (!event_pending(&w->overdue, EV_TIMEOUT, NULL)) {
+        arm(&w->overdue, w->answered_due);
+    }
 }

@@ -4,7 +4,7 @@
 #ifndef BUS_TIMEOUT_H
 #define BUS_TIMEOUT_H
 
-#include "bus/bus_request.h"
+#include "bus/bus_worker.h"
 
 /*
  * Watches req->deadline (not 0). When it passes, the enqueuer gets LPM_ETIMEDOUT, and a worker that has the request
@@ -13,5 +13,10 @@
  * and still does not react is killed.
  */
 void bus_timeout_watch(struct bus *bus, struct bus_request *req);
+
+/* Its answer came, maybe before the handler was back. One that does not come back by its deadline and `kill_after` costs the
+ * worker its life, too. */
+void bus_timeout_init(struct bus_worker *w);
+void bus_timeout_answered(struct bus_worker *w, const struct bus_request *req);
 
 #endif

@@ -12,12 +12,14 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "bus/bus_end.h"
 #include "bus/bus_event.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_memory.h"
 #include "bus/bus_outbox.h"
 #include "bus/bus_rule.h"
 #include "bus/bus_settle.h"
+#include "bus/bus_timeout.h"
 #include "os/os_proc.h"
 #include "os/os_stream.h"
 
@@ -45,6 +47,10 @@ int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
     list_init(&w->sent);
     list_init(&w->emissions);
     list_init(&w->outbox);
+    event_assign(&w->starved, pool->bus->base, -1, 0, on_writable, w);
+    event_assign(&w->again, pool->bus->base, -1, 0, on_readable, w);
+    bus_end_init(w);
+    bus_timeout_init(w);
     w->slots = calloc(w->slot_count, sizeof(struct bus_request *));
     w->free_slots = calloc(w->slot_count, sizeof(*w->free_slots));
     pool->loads[index].concurrency = pool->conf->concurrency;
@@ -52,23 +58,9 @@ int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
     return w->slots && w->free_slots ? 0 : LPM_ENOMEM;
 }
 
-static void close_channel(struct bus_worker *w)
-{
-    if (w->channel) {
-        event_del(&w->readable);
-        event_del(&w->writable);
-        event_del(&w->starved);
-        channel_free(w->channel);
-        w->channel = NULL;
-    }
-    fd_close(&w->statm);
-    bus_outbox_clear(w);
-    bus_event_forget(w);
-}
-
 void bus_worker_fini(struct bus_worker *w)
 {
-    close_channel(w);
+    bus_end_fini(w);
     free(w->slots);
     free(w->free_slots);
 }
@@ -89,14 +81,6 @@ static void reset_slots(struct bus_worker *w)
     w->free_count = w->slot_count;
 }
 
-static void reset_load(struct bus_worker *w)
-{
-    struct bus_load *load = &w->pool->loads[w->index];
-    load->ready = load->running = false;
-    load->in_flight = load->unstarted = load->sockets = 0;
-    load->service = load->pressure = 0;
-}
-
 void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
 {
     struct bus *bus = w->pool->bus;
@@ -114,49 +98,23 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     w->born = clock_now();
     memset(&w->death, 0, sizeof(w->death));
     reset_slots(w);
-    reset_load(w);
+    bus_end_reset_load(w);
     w->state = BUS_WORKER_STARTING;
     if (channel_new_bus(&w->channel, fd, &err) != 0) {
         log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d): %s", bus_worker_name(w, name, sizeof(name)),
                   (int)w->pid, err.text);
-        bus_worker_kill(w, "it has no channel");
+        bus_end_kill(w, "it has no channel");
         return;
     }
     bus_worker_want(w, w->pool->wanting);
     w->statm = os_proc_open(w->pid);
     event_assign(&w->readable, bus->base, channel_fd(w->channel), EV_READ | EV_PERSIST, on_readable, w);
     event_assign(&w->writable, bus->base, channel_fd(w->channel), EV_WRITE, on_writable, w);
-    event_assign(&w->starved, bus->base, -1, 0, on_writable, w);
     event_add(&w->readable, NULL);
     if (w->removed) {
         bus_worker_say(w, FRAME_SOFT_KILL); /* the master had forked it before it knew */
     }
     bus_event_tell(bus, "childSpawned", w, "");
-}
-
-/* The channel is over, for whatever reason: no more is read or sent, and its requests go where they have to. */
-static void end_channel(struct bus_worker *w)
-{
-    w->state = BUS_WORKER_GONE;
-    reset_load(w);
-    bus_settle_death(w);
-    close_channel(w);
-}
-
-void bus_worker_kill(struct bus_worker *w, const char *why)
-{
-    struct bus *bus = w->pool->bus;
-    char name[80];
-
-    if (w->state == BUS_WORKER_GONE || w->state == BUS_WORKER_ABSENT) {
-        return;
-    }
-    log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d) is killed: %s",
-              bus_worker_name(w, name, sizeof(name)), (int)w->pid, why);
-    bus_lifecycle_tell_master(bus, CONTROL_WORKER_KILL, w);
-    end_channel(w);
-    /* This may be the end of a turn, and its requests want another one. */
-    bus_lifecycle_again(bus);
 }
 
 void bus_worker_look(struct bus_worker *w)
@@ -169,7 +127,7 @@ void bus_worker_look(struct bus_worker *w)
     }
     load->unstarted = w->seq - channel_started(w->channel);
     if (load->unstarted > load->in_flight) {
-        bus_worker_kill(w, "its board says that it started what it did not get");
+        bus_end_kill(w, "its board says that it started what it did not get");
         return;
     }
     if (w->seq > SEQ_LAST) {
@@ -305,15 +263,36 @@ void bus_worker_flush(struct bus_worker *w)
     /* LPM_EIO: it is dead; reading will find what it still said, and its end. */
 }
 
-int bus_worker_tell(struct bus_worker *w, enum frame_type type, const struct bus_request *req)
+/* Says `type` about a request it has: false when the channel is over or full. */
+static bool tell(struct bus_worker *w, enum frame_type type, const struct bus_request *req)
 {
     struct frame frame = {.type = type, .key = req->key};
-    return w->channel ? bus_worker_put(w, &frame, NULL, 0) : LPM_EIO;
+    return w->channel && bus_worker_put(w, &frame, NULL, 0) == 0;
 }
 
 void bus_worker_cancel(struct bus_worker *w, struct bus_request *req)
 {
-    req->told = bus_worker_tell(w, FRAME_CANCEL, req) == 0;
+    req->owes_cancel = !tell(w, FRAME_CANCEL, req);
+}
+
+void bus_worker_abandon(struct bus_worker *w, struct bus_request *req)
+{
+    req->asked_back = true;
+    req->owes_abandon = !tell(w, FRAME_ABANDON, req);
+}
+
+static void say_what_is_owed(struct bus_worker *w)
+{
+    LIST_EACH(link, after, &w->sent)
+    {
+        struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
+        if (req->owes_cancel && !w->blocked) {
+            bus_worker_cancel(w, req);
+        }
+        if (req->owes_abandon && !w->blocked) {
+            bus_worker_abandon(w, req);
+        }
+    }
 }
 
 void bus_worker_say(struct bus_worker *w, enum frame_type type)
@@ -345,13 +324,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     w->blocked = false;
     bus_outbox_flush(w);
     bus_worker_flush(w);
-    LIST_EACH(link, after, &w->sent)
-    {
-        struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
-        if (!req->waited && !req->told && !w->blocked) {
-            bus_worker_cancel(w, req);
-        }
-    }
+    say_what_is_owed(w);
     go_home_if_done(w);
 }
 
@@ -443,6 +416,7 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
     w->free_slots[w->free_count++] = frame->key.slot;
     w->pool->loads[w->index].in_flight--;
     list_remove(&req->link);
+    bus_timeout_answered(w, req);
     measure(w, req);
     bus_request_finish(bus, req, 0, "", &answer, false);
     go_home_if_done(w);
@@ -518,7 +492,7 @@ static int receive(struct bus_worker *w, unsigned max)
             why = "its channel failed";
         }
         if (why) {
-            bus_worker_kill(w, why);
+            bus_end_kill(w, why);
             return 0;
         }
         if (w->state == BUS_WORKER_GONE) {
@@ -541,9 +515,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         if (!w->sent_home) {
             bus_lifecycle_tell_master(w->pool->bus, CONTROL_WORKER_KILL, w);
         }
-        end_channel(w);
-    } else if (rc > 0) {
-        event_active(&w->readable, EV_READ, 0); /* what the channel holds does not show on its descriptor */
+        bus_end_channel(w);
+    } else if (rc > 0 && channel_waiting(w->channel)) {
+        /* What the channel holds does not show on its descriptor. A timer, because the others come first: the loop runs
+         * what event_active() gives it before it looks at anything else. */
+        struct timeval at_once = {0, 0};
+        event_add(&w->again, &at_once);
     }
 }
 
@@ -558,9 +535,7 @@ void bus_worker_reaped(struct bus_worker *w, const struct control *message)
     if (w->channel) {
         receive(w, LAST_MESSAGES);
     }
-    if (w->state != BUS_WORKER_GONE) {
-        end_channel(w);
-    }
+    bus_end_bury(w);
     bus_settle_log(w, message->status);
     bus_event_tell(w->pool->bus, "childExited", w, text_exit(message->status, end, sizeof(end)));
     if (w->pool->retiring == w) {

@@ -28,8 +28,14 @@ struct bus_worker {
     uint32_t incarnation;
     pid_t pid;
     struct channel *channel;
+    struct channel *over; /* the same after its end, for the board, while the process may still run */
     struct event readable, writable, starved;
-    bool blocked; /* the channel is full until it is writable, or nothing was left to send with */
+    struct event again;   /* more was received than one turn is for */
+    struct event buried;  /* see bus_end */
+    struct event overdue; /* see bus_timeout_answered() */
+    uint32_t answered_seq;
+    uint64_t answered_due; /* ns */
+    bool blocked;          /* the channel is full until it is writable, or nothing was left to send with */
 
     struct list sent; /* bus_request, in the order of sending */
     uint32_t seq;     /* of the last one sent */
@@ -102,14 +108,9 @@ int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *f
  * over). In bus_outbox.c. */
 int bus_worker_post(struct bus_worker *w, const struct frame *frame, int fd);
 
-/* Says `type` about a request it has. 0, or negative: the channel is over or full. */
-int bus_worker_tell(struct bus_worker *w, enum frame_type type, const struct bus_request *req);
-
-/* Tells it that nobody waits for the request any more; as soon as there is room, if not now. */
+/* Tells it that nobody waits for the request any more, or to give it up; as soon as there is room, if not now. */
 void bus_worker_cancel(struct bus_worker *w, struct bus_request *req);
-
-/* Asks the master to kill it, and settles its requests as for any death. */
-void bus_worker_kill(struct bus_worker *w, const char *why);
+void bus_worker_abandon(struct bus_worker *w, struct bus_request *req);
 
 /* Nothing new for it; home when nothing is left. */
 void bus_worker_leave(struct bus_worker *w);

@@ -243,6 +243,11 @@ void channel_free(struct channel *ch)
     free(ch);
 }
 
+void channel_shut(struct channel *ch)
+{
+    shutdown(ch->fd, SHUT_RDWR);
+}
+
 int channel_fd(const struct channel *ch)
 {
     return ch->fd;

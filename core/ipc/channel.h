@@ -51,6 +51,9 @@ int channel_new_worker(struct channel **ch, int fd, int timeout_ms, struct error
 /* What was committed and not flushed is lost. Received messages must have been released before. */
 void channel_free(struct channel *ch);
 
+/* Nothing more goes either way, which the peer sees when it sends, or has received what was sent before. The board stays. */
+void channel_shut(struct channel *ch);
+
 /* The descriptor to poll, level-triggered: readable, a message or the end waits; writable, after channel_flush() said
  * LPM_EAGAIN. */
 int channel_fd(const struct channel *ch);

@@ -64,7 +64,7 @@ struct worker {
     struct loader_owner owner; /* of the configuration */
     struct channel *channel;
     struct event_base *base;
-    struct event *readable;
+    struct event *readable, *again; /* see worker_input */
     struct loader loader;
     lpm_host host;
     struct lpm_worker *modules; /* one for each of the loader */
@@ -88,6 +88,7 @@ struct worker {
     size_t emit_count, emit_bytes;
     uint32_t emit_seq; /* of the last one */
 
+    bool owes_idle;  /* see worker_request_tell_idle() */
     bool said_ready; /* the first READY is out */
     bool said_busy;  /* BUSY is out, READY is not */
     bool drain;      /* DRAIN came */

@@ -149,13 +149,22 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
     tell_listeners(w, owner, (struct frame_key){slot, seq});
     channel_show_running(w->channel, 0);
 
-    /* An answer has told the bus already, though maybe before the handler was back. When more requests are here, their
-     * answers will tell. */
-    if (channel_wanted(w->channel) &&
-        (worker_request_find(w, (struct frame_key){slot, seq}) || !channel_waiting(w->channel))) {
+    /* An answer has told the bus already, though maybe before the handler was back. */
+    w->owes_idle = channel_wanted(w->channel);
+    if (w->owes_idle && worker_request_find(w, (struct frame_key){slot, seq})) {
+        w->owes_idle = false;
         return worker_output_say(w, FRAME_IDLE);
     }
+    worker_request_tell_idle(w);
     return 0;
+}
+
+void worker_request_tell_idle(struct worker *w)
+{
+    if (w->owes_idle && !channel_waiting(w->channel)) {
+        w->owes_idle = false;
+        worker_output_say(w, FRAME_IDLE);
+    }
 }
 
 struct lpm_request *worker_request_find(const struct worker *w, struct frame_key key)
@@ -231,25 +240,24 @@ int worker_request_header(struct lpm_request *req, lpm_slice name, lpm_slice val
     return rc;
 }
 
-/* The status goes as a header, like everything that only the ingress understands. */
-static int add_status(struct lpm_request *req)
+/* What the answer says besides its data. The status goes as a header, like everything that only the ingress understands; it
+ * does not become one of the request's, in case that the answer cannot be sent. */
+static int add_headers(struct lpm_request *req, struct frame *answer)
 {
     char text[4];
-    size_t size = frame_header_size(7, 3);
-    int rc;
+    size_t size = req->status ? frame_header_size(7, 3) : 0;
+    int rc = size > 0 ? headers_reserve(req, req->headers_len + size) : 0;
 
-    if (req->status == 0) {
-        return 0;
+    if (rc != 0) {
+        return rc;
     }
-    rc = headers_reserve(req, req->headers_len + size);
-    if (rc == 0) {
+    if (size > 0) {
         snprintf(text, sizeof(text), "%d", req->status);
         frame_header_encode(req->headers + req->headers_len, lpm_slice_of(":status"), lpm_slice_of(text));
-        req->headers_len += size;
-        req->header_count++;
-        req->status = 0;
     }
-    return rc;
+    answer->header_count = req->header_count + (size > 0);
+    answer->headers = (lpm_slice){req->headers ? req->headers : "", req->headers_len + size};
+    return 0;
 }
 
 int worker_request_respond(struct lpm_request *req, const void *data, size_t len, int stream)
@@ -264,12 +272,10 @@ int worker_request_respond(struct lpm_request *req, const void *data, size_t len
         return LPM_EINVAL;
     }
     if (!req->cancelled) {
-        rc = add_status(req);
+        rc = add_headers(req, &answer);
         if (rc != 0) {
             return rc;
         }
-        answer.header_count = req->header_count;
-        answer.headers = (lpm_slice){req->headers ? req->headers : "", req->headers_len};
         answer.data = (lpm_slice){data ? data : "", len};
     }
     rc = tell_outcome(req, &answer, req->cancelled ? -1 : stream);

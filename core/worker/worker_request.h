@@ -10,6 +10,10 @@
  * or slot that cannot be, LPM_ENOMEM. */
 int worker_request_run(struct worker *w, struct channel_message *message, const struct frame *frame);
 
+/* A handler is back, no answer has told the bus of it since, and it wants to know: tells it, unless there is more to do, which
+ * will tell. Call when something else was done instead. */
+void worker_request_tell_idle(struct worker *w);
+
 /* The request of that key, or NULL when it is answered already. */
 struct lpm_request *worker_request_find(const struct worker *w, struct frame_key key);
 

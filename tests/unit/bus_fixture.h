@@ -286,4 +286,28 @@ static inline void begin(struct fixture *f, struct frame_key key)
     channel_show_running(f->channel, key.seq);
 }
 
+static inline void wait_to_hear(struct fixture *f, enum frame_type type, struct frame_key *key)
+{
+    uint64_t end = clock_now() + WAIT_MS * CLOCK_NS_PER_MS;
+    enum frame_type heard;
+
+    while ((heard = hear(f, key)) == FRAME_TYPE_END && clock_now() < end) {
+        event_base_loop(f->bus.base, EVLOOP_ONCE);
+        bus_lifecycle_end_turn(&f->bus);
+    }
+    assert_int_equal(heard, type);
+}
+
+/* Turns until the worker has `state`, or for `ms`. */
+static inline void turn_for(struct fixture *f, enum bus_worker_state state, uint64_t ms)
+{
+    uint64_t end = clock_now() + ms * CLOCK_NS_PER_MS;
+    while (worker(f)->state != state && clock_now() < end) {
+        struct timeval tick = {0, 1000};
+        event_base_loopexit(f->bus.base, &tick);
+        event_base_loop(f->bus.base, EVLOOP_ONCE);
+        bus_lifecycle_end_turn(&f->bus);
+    }
+}
+
 #endif
