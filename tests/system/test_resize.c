@@ -151,7 +151,7 @@ static void test_highest_pressure_leaves_first(void **state)
     }
     for (size_t count = 4; count > 1; count--) {
         struct ctl_worker before[WORKERS_MAX], after[WORKERS_MAX];
-        char fewer[8];
+        char fewer[32];
         uint64_t lead;
         size_t worst;
 
