@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "bus/bus_event.h"
 #include "bus/bus_lifecycle.h"
+#include "bus/bus_master.h"
 #include "bus/bus_rule.h"
 
 static struct bus_pool *pool_of(const struct bus *bus, const struct control *message)
@@ -33,7 +34,7 @@ static void on_degraded(struct bus *bus, const struct control *message)
 static void on_signal(struct bus *bus, int number)
 {
     if (number == SIGINT) {
-        bus_event_tell(bus, "SIGINT", NULL, "");
+        bus_event_sigint(bus);
     } else if (number == SIGTTIN || number == SIGTTOU) {
         bus_rule_step(bus, number == SIGTTIN ? 1 : -1);
     }
@@ -93,6 +94,7 @@ static void on_readable(evutil_socket_t channel, short what, void *arg)
 
 int bus_control_init(struct bus *bus)
 {
+    bus_master_init(bus);
     event_assign(&bus->master_readable, bus->base, bus->start->channel, EV_READ | EV_PERSIST, on_readable,
                  bus);
     return event_add(&bus->master_readable, NULL) == 0 ? 0 : LPM_ENOMEM;

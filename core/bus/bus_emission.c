@@ -69,19 +69,24 @@ struct lpm_request *bus_emission_new(struct bus_worker *w, const struct frame *f
     req->open = true;
     list_append(&w->emissions, &req->link);
     w->emission_count++;
+    w->emission_bytes += req->len;
     return req;
 }
 
-void bus_emission_close(struct lpm_request *req, const struct frame *reply)
+int bus_emission_close(struct lpm_request *req, const struct frame *reply)
 {
+    int rc = req->worker ? 0 : LPM_ECANCELED;
+
     if (req->worker) {
-        if (reply && req->wants_reply) {
-            bus_worker_post(req->worker, reply, -1);
+        if (reply && req->wants_reply && bus_worker_post(req->worker, reply, -1) != 0) {
+            rc = LPM_ECANCELED;
         }
         req->worker->emission_count--;
+        req->worker->emission_bytes -= req->len;
     }
     req->worker = NULL;
     put_object(req);
+    return rc;
 }
 
 void bus_emission_free_all(struct bus *bus)
@@ -209,7 +214,6 @@ static int answer(lpm_request *req, const void *data, size_t len, const char *ca
                           .header_count = req->header_count,
                           .headers = {req->headers ? req->headers : "", req->headers_len},
                           .data = {data ? data : "", len}};
-    bool gone = !req->worker;
 
     if (!req->open) {
         return misuse(req, call);
@@ -220,8 +224,7 @@ static int answer(lpm_request *req, const void *data, size_t len, const char *ca
     if (len > FRAME_DATA_MAX) {
         return LPM_ETOOBIG;
     }
-    bus_emission_close(req, &reply);
-    return gone ? LPM_ECANCELED : 0;
+    return bus_emission_close(req, &reply);
 }
 
 static int respond(lpm_request *req, const void *data, size_t len)

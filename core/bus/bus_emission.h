@@ -6,9 +6,6 @@
 
 #include "bus/bus_worker.h"
 
-/* So many emits of one worker may wait for their reply: as many as the worker lets its modules have. */
-#define BUS_EMISSIONS_MAX 65536
-
 /* Public as lpm_request in the bus. As in a worker, an object is used again as late as can be. */
 struct lpm_request {
     lpm_handle handle; /* of the listener that had it last */
@@ -31,8 +28,8 @@ struct lpm_request {
 /* A fresh one with a copy of the frame's data, open; NULL without memory. */
 struct lpm_request *bus_emission_new(struct bus_worker *w, const struct frame *frame, lpm_slice name);
 
-/* Ends it: with `reply`, sends that to the worker. */
-void bus_emission_close(struct lpm_request *req, const struct frame *reply);
+/* Ends it: with `reply`, sends that to the worker. 0, or LPM_ECANCELED: the worker will not get it. */
+int bus_emission_close(struct lpm_request *req, const struct frame *reply);
 
 void bus_emission_free_all(struct bus *bus);
 

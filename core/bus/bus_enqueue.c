@@ -101,8 +101,9 @@ static int check(const struct lpm_supervisor *s, const lpm_enqueue *spec, size_t
     if (rc != 0) {
         return rc;
     }
-    /* A module with a soft_kill hook decides itself what it has taken in already, until it says done. */
-    if (bus->phase == POLICY_DRAINING && !s->soft_kill_open) {
+    /* A module with a soft_kill hook decides itself what it has taken in already, until it says done. For one that asked
+     * for the soft kill it has begun, though the master has not said so yet. */
+    if ((bus->phase == POLICY_DRAINING || s->soft_kill_asked) && !s->soft_kill_open) {
         return LPM_ESHUTDOWN;
     }
     return bus_pool_admit(spec->handler->pool, *bytes);
@@ -180,5 +181,6 @@ int bus_enqueue_cancel(struct bus *bus, uint64_t ticket)
     req->waited = false;
     bus->waiting--;
     bus_worker_cancel(req->worker, req);
+    bus_worker_let_go_of(req->worker, req);
     return 0;
 }

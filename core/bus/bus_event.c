@@ -32,7 +32,12 @@ const char *bus_event_emitted(struct bus_worker *w, const struct frame *frame)
 
     frame_header_next(frame->headers, &cursor, &header);
     ev.name = header.value.data;
-    if (w->emission_count >= BUS_EMISSIONS_MAX) {
+    if (role_event_check(ev.name, ROLE_EVENT_IN_BUS) != 0) {
+        return "an event whose name is the core's own";
+    }
+    if ((frame->flags & FRAME_WANTS_REPLY) != 0 &&
+        (w->emission_count + w->outbox_replies >= FRAME_EMITS_MAX ||
+         w->emission_bytes >= FRAME_EMITS_BYTES_MAX)) {
         return "it emits more events than may wait for their reply";
     }
     if (!role_event_heard(&bus->listeners, NULL, ev.name)) {
@@ -61,7 +66,7 @@ void bus_event_forget(struct bus_worker *w)
         list_append(&w->pool->bus->emissions_lost, &req->link);
         req->worker = NULL;
     }
-    w->emission_count = 0;
+    w->emission_count = w->emission_bytes = 0;
 }
 
 size_t bus_event_tell(struct bus *bus, const char *name, const struct bus_worker *w, const char *text)
@@ -112,7 +117,6 @@ static int supervisor_broadcast(lpm_supervisor *s, const char *pool, const char 
 {
     struct bus *bus = s->bus;
     struct bus_pool *only = pool ? pool_named(bus, pool) : NULL;
-    size_t name = event ? strnlen(event, ROLE_EVENT_NAME_MAX + 1) : 0;
     char headers[32 + ROLE_EVENT_NAME_MAX];
     struct frame frame = {.type = FRAME_EVENT,
                           .flags = fd > 0 ? FRAME_STREAM : 0,
@@ -120,7 +124,7 @@ static int supervisor_broadcast(lpm_supervisor *s, const char *pool, const char 
                           .data = {data ? data : "", len}};
     int count = 0;
 
-    if (name == 0 || name > ROLE_EVENT_NAME_MAX || (len > 0 && !data) || (pool && !only) ||
+    if (role_event_check(event, ROLE_EVENT_IN_WORKER) != 0 || (len > 0 && !data) || (pool && !only) ||
         !may_be_sent(fd)) {
         return LPM_EINVAL;
     }
@@ -149,6 +153,14 @@ static void settle_sigint(struct bus *bus)
         bus->sigint_wanted = wanted;
         bus_lifecycle_want_signal(bus, SIGINT, wanted);
     }
+}
+
+void bus_event_sigint(struct bus *bus)
+{
+    if (bus_event_tell(bus, "SIGINT", NULL, "") == 0) {
+        bus_lifecycle_tell_master(bus, CONTROL_ASK_HARD_KILL, NULL);
+    }
+    settle_sigint(bus); /* one that was added with once() has gone */
 }
 
 static int on(const void *handle, const char *event, lpm_event_fn fn, void *arg, int once)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "bus/bus_memory.h"
 #include "bus/bus_retry.h"
 #include "os/os_proc.h"
 
@@ -16,6 +17,9 @@ static int32_t state_of(const struct bus_worker *w)
     case BUS_WORKER_STARTING:
         return LPM_WORKER_STARTING;
     case BUS_WORKER_SERVING:
+        if (w->sent_home) {
+            return LPM_WORKER_LEAVING;
+        }
         return w->busy ? LPM_WORKER_BUSY : LPM_WORKER_READY;
     case BUS_WORKER_LEAVING:
         return LPM_WORKER_LEAVING;
@@ -47,12 +51,18 @@ void bus_health_fill(const struct bus_worker *w, lpm_health *health)
         health->started -= bus_retry_unstarted(w->seq, channel_started(w->channel), load->in_flight);
     }
     health->sockets = load->sockets;
-    health->pressure = load->pressure;
+    health->pressure = bus_memory_pressure(w);
     health->heap_total = w->heap_total;
     health->heap_used = w->heap_used;
     if (w->statm >= 0 && os_proc_read(w->statm, &proc) == 0) {
         health->rss = proc.resident;
     }
+}
+
+/* A place that was given up counts as long as its worker is there. */
+static bool counts(const struct bus_worker *w)
+{
+    return !w->removed || w->state != BUS_WORKER_ABSENT;
 }
 
 static size_t supervisor_health(lpm_supervisor *s, lpm_health *list, size_t max, size_t size)
@@ -61,12 +71,18 @@ static size_t supervisor_health(lpm_supervisor *s, lpm_health *list, size_t max,
     size_t count = 0;
 
     for (size_t i = 0; i < bus->pool_count; i++) {
-        for (size_t k = 0; k < bus->pools[i].places; k++, count++) {
+        for (size_t k = 0; k < bus->pools[i].places; k++) {
+            const struct bus_worker *w = &bus->pools[i].workers[k];
+            lpm_health health;
+
+            if (!counts(w)) {
+                continue;
+            }
             if (list && count < max) {
-                lpm_health health;
-                bus_health_fill(&bus->pools[i].workers[k], &health);
+                bus_health_fill(w, &health);
                 memcpy((char *)list + count * size, &health, size < sizeof(health) ? size : sizeof(health));
             }
+            count++;
         }
     }
     return count;

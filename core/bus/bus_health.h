@@ -6,6 +6,7 @@
 
 #include "bus/bus_worker.h"
 
+/* How it is now; what it says of itself (its heap) as it said last. */
 void bus_health_fill(const struct bus_worker *w, lpm_health *health);
 
 /* lpm_supervisor_health() in the host table. */

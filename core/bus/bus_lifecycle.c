@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "bus/bus_event.h"
+#include "bus/bus_master.h"
 #include "bus/bus_rule.h"
 
 #define EACH_MODULE(m, bus) \
@@ -48,18 +49,6 @@ int bus_lifecycle_init(struct bus *bus)
     return 0;
 }
 
-static void send_to_master(struct bus *bus, const struct control *message)
-{
-    int rc = control_send(bus->start->channel, message, -1);
-
-    if (rc != 0 && !bus->over) {
-        log_write(bus->log, LPM_LOG_ALERT, "the master %s: the bus ends",
-                  rc == LPM_EAGAIN ? "does not read what it is told" : "is gone");
-        bus->status = ROLE_EXIT_FAILED;
-        leave(bus);
-    }
-}
-
 void bus_lifecycle_tell_master(struct bus *bus, enum control_type type, const struct bus_worker *w)
 {
     struct control message = {.type = type};
@@ -69,13 +58,13 @@ void bus_lifecycle_tell_master(struct bus *bus, enum control_type type, const st
         message.index = (uint32_t)w->index;
         message.incarnation = w->incarnation;
     }
-    send_to_master(bus, &message);
+    bus_master_send(bus, &message);
 }
 
 void bus_lifecycle_want_signal(struct bus *bus, int number, bool wanted)
 {
     struct control message = {.type = CONTROL_SIGNAL_WANTED, .index = wanted, .status = number};
-    send_to_master(bus, &message);
+    bus_master_send(bus, &message);
 }
 
 static void go_online(struct bus *bus)
@@ -135,6 +124,7 @@ void bus_lifecycle_soft_kill(struct bus *bus)
         return;
     }
     bus->phase = POLICY_DRAINING;
+    bus_rule_soft_kill(bus);
     EACH_MODULE(m, bus)
     {
         if (m->module->supervisor_soft_kill) {
@@ -200,9 +190,9 @@ void bus_lifecycle_again(struct bus *bus)
 void bus_lifecycle_end_turn(struct bus *bus)
 {
     bus->turn_ends = true;
+    bus_rule_turn(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_dispatch(&bus->pools[i]);
-        bus_rule_check(&bus->pools[i]);
     }
     EACH_WORKER(w, bus)
     {
@@ -219,6 +209,7 @@ void bus_lifecycle_hard_kill(struct bus *bus)
     {
         bus_worker_say(w, FRAME_HARD_KILL);
     }
+    bus_rule_hard_kill(bus);
     run_hard_kill_hooks(bus);
     leave(bus);
 }

@@ -9,7 +9,7 @@
 /* Runs the supervisor_init hooks. 0, or ROLE_EXIT_INIT with the module named in the log. */
 int bus_lifecycle_init(struct bus *bus);
 
-/* A message about `w` (NULL: about the bus itself). A master that does not take it is gone or stuck: the bus ends. */
+/* A message about `w` (NULL: about the bus itself), by bus_master_send(). */
 void bus_lifecycle_tell_master(struct bus *bus, enum control_type type, const struct bus_worker *w);
 
 /* Tells the master whether a module acts on the signal. */

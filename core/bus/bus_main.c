@@ -15,6 +15,7 @@
 #include "bus/bus_event.h"
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
+#include "bus/bus_master.h"
 #include "bus/bus_rule.h"
 #include "os/os_limit.h"
 
@@ -93,6 +94,7 @@ static void tear_down(struct bus *bus)
     bus_request_free_all(bus);
     bus_event_fini(bus);
     bus_rule_fini(bus);
+    bus_master_fini(bus);
     free(bus->pools);
     free(bus->handlers);
     free(bus->modules);
@@ -145,7 +147,7 @@ int bus_main(struct role_start *start)
     list_init(&bus.request_free);
     list_init(&bus.emissions_idle);
     list_init(&bus.emissions_lost);
-    list_init(&bus.soft_kill_waiters);
+    bus_rule_init(&bus);
     list_init(&bus.ctl_clients);
     bus.starter = getuid();
     bus.born = clock_now();

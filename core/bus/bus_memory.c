@@ -50,13 +50,29 @@ static void check_limit(struct bus_worker *w, uint64_t bytes)
     }
 }
 
+static uint64_t beyond_baseline(const struct bus_worker *w, uint64_t bytes)
+{
+    return bytes > w->baseline ? bytes - w->baseline : 0;
+}
+
+uint64_t bus_memory_pressure(const struct bus_worker *w)
+{
+    uint64_t bytes;
+
+    /* Before it was ready there is nothing to compare with. */
+    if (!w->was_ready_now || private_memory(w, &bytes) != 0) {
+        return w->pool->loads[w->index].pressure;
+    }
+    return beyond_baseline(w, bytes);
+}
+
 void bus_memory_look(struct bus_worker *w)
 {
     uint64_t bytes;
 
     w->done = 0;
     if (private_memory(w, &bytes) == 0) {
-        w->pool->loads[w->index].pressure = bytes > w->baseline ? bytes - w->baseline : 0;
+        w->pool->loads[w->index].pressure = beyond_baseline(w, bytes);
         check_limit(w, bytes);
     }
 }

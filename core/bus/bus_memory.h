@@ -12,7 +12,10 @@ void bus_memory_begin(struct bus_worker *w);
 /* An answer came: looks at its memory each 64th time. */
 void bus_memory_count(struct bus_worker *w);
 
-/* Looks now. */
+/* Its pressure now; what was seen last when its memory cannot be read. */
+uint64_t bus_memory_pressure(const struct bus_worker *w);
+
+/* Looks now, and acts on what is over the limit. */
 void bus_memory_look(struct bus_worker *w);
 
 #endif

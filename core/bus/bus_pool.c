@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "bus/bus_rule.h"
 #include "bus/bus_worker.h"
 
 /* Retry-After while nothing is known of the drain rate, and its bound. */
@@ -86,17 +85,19 @@ int bus_pool_init(struct bus_pool *pool, struct bus *bus, size_t place)
     list_init(&pool->queue);
     event_assign(&pool->age, bus->base, -1, 0, on_age, pool);
     /* Pages that are never touched cost nothing. */
-    pool->workers = calloc(BUS_RULE_PLACES_MAX, sizeof(*pool->workers));
-    pool->loads = calloc(BUS_RULE_PLACES_MAX, sizeof(*pool->loads));
+    pool->workers = calloc(CONF_CORE_WORKERS_MAX, sizeof(*pool->workers));
+    pool->loads = calloc(CONF_CORE_WORKERS_MAX, sizeof(*pool->loads));
     if (!pool->workers || !pool->loads) {
         return LPM_ENOMEM;
     }
-    for (; pool->places < pool->conf->count; pool->places++) {
-        int rc = bus_worker_init(&pool->workers[pool->places], pool, pool->places);
+    for (; pool->made < pool->conf->count; pool->made++) {
+        int rc = bus_worker_init(&pool->workers[pool->made], pool, pool->made);
         if (rc != 0) {
             return rc;
         }
     }
+    pool->places = pool->made;
+    pool->target = pool->conf->count;
     return 0;
 }
 
@@ -105,7 +106,7 @@ void bus_pool_fini(struct bus_pool *pool)
     if (pool->bus) {
         event_del(&pool->age);
     }
-    for (size_t i = 0; pool->workers && i < pool->places; i++) {
+    for (size_t i = 0; pool->workers && i < pool->made; i++) {
         bus_worker_fini(&pool->workers[i]);
     }
     free(pool->workers);

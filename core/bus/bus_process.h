@@ -25,8 +25,9 @@ struct lpm_supervisor {
     struct bus *bus;
     const lpm_module *module;
     void *context;
-    bool up;             /* its supervisor_init has done its work */
-    bool soft_kill_open; /* its supervisor_soft_kill hook ran and has not said done */
+    bool up;              /* its supervisor_init has done its work */
+    bool soft_kill_open;  /* its supervisor_soft_kill hook ran and has not said done */
+    bool soft_kill_asked; /* it called lpm_supervisor_soft_kill() */
 };
 
 /* Public as lpm_handler. */
@@ -42,7 +43,9 @@ struct bus {
     struct error conf_error;
     struct loader_owner owner; /* of the configuration */
     struct event_base *base;
-    struct event master_readable;
+    struct event master_readable, master_writable;
+    struct list master_messages; /* see bus_master */
+    size_t master_message_count;
     struct loader loader;
     lpm_host host;
     struct lpm_supervisor *modules; /* one for each of the loader */
@@ -70,8 +73,9 @@ struct bus {
     size_t emissions_idle_count;
     struct list emissions_lost; /* of workers that are gone, not answered yet */
 
-    bool soft_kill_asked;          /* by a module; the master will say it */
+    bool soft_kill_asked;          /* by any module; the master will say it */
     struct list soft_kill_waiters; /* see bus_rule */
+    struct list rule_ended;        /* whose callbacks are due */
     enum policy_phase phase;
     bool turn_ends; /* in bus_lifecycle_end_turn() */
     bool released;  /* soft kill: the workers were sent home */

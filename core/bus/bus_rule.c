@@ -1,5 +1,6 @@
 /*
- * The supervisor's rule over its workers. Runs in the bus; the master does what is asked for.
+ * The supervisor's rule over its workers. Runs in the bus; the master does what is asked for. Modules ask from anywhere, also
+ * from within what the workers' events cause; what they ask for is done at the end of the turn, and so are their callbacks.
  */
 #include "bus/bus_rule.h"
 
@@ -7,13 +8,88 @@
 #include <string.h>
 
 #include "bus/bus_lifecycle.h"
+#include "bus/bus_memory.h"
+#include "bus/bus_resize.h"
 
-/* Who waits for the end of a soft kill. */
-struct waiter {
+/* -- Who waits ---------------------------------------------------------------------------------------- */
+
+struct bus_rule_waiter {
     struct list link;
     lpm_done_fn on_done;
     void *arg;
+    int error;
 };
+
+/* `*waiter` is NULL when nobody wants to be told. 0 or LPM_ENOMEM. */
+static int new_waiter(struct bus_rule_waiter **waiter, lpm_done_fn on_done, void *arg)
+{
+    *waiter = NULL;
+    if (!on_done) {
+        return 0;
+    }
+    *waiter = calloc(1, sizeof(**waiter));
+    if (!*waiter) {
+        return LPM_ENOMEM;
+    }
+    **waiter = (struct bus_rule_waiter){.on_done = on_done, .arg = arg};
+    list_init(&(*waiter)->link);
+    return 0;
+}
+
+static void end_wait(struct bus *bus, struct bus_rule_waiter *waiter, int error)
+{
+    if (waiter) {
+        list_remove(&waiter->link);
+        list_append(&bus->rule_ended, &waiter->link);
+        waiter->error = error;
+        bus_lifecycle_again(bus);
+    }
+}
+
+static void call_one(struct list *link)
+{
+    struct bus_rule_waiter *waiter = LIST_ENTRY(link, struct bus_rule_waiter, link);
+
+    list_remove(link);
+    waiter->on_done(waiter->error, waiter->arg);
+    free(waiter);
+}
+
+/* Those whose wait is over before the next turn has another one: a callback may ask again for what ends at once. */
+static void call_ended(struct bus *bus)
+{
+    struct list *last = bus->rule_ended.prev;
+    bool more = !list_empty(&bus->rule_ended);
+
+    while (more) {
+        more = bus->rule_ended.next != last;
+        call_one(bus->rule_ended.next);
+    }
+}
+
+static void free_waiters(struct list *waiters)
+{
+    LIST_EACH(link, after, waiters)
+    {
+        list_remove(link);
+        free(LIST_ENTRY(link, struct bus_rule_waiter, link));
+    }
+}
+
+void bus_rule_init(struct bus *bus)
+{
+    list_init(&bus->soft_kill_waiters);
+    list_init(&bus->rule_ended);
+}
+
+void bus_rule_fini(struct bus *bus)
+{
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        free(bus->pools[i].resize_waiter);
+    }
+    free_waiters(&bus->soft_kill_waiters);
+    free_waiters(&bus->rule_ended);
+}
 
 /* -- The end ------------------------------------------------------------------------------------------ */
 
@@ -21,17 +97,16 @@ static int supervisor_soft_kill(lpm_supervisor *s, lpm_done_fn on_done, void *ar
 {
     struct bus *bus = s->bus;
     bool begun = bus->phase == POLICY_DRAINING || bus->soft_kill_asked;
-    struct waiter *waiter = NULL;
+    struct bus_rule_waiter *waiter;
+    int rc = new_waiter(&waiter, on_done, arg);
 
-    if (on_done) {
-        waiter = calloc(1, sizeof(*waiter));
-        if (!waiter) {
-            return LPM_ENOMEM;
-        }
-        waiter->on_done = on_done;
-        waiter->arg = arg;
+    if (rc != 0) {
+        return rc;
+    }
+    if (waiter) {
         list_append(&bus->soft_kill_waiters, &waiter->link);
     }
+    s->soft_kill_asked = true;
     if (begun) {
         return LPM_EDONE;
     }
@@ -40,130 +115,166 @@ static int supervisor_soft_kill(lpm_supervisor *s, lpm_done_fn on_done, void *ar
     return 0;
 }
 
-void bus_rule_soft_killed(struct bus *bus)
-{
-    while (!list_empty(&bus->soft_kill_waiters)) {
-        struct waiter *waiter = LIST_ENTRY(bus->soft_kill_waiters.next, struct waiter, link);
-        list_remove(&waiter->link);
-        waiter->on_done(0, waiter->arg);
-        free(waiter);
-    }
-}
-
-void bus_rule_fini(struct bus *bus)
-{
-    LIST_EACH(link, after, &bus->soft_kill_waiters)
-    {
-        list_remove(link);
-        free(LIST_ENTRY(link, struct waiter, link));
-    }
-}
-
 static int supervisor_hard_kill(lpm_supervisor *s)
 {
     bus_lifecycle_tell_master(s->bus, CONTROL_ASK_HARD_KILL, NULL);
     return 0;
 }
 
+static void end_resize(struct bus_pool *pool, int error)
+{
+    end_wait(pool->bus, pool->resize_waiter, error);
+    pool->resize_waiter = NULL;
+    pool->resizing = pool->resize_asked = false;
+}
+
+static void end_soft_kill(struct bus *bus, int error)
+{
+    LIST_EACH(link, after, &bus->soft_kill_waiters)
+    {
+        end_wait(bus, LIST_ENTRY(link, struct bus_rule_waiter, link), error);
+    }
+}
+
+void bus_rule_soft_kill(struct bus *bus)
+{
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        end_resize(&bus->pools[i], LPM_ECANCELED);
+    }
+}
+
+void bus_rule_soft_killed(struct bus *bus)
+{
+    /* Those who ask once more while they are told are told, too. */
+    do {
+        end_soft_kill(bus, 0);
+        call_ended(bus);
+    } while (!list_empty(&bus->soft_kill_waiters) || !list_empty(&bus->rule_ended));
+}
+
+void bus_rule_hard_kill(struct bus *bus)
+{
+    bus_rule_soft_kill(bus);
+    end_soft_kill(bus, LPM_ECANCELED);
+    call_ended(bus);
+}
+
 /* -- Resizing ----------------------------------------------------------------------------------------- */
 
-static void finish_resize(struct bus_pool *pool, int error)
+static size_t survey(const struct bus_pool *pool, struct bus_resize_place *places, bool pressure)
 {
-    lpm_done_fn on_done = pool->on_resized;
-    void *arg = pool->on_resized_arg;
-
-    pool->resizing = false;
-    pool->on_resized = NULL;
-    if (on_done) {
-        on_done(error, arg);
-    }
-}
-
-static unsigned wanted(const struct bus_pool *pool)
-{
-    unsigned count = 0;
-
-    for (size_t i = 0; i < pool->places; i++) {
-        count += !pool->workers[i].removed;
-    }
-    return count;
-}
-
-void bus_rule_check(struct bus_pool *pool)
-{
-    if (!pool->resizing) {
-        return;
-    }
     for (size_t i = 0; i < pool->places; i++) {
         const struct bus_worker *w = &pool->workers[i];
-        if (w->removed ? w->state != BUS_WORKER_ABSENT : w->state != BUS_WORKER_SERVING) {
-            return;
+        bool up = w->state == BUS_WORKER_SERVING;
+        places[i] = (struct bus_resize_place){.given_up = w->removed,
+                                              .up = up,
+                                              .empty = w->state == BUS_WORKER_ABSENT,
+                                              .pressure = up && pressure ? bus_memory_pressure(w) : 0};
+    }
+    return pool->places;
+}
+
+static int fill_place(struct bus_pool *pool, size_t index)
+{
+    struct bus_worker *w = &pool->workers[index];
+
+    if (index == pool->made) {
+        int rc = bus_worker_init(w, pool, index);
+        if (rc != 0) {
+            bus_worker_fini(w);
+            return rc;
+        }
+        pool->made++;
+    }
+    if (index == pool->places) {
+        pool->places++;
+    }
+    w->removed = false;
+    bus_lifecycle_tell_master(pool->bus, CONTROL_RESIZE, w);
+    return 0;
+}
+
+static int grow(struct bus_pool *pool, struct bus_resize_place *places, size_t have)
+{
+    for (; have < pool->target; have++) {
+        int index = bus_resize_vacancy(places, pool->places, CONF_CORE_WORKERS_MAX);
+        int rc = index < 0 ? LPM_ENOMEM : fill_place(pool, (size_t)index);
+        if (rc != 0) {
+            pool->target = (unsigned)have;
+            return rc;
+        }
+        places[index] = (struct bus_resize_place){.empty = true};
+    }
+    return 0;
+}
+
+static void shrink(struct bus_pool *pool, struct bus_resize_place *places, size_t have)
+{
+    for (; have > pool->target; have--) {
+        int index = bus_resize_victim(places, pool->places);
+        places[index].given_up = true;
+        pool->workers[index].removed = true;
+        bus_worker_remove(&pool->workers[index]);
+    }
+}
+
+static int begin_resize(struct bus_pool *pool)
+{
+    struct bus_resize_place places[CONF_CORE_WORKERS_MAX];
+    size_t have = bus_resize_count(places, survey(pool, places, false));
+
+    pool->resize_asked = false;
+    pool->resizing = true;
+    if (have == pool->target) {
+        return 0;
+    }
+    log_write(pool->bus->log, LPM_LOG_NOTICE, "pool %s is resized from %zu to %u workers", pool->conf->name,
+              have, pool->target);
+    if (have < pool->target) {
+        return grow(pool, places, have);
+    }
+    survey(pool, places, true);
+    shrink(pool, places, have);
+    return 0;
+}
+
+static bool is_resized(const struct bus_pool *pool)
+{
+    for (size_t i = 0; i < pool->places; i++) {
+        const struct bus_worker *w = &pool->workers[i];
+        if (w->state != (w->removed ? BUS_WORKER_ABSENT : BUS_WORKER_SERVING)) {
+            return false;
         }
     }
-    finish_resize(pool, 0);
+    return true;
+}
+
+static void resize_turn(struct bus_pool *pool)
+{
+    int rc = pool->resize_asked ? begin_resize(pool) : 0;
+
+    if (rc != 0 || (pool->resizing && is_resized(pool))) {
+        end_resize(pool, rc);
+    }
+    /* Places that nobody needs are not looked at any more. */
+    while (pool->places > 0 && pool->workers[pool->places - 1].removed &&
+           pool->workers[pool->places - 1].state == BUS_WORKER_ABSENT) {
+        pool->places--;
+    }
+}
+
+void bus_rule_turn(struct bus *bus)
+{
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        resize_turn(&bus->pools[i]);
+    }
+    call_ended(bus);
 }
 
 void bus_rule_start_failed(struct bus_pool *pool)
 {
     if (pool->resizing) {
-        finish_resize(pool, LPM_EWORKER);
-    }
-}
-
-/* The place that is filled next: one that was emptied, or a new one; NULL: there is no room. */
-static struct bus_worker *free_place(struct bus_pool *pool)
-{
-    for (size_t i = 0; i < pool->places; i++) {
-        if (pool->workers[i].removed) {
-            return &pool->workers[i];
-        }
-    }
-    if (pool->places == BUS_RULE_PLACES_MAX ||
-        bus_worker_init(&pool->workers[pool->places], pool, pool->places) != 0) {
-        return NULL;
-    }
-    return &pool->workers[pool->places++];
-}
-
-static int grow(struct bus_pool *pool, unsigned by)
-{
-    for (; by > 0; by--) {
-        struct bus_worker *w = free_place(pool);
-        if (!w) {
-            return LPM_ENOMEM;
-        }
-        w->removed = false;
-        bus_lifecycle_tell_master(pool->bus, CONTROL_RESIZE, w);
-    }
-    return 0;
-}
-
-/* Who leaves next: one that is not up, else the one under the most pressure; of equals the last. */
-static struct bus_worker *victim(const struct bus_pool *pool)
-{
-    struct bus_worker *worst = NULL;
-
-    for (size_t i = 0; i < pool->places; i++) {
-        struct bus_worker *w = &pool->workers[i];
-        bool up = w->state == BUS_WORKER_SERVING, worst_up = worst && worst->state == BUS_WORKER_SERVING;
-
-        if (w->removed) {
-            continue;
-        }
-        if (!worst || (worst_up && !up) ||
-            (worst_up == up && pool->loads[i].pressure >= pool->loads[worst->index].pressure)) {
-            worst = w;
-        }
-    }
-    return worst;
-}
-
-static void shrink(struct bus_pool *pool, unsigned by)
-{
-    for (; by > 0; by--) {
-        struct bus_worker *w = victim(pool);
-        w->removed = true;
-        bus_worker_remove(w);
+        end_resize(pool, LPM_EWORKER);
     }
 }
 
@@ -179,26 +290,18 @@ static struct bus_pool *pool_named(const struct bus *bus, const char *name)
 
 static int resize(struct bus_pool *pool, unsigned count, lpm_done_fn on_done, void *arg)
 {
-    unsigned have = wanted(pool);
-    int rc = 0;
+    struct bus_rule_waiter *waiter;
+    int rc = new_waiter(&waiter, on_done, arg);
 
-    if (pool->resizing) {
-        finish_resize(pool, LPM_ECANCELED);
+    if (rc != 0) {
+        return rc;
     }
-    if (count > have) {
-        rc = grow(pool, count - have);
-    } else {
-        shrink(pool, have - count);
-    }
-    if (rc == 0) {
-        log_write(pool->bus->log, LPM_LOG_NOTICE, "pool %s is resized from %u to %u workers",
-                  pool->conf->name, have, count);
-        pool->resizing = true;
-        pool->on_resized = on_done;
-        pool->on_resized_arg = arg;
-        bus_lifecycle_again(pool->bus);
-    }
-    return rc;
+    end_resize(pool, LPM_ECANCELED);
+    pool->target = count;
+    pool->resize_asked = true;
+    pool->resize_waiter = waiter;
+    bus_lifecycle_again(pool->bus);
+    return 0;
 }
 
 static int supervisor_resize(lpm_supervisor *s, const char *name, unsigned count, lpm_done_fn on_done,
@@ -206,7 +309,7 @@ static int supervisor_resize(lpm_supervisor *s, const char *name, unsigned count
 {
     struct bus_pool *pool = pool_named(s->bus, name ? name : "default");
 
-    if (!pool || count < 1 || count > BUS_RULE_PLACES_MAX) {
+    if (!pool || count < 1 || count > CONF_CORE_WORKERS_MAX) {
         return LPM_EINVAL;
     }
     if (s->bus->phase == POLICY_STARTING) {
@@ -221,10 +324,16 @@ static int supervisor_resize(lpm_supervisor *s, const char *name, unsigned count
 void bus_rule_step(struct bus *bus, int by)
 {
     struct bus_pool *pool = &bus->pools[0];
-    int count = (int)wanted(pool) + by;
+    unsigned count = by > 0 ? pool->target + 1 : pool->target - 1;
+    int rc;
 
-    if (bus->phase == POLICY_SERVING && count >= 1 && count <= (int)BUS_RULE_PLACES_MAX) {
-        resize(pool, (unsigned)count, NULL, NULL);
+    if (bus->phase != POLICY_SERVING) {
+        return;
+    }
+    rc = count < 1 || count > CONF_CORE_WORKERS_MAX ? LPM_EINVAL : resize(pool, count, NULL, NULL);
+    if (rc != 0) {
+        log_write(bus->log, LPM_LOG_NOTICE, "pool %s keeps its %u workers, 1 to %u are possible",
+                  pool->conf->name, pool->target, CONF_CORE_WORKERS_MAX);
     }
 }
 

@@ -42,6 +42,7 @@ static void on_deadline(struct bus *bus, struct bus_request *req)
     arm_kill_after(req);
     if (req->waited) {
         bus_worker_cancel(req->worker, req);
+        bus_worker_let_go_of(req->worker, req);
         bus_request_finish(bus, req, LPM_ETIMEDOUT, "the deadline passed before there was an answer", NULL,
                            true);
     }

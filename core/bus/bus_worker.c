@@ -111,6 +111,9 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     event_assign(&w->readable, bus->base, channel_fd(w->channel), EV_READ | EV_PERSIST, on_readable, w);
     event_assign(&w->writable, bus->base, channel_fd(w->channel), EV_WRITE, on_writable, w);
     event_add(&w->readable, NULL);
+    if (w->removed) {
+        bus_worker_say(w, FRAME_SOFT_KILL); /* the master had forked it before it knew */
+    }
     bus_event_tell(bus, "childSpawned", w, "");
 }
 
@@ -142,6 +145,15 @@ void bus_worker_want(struct bus_worker *w, bool wanting)
     }
 }
 
+void bus_worker_let_go_of(struct bus_worker *w, struct bus_request *req)
+{
+    if (req->stream >= 0 || req->socket >= 0) {
+        fd_close(&req->stream);
+        fd_close(&req->socket);
+        w->held--;
+    }
+}
+
 void bus_worker_let_go(struct bus_worker *w)
 {
     if (w->held == 0 || !w->channel) {
@@ -150,10 +162,8 @@ void bus_worker_let_go(struct bus_worker *w)
     LIST_EACH(link, after, &w->sent)
     {
         struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
-        if ((req->stream >= 0 || req->socket >= 0) && bus_worker_has_started(w, req)) {
-            fd_close(&req->stream);
-            fd_close(&req->socket);
-            w->held--;
+        if (bus_worker_has_started(w, req)) {
+            bus_worker_let_go_of(w, req);
         }
     }
 }
@@ -288,6 +298,10 @@ static void say_what_is_owed(struct bus_worker *w)
 void bus_worker_say(struct bus_worker *w, enum frame_type type)
 {
     struct frame frame = {.type = type};
+
+    if (type == FRAME_SOFT_KILL && !list_empty(&w->outbox)) {
+        return; /* first what waits for it; whoever says this says it again */
+    }
     if (w->channel && bus_worker_put(w, &frame, NULL, 0) == 0) {
         w->sent_home = true;
         bus_worker_flush(w);
@@ -316,14 +330,12 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 static void leave(struct bus_worker *w, enum control_type type)
 {
-    bool up = w->state == BUS_WORKER_SERVING;
-
     bus_lifecycle_tell_master(w->pool->bus, type, w);
-    if (up) {
+    if (w->state == BUS_WORKER_SERVING) {
         w->state = BUS_WORKER_LEAVING;
         go_home_if_done(w);
-    } else if (w->channel && !w->sent_home) {
-        bus_worker_say(w, FRAME_SOFT_KILL);
+    } else if (w->state == BUS_WORKER_STARTING) {
+        bus_worker_say(w, FRAME_SOFT_KILL); /* its init hooks may end first; READY finds it again */
     }
 }
 
@@ -340,7 +352,7 @@ void bus_worker_remove(struct bus_worker *w)
 static void on_ready(struct bus_worker *w)
 {
     w->busy = false;
-    if (w->state == BUS_WORKER_STARTING && w->removed) {
+    if (w->state == BUS_WORKER_STARTING && (w->removed || w->sent_home)) {
         w->state = BUS_WORKER_LEAVING;
         go_home_if_done(w);
     } else if (w->state == BUS_WORKER_STARTING) {
@@ -399,7 +411,7 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
         return "an answer with a stream that is no socket and no pipe";
     }
     w->answered++;
-    w->held -= req->stream >= 0 || req->socket >= 0;
+    bus_worker_let_go_of(w, req);
     w->slots[frame->key.slot] = NULL;
     w->free_slots[w->free_count++] = frame->key.slot;
     w->pool->loads[w->index].in_flight--;

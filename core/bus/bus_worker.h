@@ -52,9 +52,9 @@ struct bus_worker {
     unsigned held;                  /* requests it was sent whose descriptors we still have, too */
 
     struct list emissions; /* lpm_request: what it emitted and is not answered */
-    size_t emission_count;
+    size_t emission_count, emission_bytes;
     struct list outbox; /* see bus_outbox */
-    size_t outbox_count, outbox_bytes;
+    size_t outbox_events, outbox_replies, outbox_bytes;
     bool outbox_full; /* it missed something, which is in the log */
 
     unsigned done, over_limit; /* answered since the last look at its memory; looks in a row over the limit */
@@ -91,6 +91,9 @@ void bus_worker_flush(struct bus_worker *w);
 /* Closes our copies of the descriptors of those of its requests that have started: from then on they are the worker's. */
 void bus_worker_let_go(struct bus_worker *w);
 
+/* The same for one that it has: it will not be sent again, whatever happens. */
+void bus_worker_let_go_of(struct bus_worker *w, struct bus_request *req);
+
 /* Has its handler been called? As the worker's board shows it. */
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req);
 
@@ -101,7 +104,8 @@ char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsig
 int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *fds, unsigned count);
 
 /* The same, and while there is no room it waits in the worker's outbox, in order. `fd`: goes with it, stays the caller's;
- * -1: none. 0, LPM_EFULL (the worker misses it), LPM_ENOMEM, LPM_EIO (its channel is over). In bus_outbox.c. */
+ * -1: none. 0, LPM_EFULL (the worker misses it; instead of a reply it hears that), LPM_ENOMEM, LPM_EIO (its channel is
+ * over). In bus_outbox.c. */
 int bus_worker_post(struct bus_worker *w, const struct frame *frame, int fd);
 
 /* Tells it that nobody waits for the request any more, or to give it up; as soon as there is room, if not now. */

@@ -8,6 +8,9 @@
 
 extern const lpm_directive conf_core_directives[];
 
+/* The most workers of a pool, by `count` or by a resize. */
+#define CONF_CORE_WORKERS_MAX 1024u
+
 enum conf_dispatch { CONF_LEAST_PRESSURE = 0 };
 
 /* worker { ... }: durations in ms, LPM_NONE for no limit. */

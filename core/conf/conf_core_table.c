@@ -8,7 +8,6 @@
 #define YEAR        (DAY * 365)
 #define KIB         INT64_C(1024)
 #define GIB         (KIB * KIB * KIB)
-#define COUNT_MAX   1024
 #define LIMIT_MAX   (1 << 24)
 #define RETRY_MAX   1000
 #define RESPAWN_MAX 1000000
@@ -113,7 +112,7 @@ const lpm_directive conf_core_directives[] = {
      .type = LPM_CONF_NUMBER,
      .flags = LPM_CONF_AUTO,
      .min = 1,
-     .max = COUNT_MAX,
+     .max = CONF_CORE_WORKERS_MAX,
      .value = "1",
      .help = "how many workers the pool has"},
     {.name = "restarts",

@@ -22,8 +22,8 @@ enum control_type {
     CONTROL_ONLINE,        /* every worker is ready, and the supervisor_online hooks have run */
     CONTROL_WORKER_KILL,   /* SIGKILL it: it broke the protocol, hangs, or closed its channel */
     CONTROL_WORKER_RETIRE, /* it was told to exit: replace it, at no cost to the restart limit */
-    CONTROL_WORKER_REMOVE, /* it was told to exit: do not replace it, its place is gone */
-    CONTROL_RESIZE,        /* the pool is to have `index` places more: fork workers for them */
+    CONTROL_WORKER_REMOVE, /* its place is given up: whoever is there was told to exit, and nobody comes after him */
+    CONTROL_RESIZE, /* fork a worker for place `index`: the pool's next one, or one that was given up */
     CONTROL_SIGNAL_WANTED, /* `status` SIGINT, `index` 1: tell of it instead of acting on it; 0: act again */
     CONTROL_ASK_SOFT_KILL, /* a module asks for it */
     CONTROL_ASK_HARD_KILL,

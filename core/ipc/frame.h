@@ -46,6 +46,11 @@ struct frame_key {
 #define FRAME_EVENT_NAME     ":event"
 #define FRAME_EVENT_NAME_MAX 64u
 
+/* So many emits of one worker, or so many bytes of them, may wait for their reply: then the worker refuses its modules more,
+ * and the bus kills one that does not. */
+#define FRAME_EMITS_MAX       65536u
+#define FRAME_EMITS_BYTES_MAX (64u * 1024 * 1024)
+
 /* Flags: which descriptors come with the message, in this order, and more. */
 #define FRAME_STREAM      1u /* REQUEST, RESPONSE, EVENT: a stream, or the event's descriptor */
 #define FRAME_SOCKET      2u /* REQUEST: a socket */

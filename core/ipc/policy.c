@@ -30,12 +30,13 @@ static const unsigned frames[POLICY_ROLES][POLICY_PHASES] = {
      CONTROL(ASK_HARD_KILL))
 #define OUT (CONTROL(WORKER_RETIRE) | CONTROL(WORKER_REMOVE))
 
+/* RESIZE while draining: it was on its way when the soft kill came. */
 static const unsigned controls[POLICY_ROLES][POLICY_PHASES] = {
     [POLICY_MASTER] =
         {[POLICY_STARTING] = FROM_MASTER, [POLICY_SERVING] = FROM_MASTER, [POLICY_DRAINING] = FROM_MASTER},
     [POLICY_BUS] = {[POLICY_STARTING] = FROM_BUS | CONTROL(ONLINE),
                     [POLICY_SERVING] = FROM_BUS | OUT | CONTROL(RESIZE),
-                    [POLICY_DRAINING] = FROM_BUS | OUT | CONTROL(RELEASED)},
+                    [POLICY_DRAINING] = FROM_BUS | OUT | CONTROL(RESIZE) | CONTROL(RELEASED)},
 };
 
 /* The numbers may come from a peer, whatever their types say. */

@@ -21,9 +21,6 @@ struct master_trial;
 struct master_signal_calls;
 struct master_generation;
 
-/* The most workers of a pool: what the bus may ask for. */
-#define MASTER_PLACES_MAX 1024
-
 /* The place of a worker in its pool; who fills it changes. */
 struct master_worker {
     struct master_generation *generation;
@@ -41,7 +38,7 @@ struct master_pool {
     struct master_generation *generation;
     const struct conf_pool *conf;
     size_t index;
-    struct master_worker *workers; /* room for MASTER_PLACES_MAX; the first `places` are in use */
+    struct master_worker *workers; /* room for CONF_CORE_WORKERS_MAX; the first `places` are in use */
     size_t places;
     struct master_restart restart;
     bool degraded;

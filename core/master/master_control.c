@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "master/master_generation.h"
 #include "master/master_pool.h"
+#include "master/master_pool.h"
 #include "master/master_worker.h"
 
 #define MESSAGES_MAX 4096
@@ -119,15 +120,29 @@ static void handle_worker(struct master_generation *generation, const struct con
     } else if (message->type == CONTROL_WORKER_KILL) {
         master_worker_kill(worker);
     } else {
-        master_worker_retire(worker, message->type == CONTROL_WORKER_REMOVE);
+        master_worker_retire(worker);
     }
 }
 
-/* One place more: the next one, or one that was removed. */
+/* It is about the place: a worker may have died there, and another have come, that the bus does not know of yet. */
+static void handle_remove(struct master_generation *generation, const struct control *message)
+{
+    bool known;
+
+    find_worker(generation, message, &known);
+    if (known) {
+        master_pool_remove_place(&generation->pools[message->pool], message->index);
+    } else {
+        kill_bus(generation, "gave up a place that there is not");
+    }
+}
+
+/* One place more; not for a generation that has been told to end meanwhile. */
 static void handle_resize(struct master_generation *generation, const struct control *message)
 {
     if (message->pool >= generation->core->pool_count ||
-        !master_pool_add_place(&generation->pools[message->pool], message->index)) {
+        (generation->state == MASTER_ACTIVE &&
+         !master_pool_add_place(&generation->pools[message->pool], message->index))) {
         kill_bus(generation, "asked for a place that cannot be");
     }
 }
@@ -147,6 +162,9 @@ static void handle(struct master_generation *generation, const struct control *m
         break;
     case CONTROL_RELEASED:
         master_generation_event(generation, MASTER_ON_RELEASED);
+        break;
+    case CONTROL_WORKER_REMOVE:
+        handle_remove(generation, message);
         break;
     case CONTROL_RESIZE:
         handle_resize(generation, message);

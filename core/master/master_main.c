@@ -136,6 +136,9 @@ static void on_signal(struct master *master, int number)
     }
     if (number == SIGTERM || number == SIGINT || number == SIGQUIT) {
         stop(master, number);
+    } else if (number == SIGTTIN || number == SIGTTOU) {
+        log_write(&master->log, LPM_LOG_WARN, "%s: nothing serves now, the pool stays as it is",
+                  text_signal(number, name, sizeof(name)));
     } else {
         log_write(&master->log, LPM_LOG_WARN, "%s: not supported by this version",
                   text_signal(number, name, sizeof(name)));

@@ -125,7 +125,8 @@ bool master_pool_add_place(struct master_pool *pool, size_t index)
 {
     struct master_worker *worker = &pool->workers[index];
 
-    if (index > pool->places || index >= MASTER_PLACES_MAX || (index < pool->places && !worker->removed)) {
+    if (index > pool->places || index >= CONF_CORE_WORKERS_MAX ||
+        (index < pool->places && !worker->removed)) {
         return false;
     }
     if (index == pool->places) {
@@ -137,9 +138,20 @@ bool master_pool_add_place(struct master_pool *pool, size_t index)
     }
     worker->removed = false;
     worker->retired = true; /* the first one in a place is no restart */
-    worker->not_before = 0;
     refill(pool);
     return true;
+}
+
+void master_pool_remove_place(struct master_pool *pool, size_t index)
+{
+    struct master_worker *worker = &pool->workers[index];
+
+    worker->removed = true;
+    if (worker->pid > 0) {
+        master_worker_retire(worker);
+    } else if (pool->generation->state == MASTER_ACTIVE) {
+        refill(pool); /* it may have been all that the pool waited for */
+    }
 }
 
 /* -- Places ------------------------------------------------------------------------------------------- */
@@ -150,7 +162,8 @@ static int init_pool(struct master_pool *pool)
 
     master_restart_init(&pool->restart, pool->conf->restarts, pool->conf->max_restarts_in_interval);
     pool->refill_timer = evtimer_new(base, on_refill, pool);
-    pool->workers = calloc(MASTER_PLACES_MAX, sizeof(*pool->workers)); /* what is not touched costs nothing */
+    pool->workers =
+        calloc(CONF_CORE_WORKERS_MAX, sizeof(*pool->workers)); /* what is not touched costs nothing */
     if (!pool->refill_timer || !pool->workers) {
         return LPM_ENOMEM;
     }

@@ -19,4 +19,7 @@ void master_pool_stop(struct master_generation *generation);
 /* Fills place `index` of the pool, from now on: a new one (the next), or one that was removed. false: it is neither. */
 bool master_pool_add_place(struct master_pool *pool, size_t index);
 
+/* Place `index`, which there is, is not filled any more. A worker that runs there has drain_timeout to end. */
+void master_pool_remove_place(struct master_pool *pool, size_t index);
+
 #endif

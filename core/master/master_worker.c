@@ -114,12 +114,11 @@ void master_worker_kill_all(struct master_generation *generation)
     }
 }
 
-void master_worker_retire(struct master_worker *worker, bool removed)
+void master_worker_retire(struct master_worker *worker)
 {
     int64_t limit = worker->generation->pools[worker->pool].conf->drain_timeout;
 
     worker->retired = true;
-    worker->removed = removed;
     if (limit >= 0) {
         struct timeval wait = clock_timeval((uint64_t)limit * CLOCK_NS_PER_MS);
         event_add(worker->ready_timer, &wait);

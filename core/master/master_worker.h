@@ -36,8 +36,8 @@ void master_worker_reaped(struct master_worker *worker, int status);
 void master_worker_ready(struct master_worker *worker);
 void master_worker_kill(struct master_worker *worker);
 
-/* The bus has sent it home: it has drain_timeout to end, and is replaced at no cost, or with `removed`, not at all. */
-void master_worker_retire(struct master_worker *worker, bool removed);
+/* The bus has sent it home, or will: it has drain_timeout to end, and is replaced at no cost. It runs. */
+void master_worker_retire(struct master_worker *worker);
 
 /* SIGKILL for each that runs. */
 void master_worker_kill_all(struct master_generation *generation);

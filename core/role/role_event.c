@@ -45,13 +45,38 @@ void role_event_fini(struct role_listeners *listeners)
     sweep(listeners, true);
 }
 
+/* 0: no name for an event. */
+static size_t name_length(const char *name)
+{
+    size_t len = name ? strnlen(name, ROLE_EVENT_NAME_MAX + 1) : 0;
+    return len <= ROLE_EVENT_NAME_MAX ? len : 0;
+}
+
+int role_event_check(const char *name, enum role_event_place place)
+{
+    static const char *const own[][4] = {
+        [ROLE_EVENT_IN_WORKER] = {"request", "softKill", "hardKill"},
+        [ROLE_EVENT_IN_BUS] = {"SIGINT", "online", "childSpawned", "childExited"},
+    };
+
+    if (name_length(name) == 0) {
+        return LPM_EINVAL;
+    }
+    for (size_t i = 0; i < 4 && own[place][i]; i++) {
+        if (strcmp(name, own[place][i]) == 0) {
+            return LPM_EINVAL;
+        }
+    }
+    return 0;
+}
+
 int role_event_on(struct role_listeners *listeners, const void *handle, const char *name, lpm_event_fn fn,
                   void *arg, bool once)
 {
-    size_t len = name ? strnlen(name, ROLE_EVENT_NAME_MAX + 1) : 0;
+    size_t len = name_length(name);
     struct listener *l;
 
-    if (!fn || len == 0 || len > ROLE_EVENT_NAME_MAX) {
+    if (!fn || len == 0) {
         return LPM_EINVAL;
     }
     l = calloc(1, sizeof(*l));
@@ -68,11 +93,16 @@ int role_event_on(struct role_listeners *listeners, const void *handle, const ch
     return 0;
 }
 
-static void remove_listener(struct role_listeners *listeners, struct listener *l)
+/* It goes when no event is being told of. */
+static void mark_gone(struct role_listeners *listeners, struct listener *l)
 {
     l->gone = true;
     listeners->gone = true;
-    if (listeners->calling == 0) {
+}
+
+static void sweep_if_idle(struct role_listeners *listeners)
+{
+    if (listeners->calling == 0 && listeners->gone) {
         sweep(listeners, false);
     }
 }
@@ -86,7 +116,8 @@ int role_event_off(struct role_listeners *listeners, const void *handle, const c
     EACH_LISTENER(l, listeners)
     {
         if (!l->gone && l->handle == handle && l->fn == fn && l->arg == arg && strcmp(l->name, name) == 0) {
-            remove_listener(listeners, l);
+            mark_gone(listeners, l);
+            sweep_if_idle(listeners);
             return 0;
         }
     }
@@ -122,7 +153,7 @@ size_t role_event_tell(struct role_listeners *listeners, const void *handle, str
         }
         if (concerns(l, handle, ev->name)) {
             if (l->once) {
-                remove_listener(listeners, l);
+                mark_gone(listeners, l);
             }
             ev->handle = *(const lpm_handle *)l->handle;
             l->fn(ev, l->arg);
@@ -130,9 +161,7 @@ size_t role_event_tell(struct role_listeners *listeners, const void *handle, str
         }
     }
     listeners->calling--;
-    if (listeners->calling == 0 && listeners->gone) {
-        sweep(listeners, false);
-    }
+    sweep_if_idle(listeners);
     return count;
 }
 

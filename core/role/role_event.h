@@ -28,6 +28,13 @@ struct role_listeners {
     bool gone;        /* some are to be taken out when none is */
 };
 
+/* Where an event is heard. */
+enum role_event_place { ROLE_EVENT_IN_WORKER, ROLE_EVENT_IN_BUS };
+
+/* May an event of a module have this name? 0, or LPM_EINVAL: it is NULL, no 1 to 64 bytes, or the core's own there, which
+ * nobody else may make believe. */
+int role_event_check(const char *name, enum role_event_place place);
+
 void role_event_init(struct role_listeners *listeners);
 void role_event_fini(struct role_listeners *listeners);
 

@@ -10,13 +10,11 @@
 #include "base/fd.h"
 #include "worker/worker_output.h"
 
-/* So many emits of one worker may wait for their reply. */
-#define EMITS_MAX 65536
-
 /* An emit whose reply is awaited. */
 struct emit {
-    struct list link;
+    struct list link, same; /* in worker->emits, in its list of worker->emit_table */
     uint32_t seq;
+    size_t len; /* of its data */
     struct lpm_worker *module;
     lpm_response_fn on_reply;
     void *arg;
@@ -30,6 +28,15 @@ struct lpm_response {
     const struct emit *emit;
     lpm_slice headers, data;
 };
+
+void worker_event_init(struct worker *w)
+{
+    role_event_init(&w->listeners);
+    list_init(&w->emits);
+    for (size_t i = 0; i < WORKER_EMIT_LISTS; i++) {
+        list_init(&w->emit_table[i]);
+    }
+}
 
 void worker_event_broadcast(struct worker *w, const struct frame *frame, int fd)
 {
@@ -51,21 +58,31 @@ size_t worker_event_tell(struct lpm_worker *m, const char *name, lpm_request *re
 
 /* -- Emits -------------------------------------------------------------------------------------------- */
 
+/* Numbers come one after the other, so the lists are as good as equally long. */
+static struct list *table_place(struct worker *w, uint32_t seq)
+{
+    return &w->emit_table[seq % WORKER_EMIT_LISTS];
+}
+
 static void finish(struct worker *w, struct emit *emit, int error, lpm_slice headers, lpm_slice data)
 {
     struct lpm_response res = {emit->module->handle, error, emit, headers, data};
 
     list_remove(&emit->link);
+    list_remove(&emit->same);
     w->emit_count--;
+    w->emit_bytes -= emit->len;
     emit->on_reply(&res, emit->arg);
     free(emit);
 }
 
 int worker_event_reply(struct worker *w, const struct frame *frame)
 {
-    LIST_EACH(link, after, &w->emits)
+    const struct list *place = table_place(w, frame->key.seq);
+
+    LIST_EACH(link, after, place)
     {
-        struct emit *emit = LIST_ENTRY(link, struct emit, link);
+        struct emit *emit = LIST_ENTRY(link, struct emit, same);
         if (emit->seq == frame->key.seq) {
             finish(w, emit, frame->error, frame->headers, frame->data);
             return 0;
@@ -79,19 +96,20 @@ void worker_event_fini(struct worker *w)
     static const lpm_slice nothing = {"", 0};
 
     w->over = true; /* what a callback emits now is refused */
-    while (!list_empty(&w->emits)) {
-        finish(w, LIST_ENTRY(w->emits.next, struct emit, link), LPM_ESHUTDOWN, nothing, nothing);
+    LIST_EACH(link, after, &w->emits)
+    {
+        finish(w, LIST_ENTRY(link, struct emit, link), LPM_ESHUTDOWN, nothing, nothing);
     }
     role_event_fini(&w->listeners);
 }
 
-static struct emit *emit_new(struct lpm_worker *m, lpm_response_fn on_reply, void *arg)
+static struct emit *emit_new(struct lpm_worker *m, size_t len, lpm_response_fn on_reply, void *arg)
 {
     struct emit *emit = calloc(1, sizeof(*emit));
 
     if (emit) {
-        list_init(&emit->link);
         emit->module = m;
+        emit->len = len;
         emit->on_reply = on_reply;
         emit->arg = arg;
         emit->created_at = clock_now();
@@ -101,9 +119,7 @@ static struct emit *emit_new(struct lpm_worker *m, lpm_response_fn on_reply, voi
 
 static int check(const struct worker *w, const char *event, const void *data, size_t len, bool wants_reply)
 {
-    size_t name = event ? strnlen(event, ROLE_EVENT_NAME_MAX + 1) : 0;
-
-    if (name == 0 || name > ROLE_EVENT_NAME_MAX || (len > 0 && !data)) {
+    if (role_event_check(event, ROLE_EVENT_IN_BUS) != 0 || (len > 0 && !data)) {
         return LPM_EINVAL;
     }
     if (len > FRAME_DATA_MAX) {
@@ -112,7 +128,9 @@ static int check(const struct worker *w, const char *event, const void *data, si
     if (w->over) {
         return LPM_ESHUTDOWN;
     }
-    return wants_reply && w->emit_count >= EMITS_MAX ? LPM_EFULL : 0;
+    return wants_reply && (w->emit_count >= FRAME_EMITS_MAX || w->emit_bytes >= FRAME_EMITS_BYTES_MAX)
+               ? LPM_EFULL
+               : 0;
 }
 
 static int worker_emit(lpm_worker *m, const char *event, const void *data, size_t len,
@@ -125,7 +143,7 @@ static int worker_emit(lpm_worker *m, const char *event, const void *data, size_
     char *end;
     int rc = check(w, event, data, len, on_reply != NULL);
 
-    if (rc == 0 && on_reply && (emit = emit_new(m, on_reply, arg)) == NULL) {
+    if (rc == 0 && on_reply && (emit = emit_new(m, len, on_reply, arg)) == NULL) {
         rc = LPM_ENOMEM;
     }
     if (rc != 0) {
@@ -144,7 +162,9 @@ static int worker_emit(lpm_worker *m, const char *event, const void *data, size_
     if (emit) {
         emit->seq = frame.key.seq;
         list_append(&w->emits, &emit->link);
+        list_append(table_place(w, emit->seq), &emit->same);
         w->emit_count++;
+        w->emit_bytes += len;
     }
     return 0;
 }
@@ -177,6 +197,8 @@ static const char *response_error_text(const lpm_response *res)
         return "nobody listens to the event";
     case LPM_ESHUTDOWN:
         return "the worker ends";
+    case LPM_EFULL:
+        return "too much waits for this worker, which does not read: the answer was dropped";
     default:
         return "the bus could not answer";
     }

@@ -6,6 +6,8 @@
 
 #include "worker/worker_process.h"
 
+void worker_event_init(struct worker *w);
+
 /* A broadcast: calls the listeners. `fd`: the descriptor that came with it, or -1; what nobody takes is closed. */
 void worker_event_broadcast(struct worker *w, const struct frame *frame, int fd);
 

@@ -11,6 +11,9 @@
 
 #define CHANGE_MIN (64u * 1024)
 
+/* malloc visits every free chunk to tell, which takes long in a heap that is in pieces: at most this part of the time. */
+#define COST_SHARE 1000u
+
 static uint64_t distance(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : b - a;
@@ -27,20 +30,60 @@ static void read_heap(struct frame *frame)
 #endif
 }
 
-void worker_heap_tell(struct worker *w)
+static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-    uint64_t now = clock_now();
-    struct frame frame = {.type = FRAME_HEAP};
+    struct worker *w = arg;
 
-    if (now < w->heap_next || w->over) {
-        return;
+    (void)fd;
+    (void)what;
+    w->heap_timer_runs = false; /* the end of this turn looks */
+}
+
+static void look_later(struct worker *w, uint64_t now)
+{
+    struct timeval wait = clock_timeval(w->heap_next - now);
+
+    if (!w->heap_timer) {
+        w->heap_timer = evtimer_new(w->base, on_timer, w);
     }
-    w->heap_next = now + CLOCK_NS_PER_S;
+    w->heap_timer_runs = w->heap_timer && event_add(w->heap_timer, &wait) == 0;
+}
+
+static void look(struct worker *w, uint64_t now)
+{
+    struct frame frame = {.type = FRAME_HEAP};
+    uint64_t cost;
+
     read_heap(&frame);
+    cost = clock_now() - now;
+    w->heap_next = now + (cost * COST_SHARE > CLOCK_NS_PER_S ? cost * COST_SHARE : CLOCK_NS_PER_S);
     if (distance(frame.heap_used, w->heap_used) >= CHANGE_MIN ||
         distance(frame.heap_total, w->heap_total) >= CHANGE_MIN) {
         w->heap_used = frame.heap_used;
         w->heap_total = frame.heap_total;
         worker_output_send(w, &frame);
+    }
+}
+
+void worker_heap_tell(struct worker *w)
+{
+    uint64_t now;
+
+    if (w->over || w->heap_timer_runs) {
+        return;
+    }
+    now = clock_now();
+    if (now < w->heap_next) {
+        look_later(w, now);
+    } else {
+        look(w, now);
+    }
+}
+
+void worker_heap_fini(struct worker *w)
+{
+    if (w->heap_timer) {
+        event_free(w->heap_timer);
+        w->heap_timer = NULL;
     }
 }

@@ -6,7 +6,11 @@
 
 #include "worker/worker_process.h"
 
-/* Tells the bus, at most once a second, when it has changed by 64 KiB or more. Call at the end of each turn. */
+/* Call at the end of each turn of the loop. Looks at most once a second, and only after something has run; tells the bus
+ * when the heap has changed by 64 KiB or more. A turn that comes too soon after a look has another one follow it, so that
+ * the last change before a worker falls idle is told, too. */
 void worker_heap_tell(struct worker *w);
+
+void worker_heap_fini(struct worker *w);
 
 #endif

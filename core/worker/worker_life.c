@@ -14,7 +14,10 @@ static void run_hard_kill_hooks(struct worker *w)
 {
     EACH_MODULE(m, w)
     {
-        if (m->here && m->up && m->module->hard_kill) {
+        if (!m->here || !m->up) {
+            continue;
+        }
+        if (m->module->hard_kill) {
             m->module->hard_kill(m);
         }
         worker_event_tell(m, "hardKill", NULL);
@@ -90,6 +93,20 @@ void worker_life_drain(struct worker *w)
     }
 }
 
+static void tell_soft_kill(struct lpm_worker *m)
+{
+    size_t told = 0;
+
+    if (m->module->soft_kill) {
+        m->module->soft_kill(m);
+        told++;
+    }
+    told += worker_event_tell(m, "softKill", NULL);
+    if (told == 0) {
+        m->soft_kill_open = false; /* its listeners were removed meanwhile */
+    }
+}
+
 void worker_life_soft_kill(struct worker *w)
 {
     if (w->draining) {
@@ -97,14 +114,16 @@ void worker_life_soft_kill(struct worker *w)
     }
     w->draining = true;
     worker_life_drain(w);
+    /* All are to be waited for before the first is told, which may be done at once. */
     EACH_MODULE(m, w)
     {
-        if (m->here && (m->module->soft_kill || role_event_heard(&w->listeners, m, "softKill"))) {
-            m->soft_killed = m->soft_kill_open = true;
-            if (m->module->soft_kill) {
-                m->module->soft_kill(m);
-            }
-            worker_event_tell(m, "softKill", NULL);
+        m->soft_killed = m->soft_kill_open =
+            m->here && (m->module->soft_kill || role_event_heard(&w->listeners, m, "softKill"));
+    }
+    EACH_MODULE(m, w)
+    {
+        if (m->soft_killed) {
+            tell_soft_kill(m);
         }
     }
     worker_life_end_if_done(w);
@@ -126,6 +145,7 @@ void worker_life_end_if_done(struct worker *w)
 
 void worker_life_hard_kill(struct worker *w)
 {
+    w->over = true; /* nobody reads what is emitted from now on */
     run_hard_kill_hooks(w);
     leave(w);
 }

@@ -72,6 +72,7 @@ static void tear_down(struct worker *w)
     worker_event_fini(w);
     worker_request_free_all(w);
     worker_stream_fini(w);
+    worker_heap_fini(w);
     free(w->modules);
     worker_input_fini(w);
     if (w->base) {
@@ -92,8 +93,7 @@ int worker_main(struct role_start *start)
 
     list_init(&w.open);
     list_init(&w.idle);
-    list_init(&w.emits);
-    role_event_init(&w.listeners);
+    worker_event_init(&w);
     w.owner = (struct loader_owner){w.log, &w.conf_error, NULL};
     snprintf(w.name, sizeof(w.name), "%s/%zu", start->core->pools[start->pool].name, start->index);
 

@@ -51,8 +51,7 @@ int worker_output_send_with(struct worker *w, const struct frame *frame, int fd)
         rc = flush(w);
     }
     if (rc == LPM_EIO) {
-        w->over = true;
-        event_base_loopbreak(w->base);
+        event_active(w->readable, EV_READ, 0); /* the end, behind what the bus said last: a hard kill maybe */
     }
     return rc;
 }

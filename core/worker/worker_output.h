@@ -8,7 +8,7 @@
 
 /* Sends the frame at once: an answer that has been given must not die with the next handler. While the bus's side
  * is full, waits: the bus never waits for a worker. 0, LPM_ETOOBIG, LPM_ENOMEM; LPM_EIO: the bus is gone, and the
- * worker is told to end. */
+ * worker ends when it has heard what the bus said last. */
 int worker_output_send(struct worker *w, const struct frame *frame);
 
 /* The same with a descriptor, which stays the caller's; -1: without. */

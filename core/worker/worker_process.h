@@ -54,6 +54,8 @@ struct worker_socket {
     int fd;
 };
 
+#define WORKER_EMIT_LISTS 1024u
+
 struct worker {
     struct role_start *start;
     const struct log *log;
@@ -75,12 +77,15 @@ struct worker {
 
     struct worker_socket *sockets; /* that its modules took and have not closed */
     size_t socket_count, socket_room;
-    uint64_t heap_next;             /* ns: when to look at the heap again */
+    uint64_t heap_next;       /* ns: when to look at the heap again */
+    struct event *heap_timer; /* NULL: was not needed yet */
+    bool heap_timer_runs;
     uint64_t heap_total, heap_used; /* as the bus knows */
 
     struct role_listeners listeners;
-    struct list emits; /* that wait for their reply */
-    size_t emit_count;
+    struct list emits;                         /* that wait for their reply, oldest first ... */
+    struct list emit_table[WORKER_EMIT_LISTS]; /* ... and by number */
+    size_t emit_count, emit_bytes;
     uint32_t emit_seq; /* of the last one */
 
     bool owes_idle;  /* see worker_request_tell_idle() */

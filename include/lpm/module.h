@@ -803,13 +803,15 @@ static inline uint64_t lpm_response_service_time(const lpm_response *res)
 
 /* -- Events (1.1) --------------------------------------------------------------------------------------
  *
- * Names are at most 64 bytes. Listeners are called in the order in which they were added; one that is added or removed
- * during an event counts from the next on.
+ * Names are 1 to 64 bytes. Listeners are called in the order in which they were added, all those of a process, whatever
+ * their module; one that is added during an event counts from the next on, one that is removed is not called any more.
+ * Those named here are lpm's own where they stand: there, they can be listened to and not emitted or broadcast.
  *
- * In a worker: any name, for what lpm_supervisor_broadcast() sends; and
- *   "request"   a request of the module (lpm_event_request): called after the hook, or instead of it
- *   "softKill"  as the hook soft_kill: whoever listens says lpm_worker_soft_kill_done()
- *   "hardKill"  as the hook hard_kill
+ * In a worker: any name, for what lpm_supervisor_broadcast() sends; and, each module its own,
+ *   "request"   a request of the module (lpm_event_request) that its hook `request` has not answered when it returns.
+ *               Without that hook a module is no handler, and gets none
+ *   "softKill"  as the hook soft_kill: whoever has the hook or listens says lpm_worker_soft_kill_done(), once for both
+ *   "hardKill"  as the hook hard_kill, after it
  * In the bus: any name, for what lpm_worker_emit() sends (lpm_event_request is what can be answered); and
  *   "SIGINT"       SIGINT came. With a listener it does nothing else; without one it is a hard kill
  *   "online"       as the hook supervisor_online
@@ -860,8 +862,9 @@ static inline lpm_slice lpm_event_data(const lpm_event *ev)
 }
 
 /* In a worker: the request of "request". In the bus: what a worker emitted, with lpm_request_data(), _id(),
- *_created_at(), lpm_respond_header(), lpm_respond() and lpm_ack(), now or later (LPM_ECANCELED when the worker is gone);
- * one that wants no reply only during the callback. NULL for any other event. Of several listeners, the first answer counts. */
+ * _created_at(), lpm_respond_header(), lpm_respond() and lpm_ack(), now or later (LPM_ECANCELED: the worker is gone, or
+ * does not read and has no room for the answer); one that wants no reply only during the callback. NULL for any other
+ * event. Of several listeners, the first answer counts. */
 static inline lpm_request *lpm_event_request(const lpm_event *ev)
 {
     return LPM_HOST(ev)->event_request(ev);
@@ -881,10 +884,12 @@ static inline int lpm_event_worker(const lpm_event *ev, lpm_health *worker)
 }
 
 /*
- * Sends an event to the bus. `on_reply` (NULL: no reply is wanted) is called once, with the answer of a listener or with
- * an error: LPM_ENOHANDLER (nobody listens), LPM_ESHUTDOWN. `data` is copied.
- * Errors, with which nothing was sent: LPM_EINVAL, LPM_ETOOBIG (1 GiB), LPM_ENOMEM, LPM_ESHUTDOWN (after hard kill).
- * seed: worker.emit()
+ * Sends an event to the bus. `on_reply` (NULL: no reply is wanted) is called once, never from within this call, with the
+ * answer of a listener (lpm_response_data(), _header()) or with an error: LPM_ENOHANDLER (nobody listens), LPM_ESHUTDOWN
+ * (the worker ends first), LPM_EFULL (the answer found no room: this worker does not read), LPM_ENOMEM. A listener that
+ * does not answer leaves it waiting. `data` is copied. Errors, with which nothing was sent: LPM_EINVAL (a name of lpm's
+ * own, too), LPM_ETOOBIG (1 GiB), LPM_ENOMEM, LPM_EFULL (65536 emits of this worker, or 64 MiB of them, wait for their
+ * reply), LPM_ESHUTDOWN (hard kill has begun). seed: worker.emit()
  */
 static inline int lpm_worker_emit(lpm_worker *w, const char *event, const void *data, size_t len,
                                   lpm_response_fn on_reply, void *arg)
@@ -893,9 +898,10 @@ static inline int lpm_worker_emit(lpm_worker *w, const char *event, const void *
 }
 
 /*
- * Sends an event to every worker of `pool` (NULL: of all pools), with a copy of the descriptor `fd` if that is above 0
- * (it stays yours). Returns to how many it was sent (those that are up), or LPM_EINVAL (no such pool, too), LPM_ETOOBIG.
- * seed: supervisor.broadcast()
+ * Sends an event to every worker of `pool` (NULL: of all pools), also to one that is not ready yet, with a copy of the
+ * descriptor `fd` (0: none; it stays yours). Returns to how many it was sent: those that are up, but for one that has not
+ * read for so long that 1024 events or 64 MiB wait for it, which misses this one (and the log says so). Errors: LPM_EINVAL
+ * (no such pool, a name of lpm's own, no open descriptor, too), LPM_ETOOBIG (1 GiB). seed: supervisor.broadcast()
  */
 static inline int lpm_supervisor_broadcast(lpm_supervisor *s, const char *pool, const char *event,
                                            const void *data, size_t len, int fd)

@@ -13,9 +13,9 @@
  *     cc -I/usr/local/lpm/include -o test_hello test_hello.c hello.c && ./test_hello
  *
  * Header-only, for C and C++ and any test framework; needs no library. It stands for a worker: requests, answers, the
- * worker's calls, the log, the configuration. Answers are refused with the codes that lpm gives. What a request owns
- * (payload, headers, id) is freed when it is answered, so that AddressSanitizer or valgrind shows a module that uses
- * it for longer. The supervisor side is not in it: its handles cannot be had here.
+ * worker's calls, its events (with LPM_NEEDS 1), the log, the configuration. Calls are refused with the codes that lpm
+ * gives. What a request owns (payload, headers, id) is freed when it is answered, so that AddressSanitizer or valgrind
+ * shows a module that uses it for longer. The supervisor side is not in it: its handles cannot be had here.
  *
  * Ownership: lpm_test owns everything that these calls return, until lpm_test_fini(). Without memory they abort().
  */
@@ -27,6 +27,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#if LPM_NEEDS >= 1
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
 
 #ifndef CLOCK_MONOTONIC
 #error "lpm/test.h needs POSIX: compile with -std=gnu11, or with -D_GNU_SOURCE"
@@ -42,6 +48,10 @@ extern "C" {
 typedef struct lpm_test lpm_test;
 typedef struct lpm_test_request_t lpm_test_request_t;
 typedef struct lpm_test_conf_t lpm_test_conf_t;
+#if LPM_NEEDS >= 1
+typedef struct lpm_test_listener_t lpm_test_listener_t;
+typedef struct lpm_test_emit lpm_test_emit;
+#endif
 
 typedef struct lpm_test_headers {
     lpm_header *list;
@@ -65,6 +75,13 @@ struct lpm_test_request_t {
     lpm_test_headers response_headers;
     char *response;
     size_t response_len;
+#if LPM_NEEDS >= 1
+    int stream, socket;         /* that came with it and were not taken; -1 */
+    int had_stream, had_socket; /* one came */
+    lpm_cancel_fn on_cancel;
+    void *on_cancel_arg;
+    int response_stream; /* -1: none, or taken by the test */
+#endif
 };
 
 /* What is behind an lpm_conf here. */
@@ -76,6 +93,27 @@ struct lpm_test_conf_t {
     size_t arg_count;
     int64_t value;
 };
+
+#if LPM_NEEDS >= 1
+struct lpm_test_listener_t {
+    lpm_test_listener_t *next;
+    char *event;
+    lpm_event_fn fn;
+    void *arg;
+    int once, gone;
+    unsigned number; /* one that was added during an event has a number that is too high for it */
+};
+
+/* What the module emitted. Its fields may be read. */
+struct lpm_test_emit {
+    lpm_test_emit *next;
+    char *event, *data; /* NUL-terminated behind its end */
+    size_t len;
+    lpm_response_fn on_reply; /* NULL: no reply is wanted, or it was given */
+    void *arg;
+    uint64_t created_at;
+};
+#endif
 
 /* The fake worker process, with one module. Its fields may be read. */
 struct lpm_test {
@@ -93,6 +131,15 @@ struct lpm_test {
     char *log;          /* lines "[level] text\n" */
     size_t log_len;
     char conf_error[1024]; /* the last lpm_conf_error(); "" if none */
+#if LPM_NEEDS >= 1
+    lpm_test_listener_t *listeners;
+    unsigned listener_count; /* that were ever added */
+    unsigned calling;        /* events that are being told of now */
+    lpm_test_emit *emits;    /* see lpm_test_emitted() */
+    int hard_killed;         /* lpm_test_hard_kill() was called */
+    int *sockets;            /* that the module took and has not closed */
+    size_t socket_count;
+#endif
 };
 
 /* -- Small things --------------------------------------------------------------------------------------- */
@@ -352,9 +399,24 @@ static inline int lpm_test_host_respond_header(lpm_request *req, lpm_slice name,
     return LPM_OK;
 }
 
+#if LPM_NEEDS >= 1
+static inline void lpm_test_close(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+#endif
+
 /* The request is over: what it owned is given back, so that its use shows. */
 static inline void lpm_test_release(lpm_test_request_t *r)
 {
+#if LPM_NEEDS >= 1
+    lpm_test_close(&r->stream);
+    lpm_test_close(&r->socket);
+    r->on_cancel = NULL;
+#endif
     free(r->id);
     free(r->data);
     lpm_test_headers_free(&r->headers);
@@ -394,6 +456,145 @@ static inline int lpm_test_host_ack(lpm_request *req)
     }
     return rc;
 }
+
+#if LPM_NEEDS >= 1
+
+/* As lpm's own: the reader's end has sent a byte, which a clean end takes. */
+static inline int lpm_test_host_stream_pair(const void *handle, int fds[2])
+{
+    int i;
+
+    (void)handle;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0) {
+        return LPM_EIO;
+    }
+    for (i = 0; i < 2; i++) {
+        fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+        fcntl(fds[i], F_SETFL, O_NONBLOCK);
+    }
+    return send(fds[0], "", 1, MSG_NOSIGNAL) == 1 ? LPM_OK : LPM_EIO;
+}
+
+static inline int lpm_test_host_stream_end(const void *handle, int fd)
+{
+    char guard;
+    int ended = recv(fd, &guard, 1, MSG_DONTWAIT) == 1 && recv(fd, &guard, 1, MSG_DONTWAIT) < 0;
+
+    (void)handle;
+    ended = ended && shutdown(fd, SHUT_WR) == 0;
+    close(fd);
+    return ended ? LPM_OK : LPM_EIO;
+}
+
+static inline int lpm_test_host_request_has_stream(const lpm_request *req)
+{
+    return lpm_test_request_of(req)->had_stream;
+}
+
+static inline int lpm_test_host_request_has_socket(const lpm_request *req)
+{
+    return lpm_test_request_of(req)->had_socket;
+}
+
+static inline int lpm_test_take(int had, int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return !had ? LPM_EINVAL : taken < 0 ? LPM_EDONE : taken;
+}
+
+static inline int lpm_test_host_request_stream(lpm_request *req)
+{
+    lpm_test_request_t *r = lpm_test_request_of(req);
+    return lpm_test_take(r->had_stream, &r->stream);
+}
+
+static inline int lpm_test_host_request_socket(lpm_request *req)
+{
+    lpm_test_request_t *r = lpm_test_request_of(req);
+    lpm_test *t = lpm_test_of(req);
+    int fd = lpm_test_take(r->had_socket, &r->socket);
+
+    if (fd >= 0) {
+        t->sockets = (int *)lpm_test_alloc(t->sockets, (t->socket_count + 1) * sizeof(int));
+        t->sockets[t->socket_count++] = fd;
+    }
+    return fd;
+}
+
+static inline int lpm_test_host_socket_close(lpm_worker *w, int fd)
+{
+    lpm_test *t = lpm_test_of(w);
+    size_t i;
+
+    for (i = 0; i < t->socket_count; i++) {
+        if (t->sockets[i] == fd) {
+            t->sockets[i] = t->sockets[--t->socket_count];
+            close(fd);
+            return LPM_OK;
+        }
+    }
+    return LPM_EINVAL;
+}
+
+static inline void lpm_test_tell_cancelled(lpm_test_request_t *r)
+{
+    lpm_cancel_fn fn = r->on_cancel;
+
+    r->on_cancel = NULL;
+    if (fn != NULL) {
+        fn((lpm_request *)(void *)r, r->on_cancel_arg);
+    }
+}
+
+static inline int lpm_test_host_request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void *arg)
+{
+    lpm_test_request_t *r = lpm_test_request_of(req);
+
+    if (r->answered) {
+        return LPM_EDONE;
+    }
+    r->on_cancel = fn;
+    r->on_cancel_arg = arg;
+    if (lpm_test_host_request_cancelled(req)) {
+        lpm_test_tell_cancelled(r);
+    }
+    return LPM_OK;
+}
+
+static inline int lpm_test_host_respond_stream(lpm_request *req, const void *data, size_t len, int fd)
+{
+    lpm_test_request_t *r = lpm_test_request_of(req);
+    struct stat st;
+    int rc;
+
+    if (!r->answered &&
+        (fd <= 2 || fstat(fd, &st) != 0 || (!S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode)))) {
+        return LPM_EINVAL;
+    }
+    rc = lpm_test_host_respond(req, data, len);
+    if (rc == LPM_OK) {
+        r->response_stream = fd;
+    } else if (rc == LPM_ECANCELED) {
+        close(fd);
+    }
+    return rc;
+}
+
+static inline void lpm_test_host_fill_streams(lpm_host *h)
+{
+    h->stream_pair = lpm_test_host_stream_pair;
+    h->stream_end = lpm_test_host_stream_end;
+    h->request_has_stream = lpm_test_host_request_has_stream;
+    h->request_has_socket = lpm_test_host_request_has_socket;
+    h->request_stream = lpm_test_host_request_stream;
+    h->request_socket = lpm_test_host_request_socket;
+    h->socket_close = lpm_test_host_socket_close;
+    h->request_on_cancel = lpm_test_host_request_on_cancel;
+    h->respond_stream = lpm_test_host_respond_stream;
+}
+
+#endif /* LPM_NEEDS >= 1 */
 
 static inline int lpm_test_host_worker_ready(lpm_worker *w)
 {
@@ -462,6 +663,308 @@ static inline struct event_base *lpm_test_host_worker_event_base(const lpm_worke
     return lpm_test_of(w)->event_base;
 }
 
+#if LPM_NEEDS >= 1
+
+/* Behind an lpm_event and an lpm_response here, during their callback. */
+typedef struct lpm_test_event_t {
+    lpm_handle handle;
+    const char *name;
+    lpm_slice data;
+    lpm_request *req;
+    int *fd; /* NULL: none came */
+} lpm_test_event_t;
+
+typedef struct lpm_test_reply_t {
+    lpm_handle handle;
+    int error;
+    lpm_slice data;
+    uint64_t created_at;
+} lpm_test_reply_t;
+
+static inline const lpm_test_event_t *lpm_test_event_of(const lpm_event *ev)
+{
+    return (const lpm_test_event_t *)(const void *)ev;
+}
+
+static inline const lpm_test_reply_t *lpm_test_reply_of(const lpm_response *res)
+{
+    return (const lpm_test_reply_t *)(const void *)res;
+}
+
+static inline int lpm_test_event_name_valid(const char *event)
+{
+    size_t len = event ? strlen(event) : 0;
+    return len >= 1 && len <= 64;
+}
+
+static inline int lpm_test_host_on(const void *handle, const char *event, lpm_event_fn fn, void *arg,
+                                   int once)
+{
+    lpm_test *t = lpm_test_of(handle);
+    lpm_test_listener_t **end = &t->listeners;
+    lpm_test_listener_t *l;
+
+    if (!lpm_test_event_name_valid(event) || fn == NULL) {
+        return LPM_EINVAL;
+    }
+    l = (lpm_test_listener_t *)lpm_test_alloc(NULL, sizeof(*l));
+    memset(l, 0, sizeof(*l));
+    l->event = lpm_test_copy(event, strlen(event));
+    l->fn = fn;
+    l->arg = arg;
+    l->once = once;
+    l->number = ++t->listener_count;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = l;
+    return LPM_OK;
+}
+
+static inline void lpm_test_sweep(lpm_test *t, int all)
+{
+    lpm_test_listener_t **at = &t->listeners;
+
+    while (*at != NULL) {
+        lpm_test_listener_t *l = *at;
+        if (all || l->gone) {
+            *at = l->next;
+            free(l->event);
+            free(l);
+        } else {
+            at = &l->next;
+        }
+    }
+}
+
+static inline int lpm_test_host_off(const void *handle, const char *event, lpm_event_fn fn, void *arg)
+{
+    lpm_test *t = lpm_test_of(handle);
+    lpm_test_listener_t *l;
+
+    for (l = t->listeners; event != NULL && l != NULL; l = l->next) {
+        if (!l->gone && l->fn == fn && l->arg == arg && strcmp(l->event, event) == 0) {
+            l->gone = 1;
+            if (t->calling == 0) {
+                lpm_test_sweep(t, 0);
+            }
+            return LPM_OK;
+        }
+    }
+    return LPM_EINVAL;
+}
+
+/* Calls the listeners as lpm does; returns how many. */
+static inline int lpm_test_tell(lpm_test *t, lpm_test_event_t *ev)
+{
+    unsigned last = t->listener_count;
+    lpm_test_listener_t *l;
+    int count = 0;
+
+    ev->handle = t->worker;
+    t->calling++;
+    for (l = t->listeners; l != NULL && l->number <= last; l = l->next) {
+        if (!l->gone && strcmp(l->event, ev->name) == 0) {
+            l->gone = l->once;
+            l->fn((lpm_event *)(void *)ev, l->arg);
+            count++;
+        }
+    }
+    if (--t->calling == 0) {
+        lpm_test_sweep(t, 0);
+    }
+    return count;
+}
+
+/* The same for one of lpm's own. */
+static inline int lpm_test_tell_own(lpm_test *t, const char *name, lpm_request *req)
+{
+    lpm_test_event_t ev;
+
+    memset(&ev, 0, sizeof(ev));
+    ev.name = name;
+    ev.data = lpm_test_slice("", 0);
+    ev.req = req;
+    return lpm_test_tell(t, &ev);
+}
+
+static inline const char *lpm_test_host_event_name(const lpm_event *ev)
+{
+    return lpm_test_event_of(ev)->name;
+}
+
+static inline lpm_slice lpm_test_host_event_data(const lpm_event *ev)
+{
+    return lpm_test_event_of(ev)->data;
+}
+
+static inline lpm_request *lpm_test_host_event_request(const lpm_event *ev)
+{
+    return lpm_test_event_of(ev)->req;
+}
+
+static inline int lpm_test_host_event_fd(lpm_event *ev)
+{
+    int *fd = lpm_test_event_of(ev)->fd;
+    int taken;
+
+    if (fd == NULL) {
+        return LPM_EINVAL;
+    }
+    if (*fd < 0) {
+        return LPM_EDONE;
+    }
+    taken = *fd;
+    *fd = -1;
+    return taken;
+}
+
+static inline int lpm_test_host_event_worker(const lpm_event *ev, lpm_health *worker, size_t size)
+{
+    (void)ev;
+    (void)worker;
+    (void)size;
+    return LPM_EINVAL;
+}
+
+static inline int lpm_test_host_worker_emit(lpm_worker *w, const char *event, const void *data, size_t len,
+                                            lpm_response_fn on_reply, void *arg)
+{
+    static const char *const own[] = {"SIGINT", "online", "childSpawned", "childExited"};
+    lpm_test *t = lpm_test_of(w);
+    lpm_test_emit **end = &t->emits;
+    lpm_test_emit *emit;
+    size_t i;
+
+    if (!lpm_test_event_name_valid(event) || (data == NULL && len > 0)) {
+        return LPM_EINVAL;
+    }
+    for (i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (strcmp(event, own[i]) == 0) {
+            return LPM_EINVAL;
+        }
+    }
+    if (len > LPM_TEST_DATA_MAX) {
+        return LPM_ETOOBIG;
+    }
+    if (t->hard_killed) {
+        return LPM_ESHUTDOWN;
+    }
+    emit = (lpm_test_emit *)lpm_test_alloc(NULL, sizeof(*emit));
+    memset(emit, 0, sizeof(*emit));
+    emit->event = lpm_test_copy(event, strlen(event));
+    emit->data = lpm_test_copy(data, len);
+    emit->len = len;
+    emit->on_reply = on_reply;
+    emit->arg = arg;
+    emit->created_at = lpm_test_now();
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = emit;
+    return LPM_OK;
+}
+
+static inline int lpm_test_host_response_error(const lpm_response *res)
+{
+    return lpm_test_reply_of(res)->error;
+}
+
+static inline const char *lpm_test_host_response_error_text(const lpm_response *res)
+{
+    return lpm_test_reply_of(res)->error ? "no answer" : "";
+}
+
+static inline const char *lpm_test_host_response_id(const lpm_response *res)
+{
+    (void)res;
+    return "";
+}
+
+static inline uint64_t lpm_test_host_response_created_at(const lpm_response *res)
+{
+    return lpm_test_reply_of(res)->created_at;
+}
+
+static inline uint64_t lpm_test_host_response_created_at_wall(const lpm_response *res)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - lpm_test_now() +
+           lpm_test_reply_of(res)->created_at;
+}
+
+static inline lpm_slice lpm_test_host_response_data(const lpm_response *res)
+{
+    return lpm_test_reply_of(res)->data;
+}
+
+static inline int lpm_test_host_response_header_at(const lpm_response *res, size_t i, lpm_header *header)
+{
+    (void)res;
+    (void)i;
+    (void)header;
+    return 0;
+}
+
+static inline lpm_slice lpm_test_host_response_header(const lpm_response *res, const char *name)
+{
+    (void)res;
+    (void)name;
+    return lpm_test_slice("", 0);
+}
+
+static inline const char *lpm_test_host_response_worker(const lpm_response *res)
+{
+    (void)res;
+    return "test/0";
+}
+
+static inline uint64_t lpm_test_host_response_time(const lpm_response *res)
+{
+    (void)res;
+    return 0;
+}
+
+static inline int lpm_test_host_response_has_stream(const lpm_response *res)
+{
+    (void)res;
+    return 0;
+}
+
+static inline int lpm_test_host_response_stream(lpm_response *res)
+{
+    (void)res;
+    return LPM_EINVAL;
+}
+
+static inline void lpm_test_host_fill_events(lpm_host *h)
+{
+    h->on = lpm_test_host_on;
+    h->off = lpm_test_host_off;
+    h->event_name = lpm_test_host_event_name;
+    h->event_data = lpm_test_host_event_data;
+    h->event_request = lpm_test_host_event_request;
+    h->event_fd = lpm_test_host_event_fd;
+    h->event_worker = lpm_test_host_event_worker;
+    h->worker_emit = lpm_test_host_worker_emit;
+    h->response_error = lpm_test_host_response_error;
+    h->response_error_text = lpm_test_host_response_error_text;
+    h->response_id = lpm_test_host_response_id;
+    h->response_created_at = lpm_test_host_response_created_at;
+    h->response_created_at_wall = lpm_test_host_response_created_at_wall;
+    h->response_data = lpm_test_host_response_data;
+    h->response_header_at = lpm_test_host_response_header_at;
+    h->response_header = lpm_test_host_response_header;
+    h->response_worker = lpm_test_host_response_worker;
+    h->response_queue_time = lpm_test_host_response_time;
+    h->response_service_time = lpm_test_host_response_time;
+    h->response_has_stream = lpm_test_host_response_has_stream;
+    h->response_stream = lpm_test_host_response_stream;
+}
+
+#endif /* LPM_NEEDS >= 1 */
+
 static inline void lpm_test_host_fill(lpm_host *h)
 {
     h->size = (uint32_t)sizeof(*h);
@@ -496,6 +999,10 @@ static inline void lpm_test_host_fill(lpm_host *h)
     h->worker_set_context = lpm_test_host_worker_set_context;
     h->worker_context = lpm_test_host_worker_context;
     h->worker_event_base = lpm_test_host_worker_event_base;
+#if LPM_NEEDS >= 1
+    lpm_test_host_fill_events(h);
+    lpm_test_host_fill_streams(h);
+#endif
 }
 
 /* -- The fake worker ------------------------------------------------------------------------------------ */
@@ -538,8 +1045,25 @@ static inline void lpm_test_fini(lpm_test *t)
         lpm_test_release(r);
         lpm_test_headers_free(&r->response_headers);
         free(r->response);
+#if LPM_NEEDS >= 1
+        lpm_test_close(&r->response_stream);
+#endif
         free(r);
     }
+#if LPM_NEEDS >= 1
+    lpm_test_sweep(t, 1);
+    while (t->emits != NULL) {
+        lpm_test_emit *emit = t->emits;
+        t->emits = emit->next;
+        free(emit->event);
+        free(emit->data);
+        free(emit);
+    }
+    while (t->socket_count > 0) {
+        close(t->sockets[--t->socket_count]);
+    }
+    free(t->sockets);
+#endif
     lpm_test_conf_free(&t->root);
     free(t->log);
     memset(t, 0, sizeof(*t));
@@ -562,23 +1086,111 @@ static inline int lpm_test_start(lpm_test *t)
     return t->module->worker_init(lpm_test_worker(t));
 }
 
-/* Soft kill: runs the hook, if there is one. See t->soft_kill_done. */
+#if LPM_NEEDS >= 1
+/* Is there a listener to `event`? */
+static inline int lpm_test_listens(const lpm_test *t, const char *event)
+{
+    const lpm_test_listener_t *l;
+
+    for (l = t->listeners; l != NULL; l = l->next) {
+        if (!l->gone && strcmp(l->event, event) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* As if the supervisor had broadcast `event` with a copy of the data and, above 0, with the descriptor `fd`, which is
+ * closed if no listener takes it. Returns how many listeners were called. */
+static inline int lpm_test_event(lpm_test *t, const char *event, const void *data, size_t len, int fd)
+{
+    lpm_test_event_t ev;
+    char *copy = lpm_test_copy(data, len);
+    int count;
+
+    memset(&ev, 0, sizeof(ev));
+    ev.name = event;
+    ev.data = lpm_test_slice(copy, len);
+    ev.fd = fd > 0 ? &fd : NULL;
+    count = lpm_test_tell(t, &ev);
+    free(copy);
+    if (fd > 0) {
+        close(fd);
+    }
+    return count;
+}
+
+/* What the module has emitted, counted from 0, or NULL: there were not so many. */
+static inline lpm_test_emit *lpm_test_emitted(const lpm_test *t, size_t i)
+{
+    lpm_test_emit *emit = t->emits;
+
+    while (emit != NULL && i-- > 0) {
+        emit = emit->next;
+    }
+    return emit;
+}
+
+/* Gives emit `i` its reply: with `error` 0 the data, else none. Returns 1, or 0: there is none that waits for it. */
+static inline int lpm_test_reply(lpm_test *t, size_t i, int error, const void *data, size_t len)
+{
+    lpm_test_emit *emit = lpm_test_emitted(t, i);
+    lpm_response_fn on_reply = emit ? emit->on_reply : NULL;
+    lpm_test_reply_t reply;
+    char *copy;
+
+    if (on_reply == NULL) {
+        return 0;
+    }
+    copy = lpm_test_copy(data, error ? 0 : len);
+    memset(&reply, 0, sizeof(reply));
+    reply.handle = t->worker;
+    reply.error = error;
+    reply.data = lpm_test_slice(copy, error ? 0 : len);
+    reply.created_at = emit->created_at;
+    emit->on_reply = NULL;
+    on_reply((lpm_response *)(void *)&reply, emit->arg);
+    free(copy);
+    return 1;
+}
+#endif
+
+/* Soft kill: runs the hook and the listeners, if there are any. See t->soft_kill_done. */
 static inline void lpm_test_soft_kill(lpm_test *t)
 {
+    int told = 0;
+
     t->soft_killed = 1;
-    if (t->module->soft_kill == NULL) {
-        t->soft_kill_done = 1;
-    } else {
+    if (t->module->soft_kill != NULL) {
         t->module->soft_kill(lpm_test_worker(t));
+        told = 1;
+    }
+#if LPM_NEEDS >= 1
+    told += lpm_test_tell_own(t, "softKill", NULL);
+#endif
+    if (told == 0) {
+        t->soft_kill_done = 1;
     }
 }
 
-/* Hard kill: runs the hook, if there is one. */
+/* Hard kill: runs the hook and the listeners, if there are any; then every emit that waits for its reply gets
+ * LPM_ESHUTDOWN. */
 static inline void lpm_test_hard_kill(lpm_test *t)
 {
+#if LPM_NEEDS >= 1
+    size_t i;
+
+    t->hard_killed = 1;
+#endif
     if (t->module->hard_kill != NULL) {
         t->module->hard_kill(lpm_test_worker(t));
     }
+#if LPM_NEEDS >= 1
+    lpm_test_tell_own(t, "hardKill", NULL);
+    for (i = 0; lpm_test_emitted(t, i) != NULL; i++) {
+        lpm_test_reply(t, i, LPM_ESHUTDOWN, NULL, 0);
+    }
+#endif
 }
 
 /* 1 if a line of the log holds `part`. */
@@ -602,6 +1214,9 @@ static inline lpm_request *lpm_test_request(lpm_test *t, const void *data, size_
     r->data = lpm_test_copy(data, len);
     r->len = len;
     r->created_at = lpm_test_now();
+#if LPM_NEEDS >= 1
+    r->stream = r->socket = r->response_stream = -1;
+#endif
     while (*end != NULL) {
         end = &(*end)->next;
     }
@@ -625,13 +1240,37 @@ static inline void lpm_test_request_timeout(lpm_request *req, int64_t ms)
 static inline void lpm_test_request_cancel(lpm_request *req)
 {
     lpm_test_request_of(req)->cancelled = 1;
+#if LPM_NEEDS >= 1
+    lpm_test_tell_cancelled(lpm_test_request_of(req));
+#endif
 }
 
-/* Calls the module's request hook. The answer may be there afterwards, or come later. */
+#if LPM_NEEDS >= 1
+/* A stream, or a socket, comes with it: the request's from now on, and then the module's. For a stream that the test writes,
+ * lpm_stream_pair(lpm_test_worker(&t), fds) gives both ends. */
+static inline void lpm_test_request_stream(lpm_request *req, int fd)
+{
+    lpm_test_request_of(req)->stream = fd;
+    lpm_test_request_of(req)->had_stream = 1;
+}
+static inline void lpm_test_request_socket(lpm_request *req, int fd)
+{
+    lpm_test_request_of(req)->socket = fd;
+    lpm_test_request_of(req)->had_socket = 1;
+}
+#endif
+
+/* Calls the module's request hook and, if that did not answer, its listeners to "request". The answer may be there
+ * afterwards, or come later. */
 static inline void lpm_test_run(lpm_test *t, lpm_request *req)
 {
     lpm_test_request_of(req)->started = 1;
     t->module->request(req);
+#if LPM_NEEDS >= 1
+    if (!lpm_test_request_of(req)->answered) {
+        lpm_test_tell_own(t, "request", req);
+    }
+#endif
 }
 
 /* -- Answers -------------------------------------------------------------------------------------------- */
@@ -659,6 +1298,16 @@ static inline lpm_slice lpm_test_response_data(const lpm_request *req)
 {
     return lpm_test_slice(lpm_test_request_of(req)->response, lpm_test_request_of(req)->response_len);
 }
+
+#if LPM_NEEDS >= 1
+/* The stream that the module answered with, the test's from now on; -1: none. */
+static inline int lpm_test_response_stream(const lpm_request *req)
+{
+    int fd = lpm_test_request_of(req)->response_stream;
+    lpm_test_request_of(req)->response_stream = -1;
+    return fd;
+}
+#endif
 
 /* The answer's first header `name`, or an empty slice. */
 static inline lpm_slice lpm_test_response_header(const lpm_request *req, const char *name)

@@ -33,6 +33,7 @@ void http_connection_close(struct http_connection *c)
     if (c->state == HTTP_WAIT) {
         lpm_supervisor_cancel(server->s, c->x.ticket);
     }
+    http_stream_close(c);
     event_del(&c->read);
     event_del(&c->write);
     event_del(&c->timer);

@@ -13,6 +13,7 @@
 #include "http_body.h"
 #include "http_response.h"
 #include "http_server.h"
+#include "http_stream.h"
 
 enum http_state {
     HTTP_IDLE = 0, /* no byte of the next request is there */
@@ -60,6 +61,7 @@ struct http_connection {
     size_t lingered; /* bytes dropped */
     uint64_t linger_end;
     struct http_exchange x;
+    struct http_stream stream; /* the rest of the answer, in HTTP_SEND */
     uint8_t remote_len, address_at, address_len;
     char remote[64]; /* "127.0.0.1:4711", "[::1]:4711", "unix:"; NUL-terminated */
 };

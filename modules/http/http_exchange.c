@@ -96,8 +96,35 @@ static int encode(struct http_connection *c, struct http_answer *answer, const l
     return 0;
 }
 
+/* An answer that goes on with a stream. 1. */
+static int stream_begin(struct http_connection *c, struct http_answer *answer, lpm_response *res)
+{
+    enum http_framing framing = HTTP_MEASURED;
+    lpm_header header;
+    int rc;
+    answer->streamed = true;
+    for (size_t i = 0; lpm_response_header_at(res, i, &header); i++) {
+        http_response_note(answer, &header);
+    }
+    if (!answer->measured) {
+        framing = answer->old_client ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
+        answer->chunked = !answer->old_client;
+        answer->keep_alive = answer->keep_alive && answer->chunked;
+    }
+    rc = encode(c, answer, res);
+    c->x.keep_alive = answer->keep_alive;
+    if (rc == 0) {
+        rc = http_stream_begin(c, lpm_response_stream(res), framing, answer->length, lpm_response_data(res));
+    }
+    if (rc != 0) {
+        c->out.start = c->out.end = 0;
+        http_exchange_refuse(c, 500, "the handler's answer cannot be sent", 0);
+    }
+    return 1;
+}
+
 /* The handler's answer. 1 or 0: it is on its way; -1: the connection is gone. */
-static int answer_send(struct http_connection *c, const lpm_response *res)
+static int answer_send(struct http_connection *c, lpm_response *res)
 {
     int status = http_response_status(lpm_response_header(res, ":status"));
     lpm_slice body = lpm_response_data(res);
@@ -110,6 +137,9 @@ static int answer_send(struct http_connection *c, const lpm_response *res)
         return 1;
     }
     answer_init(c, &answer, status);
+    if (lpm_response_has_stream(res) && http_response_has_body(&answer)) {
+        return stream_begin(c, &answer, res);
+    }
     answer.length = body.len;
     if (encode(c, &answer, res)) {
         http_exchange_refuse(c, 500, "out of memory", 0);

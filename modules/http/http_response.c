@@ -47,9 +47,10 @@ void http_response_note(struct http_answer *answer, const lpm_header *header)
         }
         break;
     case HTTP_FIELD_CONTENT_LENGTH:
-        if (answer->head_only && answer->length == 0 &&
+        if (((answer->head_only && answer->length == 0) || answer->streamed) &&
             http_number(header->value.data, header->value.len, &length)) {
             answer->length = length;
+            answer->measured = true;
         }
         break;
     default:
@@ -97,7 +98,9 @@ char *http_response_begin(char *to, const struct http_answer *answer)
     if (answer->date) {
         to = put_text(put_text(to, "\r\nDate: "), answer->date);
     }
-    if (answer->status != 204 && answer->status != 304) {
+    if (answer->streamed && !answer->measured) {
+        to = put_text(to, answer->chunked ? "\r\nTransfer-Encoding: chunked" : "");
+    } else if (answer->status != 204 && answer->status != 304) {
         /* 205 has to say that nothing follows (RFC 9110, 15.3.6), whatever the module gave. */
         to = put_number(put_text(to, "\r\nContent-Length: "), answer->status == 205 ? 0 : answer->length);
     }

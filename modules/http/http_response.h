@@ -13,6 +13,9 @@ struct http_answer {
     bool old_client;     /* HTTP/1.0: has to be told that the connection stays */
     bool head_only;      /* the answer to HEAD */
     uint64_t length;     /* of the body, whether it is sent or not */
+    bool streamed;       /* the body is a stream: its length is the module's to say */
+    bool measured;       /* and it has said it */
+    bool chunked;        /* it goes in chunks; neither: the end of the connection is its end */
     const char *id;      /* the request's UUID; NULL: it has none */
     const char *date;    /* NULL: the module gave one, or none is wanted */
     bool has_server;     /* the module gave one */

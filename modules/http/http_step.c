@@ -145,6 +145,9 @@ static bool step_send(struct http_connection *c)
     if (http_io_flush(c) <= 0) {
         return false;
     }
+    if (c->stream.open) {
+        return http_stream_pump(c);
+    }
     http_exchange_log(c);
     c->x.open = false;
     if (!c->x.keep_alive) {

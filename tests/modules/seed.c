@@ -6,15 +6,22 @@
  *     fire EVENT [DATA]    emits without
  *     emits N              emits "double" N times, 0 to N-1; answers when all replies are there, in order
  *     got                  answers with the broadcasts that this worker has heard: "EVENT=DATA;..."
+ *     busy MS              is busy for so long, and says so in the log; answers with its pid
+ *     listed               answers the module's other open requests, too, and tells how many there were
+ *     created              answers with the request's id and the time of its creation
+ *     die                  ends the process in 100 ms
  *     pid, sleep MS, take BYTES, hold MS (answers later), requests (how many are open), cancelled (waits for its cancel)
  *     stream               reads the stream that came, answers with its bytes and sum, or "aborted after N"
  *     answer-stream N      answers with a stream of N bytes that it ends; abort-stream N: that it just closes
+ *     measured N           the same with a content-length; measured-short N: that ends after half of it
+ *     ticks N              a stream of N lines, one each 100 ms; endless: one that never ends
  *     socket               answers, then greets on the socket that came, and echoes until it closes
  *
  * Its other side listens in the bus to events that do what their name says and answer with what became of it: double,
  * later (answers in 50 ms), nobody, broadcast "EVENT DATA", health, resize N, soft, hard, sigint (from then on SIGINT is
  * only logged), enqueue ORDER, upload N (as a stream, ended), upload-abort N, download ORDER, handover (a socket pair, one
- * end to a worker; what it says), refusals. It logs online, childSpawned, childExited, SIGINT, and the end of a soft kill.
+ * end to a worker; what it says), try TIMEOUT RETRIES ORDER
+ * (enqueues; the log tells the outcome), single (once only), refusals. It logs online, childSpawned, childExited, SIGINT, and the end of a soft kill.
  */
 #define LPM_NEEDS 1
 #include <lpm/module.h>
@@ -303,9 +310,92 @@ static void answer_with_stream(lpm_worker *w, lpm_request *req, size_t size, int
     source_write(w, lpm_worker_event_base(w), fds[1], size, abort);
 }
 
+static void on_ready_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    lpm_log(arg, LPM_LOG_NOTICE, "ready again: %d", lpm_worker_ready(arg));
+}
+
+static void be_busy(lpm_worker *w, lpm_request *req, long ms)
+{
+    const struct timeval wait = {ms / 1000, ms % 1000 * 1000};
+
+    if (lpm_worker_busy(w) != 0 ||
+        event_base_once(lpm_worker_event_base(w), -1, EV_TIMEOUT, on_ready_again, w, &wait) != 0) {
+        say(req, "not busy");
+        return;
+    }
+    say(req, "%ld", (long)getpid());
+}
+
+/* Later, so that what came before the order is answered. */
+static void on_die(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+    _exit(3);
+}
+
+static void answer_listed(lpm_worker *w, lpm_request *req)
+{
+    lpm_request *list[64];
+    size_t count = lpm_worker_requests(w, list, 64);
+
+    for (size_t i = 0; i < count && i < 64; i++) {
+        if (list[i] != req) {
+            say(list[i], "answered through the list");
+        }
+    }
+    say(req, "%zu before, %zu after", count, lpm_worker_requests(w, NULL, 0));
+}
+
 static struct kept {
     struct kept *next;
 } * all_kept;
+
+struct ticks {
+    lpm_worker *w;
+    struct event *event;
+    int fd;
+    long left;
+};
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct ticks *ticks = arg;
+    (void)fd;
+    (void)what;
+    if (ticks->left-- > 0 && write(ticks->fd, "tick\n", 5) == 5) {
+        return;
+    }
+    event_free(ticks->event);
+    lpm_log(ticks->w, LPM_LOG_NOTICE, "ticks end: %d", lpm_stream_end(ticks->w, ticks->fd));
+    free(ticks);
+}
+
+static void answer_with_ticks(lpm_worker *w, lpm_request *req, long count)
+{
+    const struct timeval each = {0, 100000};
+    struct ticks *ticks = calloc(1, sizeof(*ticks));
+    int fds[2];
+    lpm_stream_pair(w, fds);
+    lpm_respond_stream(req, "", 0, fds[0]);
+    ticks->w = w;
+    ticks->fd = fds[1];
+    ticks->left = count;
+    ticks->event = event_new(lpm_worker_event_base(w), -1, EV_PERSIST, on_tick, ticks);
+    event_add(ticks->event, &each);
+}
+
+static void answer_measured(lpm_worker *w, lpm_request *req, long size, long sent)
+{
+    char length[32];
+    snprintf(length, sizeof(length), "%ld", size + 5);
+    lpm_respond_header(req, "content-length", length);
+    answer_with_stream(w, req, (size_t)sent, 0);
+}
 
 static void request(lpm_request *req)
 {
@@ -325,6 +415,14 @@ static void request(lpm_request *req)
         if (rc != 0 || order[0] == 'f') {
             say(req, "emit: %d", rc);
         }
+    } else if (strcmp(order, "busy") == 0) {
+        be_busy(w, req, n);
+    } else if (strcmp(order, "listed") == 0) {
+        answer_listed(w, req);
+    } else if (strcmp(order, "created") == 0) {
+        say(req, "%s %llu", lpm_request_id(req), (unsigned long long)lpm_request_created_at(req));
+    } else if (strcmp(order, "die") == 0) {
+        event_base_once(lpm_worker_event_base(w), -1, EV_TIMEOUT, on_die, NULL, &(struct timeval){0, 100000});
     } else if (strcmp(order, "emits") == 0) {
         emit_many(w, req, n);
     } else if (strcmp(order, "got") == 0) {
@@ -352,6 +450,12 @@ static void request(lpm_request *req)
         answer_with_stream(w, req, (size_t)n, 0);
     } else if (strcmp(order, "abort-stream") == 0) {
         answer_with_stream(w, req, (size_t)n, 1);
+    } else if (strcmp(order, "measured") == 0) {
+        answer_measured(w, req, n, n);
+    } else if (strcmp(order, "measured-short") == 0) {
+        answer_measured(w, req, n, n / 2);
+    } else if (strcmp(order, "ticks") == 0) {
+        answer_with_ticks(w, req, n);
     } else if (strcmp(order, "socket") == 0) {
         serve_socket(w, req);
     } else {
@@ -395,18 +499,50 @@ static void on_download(lpm_response *res, void *arg)
     free(download);
 }
 
-static int enqueue(lpm_supervisor *s, const char *order, int stream, int socket, lpm_response_fn fn,
-                   void *arg)
+static int enqueue_with(lpm_supervisor *s, const char *order, int64_t timeout, int64_t retries, int stream,
+                        int socket, lpm_response_fn fn, void *arg)
 {
     lpm_enqueue spec = {.size = sizeof(spec),
                         .handler = lpm_supervisor_handler(s, "seed"),
                         .data = order,
                         .len = strlen(order),
-                        .timeout = LPM_DEFAULT,
-                        .retries = LPM_DEFAULT,
+                        .timeout = timeout,
+                        .retries = retries,
                         .stream = stream,
                         .socket = socket};
     return lpm_supervisor_enqueue(s, &spec, fn, arg);
+}
+
+static int enqueue(lpm_supervisor *s, const char *order, int stream, int socket, lpm_response_fn fn,
+                   void *arg)
+{
+    return enqueue_with(s, order, LPM_DEFAULT, LPM_DEFAULT, stream, socket, fn, arg);
+}
+
+/* The answer to "created" is what the response says as well. */
+static void on_tried(lpm_response *res, void *arg)
+{
+    char data[256], known[256];
+
+    text_of(lpm_response_data(res), data, sizeof(data));
+    snprintf(known, sizeof(known), "%s %llu", lpm_response_id(res),
+             (unsigned long long)lpm_response_created_at(res));
+    lpm_log(arg, LPM_LOG_NOTICE, "outcome %d: %s", lpm_response_error(res),
+            strcmp(data, known) == 0 ? "the same id and time" : data);
+}
+
+/* The default is what the configuration says where TIMEOUT or RETRIES is "-". */
+static void try_order(lpm_supervisor *s, lpm_request *req, char *order)
+{
+    char *timeout = order, *retries = word(&order) ? order : NULL;
+
+    if (retries == NULL || word(&order) == NULL) {
+        say(req, "try TIMEOUT RETRIES ORDER");
+        return;
+    }
+    say(req, "%d",
+        enqueue_with(s, order, strcmp(timeout, "-") == 0 ? LPM_DEFAULT : strtol(timeout, NULL, 10),
+                     strcmp(retries, "-") == 0 ? LPM_DEFAULT : strtol(retries, NULL, 10), 0, 0, on_tried, s));
 }
 
 static void tell_health(lpm_supervisor *s, lpm_request *req)
@@ -523,6 +659,10 @@ static void on_order(lpm_event *ev, void *arg)
         enqueue(s, data, 0, 0, on_download, download);
     } else if (strcmp(event, "handover") == 0) {
         handover(s, req);
+    } else if (strcmp(event, "try") == 0) {
+        try_order(s, req, data);
+    } else if (strcmp(event, "single") == 0) {
+        say(req, "heard");
     } else {
         refusals(s, req);
     }
@@ -543,9 +683,9 @@ static void on_worker(lpm_event *ev, void *arg)
 
 static int supervisor_init(lpm_supervisor *s)
 {
-    static const char *const orders[] = {"double",       "later",    "broadcast", "health",  "resize",
-                                         "soft",         "hard",     "sigint",    "enqueue", "upload",
-                                         "upload-abort", "download", "handover",  "refusals"};
+    static const char *const orders[] = {"double",       "later",    "broadcast", "health",   "resize",
+                                         "soft",         "hard",     "sigint",    "enqueue",  "upload",
+                                         "upload-abort", "download", "handover",  "refusals", "try"};
     static const char *const own[] = {"online", "childSpawned", "childExited"};
     for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
         lpm_supervisor_on(s, orders[i], on_order, s);
@@ -553,6 +693,7 @@ static int supervisor_init(lpm_supervisor *s)
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
         lpm_supervisor_on(s, own[i], on_worker, s);
     }
+    lpm_supervisor_once(s, "single", on_order, s);
     return 0;
 }
 

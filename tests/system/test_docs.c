@@ -50,7 +50,7 @@ static bool module_name(const char *text, char *name, size_t size)
     static const char begin[] = "LPM_MODULE(.name = \"";
     const char *at = strstr(text, begin);
 
-    if (at == NULL || strncmp(text, "#include", 8) != 0) {
+    if (at == NULL || (strncmp(text, "#include", 8) != 0 && strncmp(text, "#define LPM_NEEDS", 17) != 0)) {
         return false;
     }
     at += sizeof(begin) - 1;
@@ -150,14 +150,15 @@ static void test_modules(void **state)
     int port;
 
     link_checkout(s);
-    assert_int_equal(compile_guide(s), 6);
+    assert_int_equal(compile_guide(s), 7);
     server_conf(s, "load_module modules/lpm_http.so;\n"
                    "load_module hello.so; load_module later.so; load_module greet.so;\n"
-                   "load_module add.so; load_module shout.so;\n"
+                   "load_module add.so; load_module shout.so; load_module count.so;\n"
                    "greeting \"good morning\";\n"
                    "http { listen 127.0.0.1:0; location /hello { handler hello; }\n"
                    "location /later { handler later; } location /greet { handler greet; }\n"
-                   "location /add { handler add; } location /shout { handler shout; } }\n");
+                   "location /add { handler add; } location /shout { handler shout; }\n"
+                   "location /count { handler count; } }\n");
     server_start(s, NULL);
     port = server_port(s);
     assert_answer(port, "GET", "/hello", "", "hello\n");
@@ -165,6 +166,8 @@ static void test_modules(void **state)
     assert_answer(port, "GET", "/greet", "", "good morning");
     assert_answer(port, "POST", "/add", "{\"a\": 1, \"b\": 2}", "{\"sum\":3.0}");
     assert_answer(port, "POST", "/shout", "shout it", "SHOUT IT");
+    assert_answer(port, "GET", "/count", "", "1\n");
+    assert_answer(port, "GET", "/count", "", "2\n");
     server_stop(s);
 }
 

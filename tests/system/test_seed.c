@@ -121,6 +121,16 @@ static void test_sigint(void **state)
     server_stop(s); /* TERM is nobody's to replace */
 }
 
+static void test_once(void **state)
+{
+    struct server *s = *state;
+
+    start(s, "count 1;");
+    expect(s, "emit single", "heard");
+    expect(s, "emit single", "error -11 nobody listens to the event");
+    server_stop(s);
+}
+
 /* -- The supervisor's rule ---------------------------------------------------------------------------- */
 
 static unsigned long long number_in(const char *text, const char *name)
@@ -277,6 +287,88 @@ static void test_enqueue(void **state)
     server_stop(s);
 }
 
+/* What enqueue() is given counts, and not what the configuration says. */
+static void test_enqueue_options(void **state)
+{
+    struct server *s = *state;
+
+    start(s, "count 2; restarts 100;");
+    expect(s, "emit try - - created", "0");
+    server_wait_log(s, "outcome 0: the same id and time", 5000);
+    expect(s, "emit try 50 - hold 400", "0");
+    server_wait_log(s, "outcome -7: ", 5000);
+    server_mark(s);
+    expect(s, "emit try - 0 die", "0");
+    server_wait_log(s, "outcome -8: ", 5000);
+    server_wait_log(s, "heard childExited", 5000);
+    assert_int_equal(server_log_count(s, "heard childExited"), 1);
+    server_wait_log(s, "heard childSpawned", 5000);
+    server_mark(s);
+    expect(s, "emit try - 1 die", "0");
+    server_wait_log(s, "outcome -8: ", 10000);
+    server_wait_log_count(s, "heard childExited", 2, 5000);
+    assert_int_equal(server_log_count(s, "heard childExited"), 2);
+    server_stop(s);
+}
+
+/* -- The worker's own state --------------------------------------------------------------------------- */
+
+static void test_busy_and_ready(void **state)
+{
+    struct server *s = *state;
+    char *busy, *other;
+    bool back = false;
+
+    start(s, "count 2;");
+    busy = order_at(s, "/", "busy 600", 200);
+    /* The bus knows it when the other one has answered something. */
+    free(order_at(s, "/", "pid", 200));
+    for (int i = 0; i < 20; i++) {
+        other = order_at(s, "/", "pid", 200);
+        assert_string_not_equal(other, busy);
+        free(other);
+    }
+    assert_int_equal(server_log_count(s, "ready again"), 0);
+    server_wait_log(s, "ready again: 0", 5000);
+    for (int i = 0; i < 1000 && !back; i++) {
+        other = order_at(s, "/", "pid", 200);
+        back = strcmp(other, busy) == 0;
+        free(other);
+    }
+    assert_true(back);
+    free(busy);
+    server_stop(s);
+}
+
+/* One that is busy does not end before it is ready again. */
+static void test_busy_while_soft_killed(void **state)
+{
+    struct server *s = *state;
+
+    start(s, "count 1;");
+    free(order_at(s, "/", "busy 600", 200));
+    server_signal(s, SIGQUIT);
+    assert_false(wait_gone(s->pidfd, wait_until(200)));
+    assert_int_equal(server_wait_exit(s, 5000), 0);
+    assert_int_equal(server_log_count(s, "ready again: 0"), 1);
+    server_check_clean(s);
+}
+
+static void test_requests(void **state)
+{
+    struct server *s = *state;
+    struct client c;
+
+    start(s, "count 1;");
+    client_open(&c, server_port(s));
+    client_request(&c, "POST", "/", "", "cancelled", 9);
+    assert_false(client_readable(&c, 100));
+    expect(s, "listed", "2 before, 1 after");
+    assert_int_equal(client_status(&c, CLIENT_MS), 200);
+    client_close(&c);
+    server_stop(s);
+}
+
 /* -- Streams and sockets ------------------------------------------------------------------------------ */
 
 #define SUM "67108864 bytes, sum "
@@ -340,10 +432,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, server_setup, server_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_emit),      TEST(test_broadcast), TEST(test_core_events),    TEST(test_sigint),
-        TEST(test_health),    TEST(test_resize),    TEST(test_resize_victims), TEST(test_resize_by_signal),
-        TEST(test_soft_kill), TEST(test_hard_kill), TEST(test_enqueue),        TEST(test_streams),
-        TEST(test_socket),    TEST(test_cancelled),
+        TEST(test_emit),           TEST(test_broadcast),
+        TEST(test_core_events),    TEST(test_sigint),
+        TEST(test_health),         TEST(test_resize),
+        TEST(test_resize_victims), TEST(test_resize_by_signal),
+        TEST(test_soft_kill),      TEST(test_hard_kill),
+        TEST(test_enqueue),        TEST(test_streams),
+        TEST(test_socket),         TEST(test_cancelled),
+        TEST(test_once),           TEST(test_enqueue_options),
+        TEST(test_busy_and_ready), TEST(test_busy_while_soft_killed),
+        TEST(test_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -190,6 +190,44 @@ static void closed_on_every_way_out(void **state)
     end_gone(&ends[3]);
 }
 
+/* One that a worker has and has not started is not kept for another when nobody waits for it any more. */
+static void given_up_in_the_worker(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct end ends[2] = {end_make(), end_make()};
+    struct outcome o = {.error = NOT_CALLED};
+    uint64_t ticket;
+    lpm_enqueue spec = spec_with(f, ends[0].given, 0);
+    struct frame_key key;
+    int fds[2];
+
+    (void)state;
+    start_ready_worker(f);
+    spec.ticket = &ticket;
+    assert_int_equal(lpm_supervisor_enqueue(&f->supervisor, &spec, on_response, &o), 0);
+    turn(f);
+    key = take_request(f, FRAME_STREAM, fds);
+    close(fds[0]);
+    assert_int_equal(lpm_supervisor_cancel(&f->supervisor, ticket), 0);
+    end_gone(&ends[0]);
+    assert_int_equal(worker(f)->held, 0);
+    begin(f, key);
+    answer(f, key, "");
+    channel_show_running(f->channel, 0);
+    turn(f);
+    assert_int_equal(hear(f, &key), FRAME_CANCEL);
+    spec = spec_with(f, 0, ends[1].given);
+    spec.timeout = 30;
+    assert_int_equal(lpm_supervisor_enqueue(&f->supervisor, &spec, on_response, &o), 0);
+    turn(f);
+    turn_until(f, &o.error, LPM_ETIMEDOUT);
+    take_request(f, FRAME_SOCKET, fds);
+    close(fds[0]);
+    end_gone(&ends[1]);
+    assert_int_equal(worker(f)->held, 0);
+    fixture_free(f);
+}
+
 static void what_is_refused_stays_the_callers(void **state)
 {
     struct fixture *f = fixture_new();
@@ -438,6 +476,7 @@ int main(void)
         cmocka_unit_test(one_that_had_not_started_goes_on),
         cmocka_unit_test(one_that_had_started_is_over),
         cmocka_unit_test(closed_on_every_way_out),
+        cmocka_unit_test(given_up_in_the_worker),
         cmocka_unit_test(what_is_refused_stays_the_callers),
         cmocka_unit_test(an_answer_brings_a_stream),
         cmocka_unit_test(liars),

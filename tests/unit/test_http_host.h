@@ -374,6 +374,12 @@ static uint64_t host_queue_time(const lpm_response *res)
     return 12345;
 }
 
+static int host_has_stream(const lpm_response *res)
+{
+    (void)res;
+    return 0;
+}
+
 static uint64_t host_service_time(const lpm_response *res)
 {
     (void)res;
@@ -407,7 +413,8 @@ static void host_table(void)
                             .response_header = host_response_header,
                             .response_worker = host_response_worker,
                             .response_queue_time = host_queue_time,
-                            .response_service_time = host_service_time};
+                            .response_service_time = host_service_time,
+                            .response_has_stream = host_has_stream};
 }
 
 /* -- Starting and stopping ---------------------------------------------------------------------------- */

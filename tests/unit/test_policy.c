@@ -54,7 +54,7 @@ static const struct {
       {CONTROL_WORKER_KILL, "---", "ssd", "---"},
       {CONTROL_WORKER_RETIRE, "---", "-sd", "---"},
       {CONTROL_WORKER_REMOVE, "---", "-sd", "---"},
-      {CONTROL_RESIZE, "---", "-s-", "---"},
+      {CONTROL_RESIZE, "---", "-sd", "---"},
       {CONTROL_SIGNAL_WANTED, "---", "ssd", "---"},
       {CONTROL_ASK_SOFT_KILL, "---", "ssd", "---"},
       {CONTROL_ASK_HARD_KILL, "---", "ssd", "---"},

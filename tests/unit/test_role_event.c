@@ -74,6 +74,32 @@ static void refused(void **state)
     assert_int_equal(role_event_off(&all, &one, NULL, note, "1"), LPM_EINVAL);
 }
 
+static void names_for_modules(void **state)
+{
+    static const struct {
+        const char *name;
+        int in_worker, in_bus;
+    } cases[] = {
+        {"note", 0, 0},
+        {"request", LPM_EINVAL, 0},
+        {"softKill", LPM_EINVAL, 0},
+        {"hardKill", LPM_EINVAL, 0},
+        {"SIGINT", 0, LPM_EINVAL},
+        {"online", 0, LPM_EINVAL},
+        {"childSpawned", 0, LPM_EINVAL},
+        {"childExited", 0, LPM_EINVAL},
+        {"Online", 0, 0},
+        {"", LPM_EINVAL, LPM_EINVAL},
+        {NULL, LPM_EINVAL, LPM_EINVAL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(role_event_check(cases[i].name, ROLE_EVENT_IN_WORKER), cases[i].in_worker);
+        assert_int_equal(role_event_check(cases[i].name, ROLE_EVENT_IN_BUS), cases[i].in_bus);
+    }
+}
+
 static void once_and_off(void **state)
 {
     static char arg[] = "x";
@@ -130,7 +156,7 @@ static void descriptors(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] = {TEST(order_and_names), TEST(refused), TEST(once_and_off),
-                                       TEST(meddling), TEST(descriptors)};
+    const struct CMUnitTest tests[] = {TEST(order_and_names), TEST(refused),  TEST(names_for_modules),
+                                       TEST(once_and_off),    TEST(meddling), TEST(descriptors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,2 @@
+LIBS_socket := $(LIBS_LIBEVENT)
+CFLAGS_socket := -DLPM_NEEDS=1

@@ -1,0 +1,1 @@
+LIBS_courier := $(LIBS_LIBEVENT)

@@ -1,0 +1,1 @@
+LIBS_events := $(LIBS_LIBEVENT)

@@ -1,0 +1,1 @@
+LIBS_rawecho := $(LIBS_LIBEVENT)

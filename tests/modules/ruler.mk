@@ -1,0 +1,1 @@
+LIBS_ruler := $(LIBS_LIBEVENT)

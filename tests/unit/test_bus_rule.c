@@ -1,0 +1,525 @@
+/*
+ * What modules ask of the supervisor, with the test in the place of the master and of the workers: resize, soft kill, hard
+ * kill; each callback is called once, and at the end of a turn.
+ */
+#include <signal.h>
+
+#include "bus_fixture.h"
+
+#define HANDS 4
+
+/* The workers' ends. */
+struct hands {
+    struct fixture *f;
+    struct channel *channel[HANDS];
+    uint32_t incarnation[HANDS];
+};
+
+struct done {
+    int calls, error;
+    lpm_supervisor *ask; /* asks again when it is called: for so many workers */
+    unsigned count;
+    struct done *next;
+};
+
+static void on_done(int error, void *arg)
+{
+    struct done *done = arg;
+
+    done->calls++;
+    done->error = error;
+    if (done->ask) {
+        assert_int_equal(lpm_supervisor_resize(done->ask, NULL, done->count, on_done, done->next), 0);
+    }
+}
+
+static int resize(struct hands *h, unsigned count, struct done *done)
+{
+    *done = (struct done){.error = NOT_CALLED};
+    return lpm_supervisor_resize(&h->f->supervisor, NULL, count, on_done, done);
+}
+
+static struct bus_worker *at(struct hands *h, size_t index)
+{
+    return &h->f->bus.pools->workers[index];
+}
+
+static void from_master(struct hands *h, enum control_type type, size_t index, int fd)
+{
+    struct control message = {
+        .type = type, .index = (uint32_t)index, .incarnation = h->incarnation[index], .pid = getpid()};
+    assert_int_equal(control_send(h->f->master, &message, fd), 0);
+    turn(h->f);
+}
+
+static void fork_at(struct hands *h, size_t index)
+{
+    struct error err;
+    int fds[2];
+
+    assert_int_equal(channel_pair(fds, &err), 0);
+    h->incarnation[index]++;
+    from_master(h, CONTROL_WORKER_NEW, index, fds[0]);
+    close(fds[0]);
+    assert_int_equal(channel_new_worker(&h->channel[index], fds[1], WAIT_MS, &err), 0);
+    h->f->channel = NULL;
+}
+
+/* That worker speaks, or hears. */
+static void say_at(struct hands *h, size_t index, enum frame_type type)
+{
+    h->f->channel = h->channel[index];
+    say_type(h->f, type);
+    h->f->channel = NULL;
+    turn(h->f);
+}
+
+static enum frame_type hear_at(struct hands *h, size_t index, struct frame_key *key)
+{
+    enum frame_type type;
+
+    h->f->channel = h->channel[index];
+    type = hear(h->f, key);
+    h->f->channel = NULL;
+    return type;
+}
+
+static void answer_at(struct hands *h, size_t index, struct frame_key key)
+{
+    h->f->channel = h->channel[index];
+    begin(h->f, key);
+    answer(h->f, key, "pong");
+    h->f->channel = NULL;
+    turn(h->f);
+}
+
+/* It ends, and the master reaps it. */
+static void end_at(struct hands *h, size_t index)
+{
+    channel_free(h->channel[index]);
+    h->channel[index] = NULL;
+    turn(h->f);
+    from_master(h, CONTROL_WORKER_GONE, index, -1);
+}
+
+/* What the master hears next: its type, and the place. */
+static uint32_t master_hears_of(struct hands *h, uint32_t *index)
+{
+    struct control message = {.type = CONTROL_TYPE_END, .index = UINT32_MAX};
+    int fd = -1;
+
+    control_receive(h->f->master, &message, &fd);
+    *index = message.index;
+    return message.type;
+}
+
+static void expect_master(struct hands *h, enum control_type type, uint32_t index)
+{
+    uint32_t found;
+
+    assert_int_equal(master_hears_of(h, &found), type);
+    assert_int_equal(found, index);
+}
+
+static void skip_master(struct hands *h)
+{
+    while (master_hears(h->f) != CONTROL_TYPE_END) {
+    }
+}
+
+static void up_at(struct hands *h, size_t index)
+{
+    fork_at(h, index);
+    say_at(h, index, FRAME_READY);
+    assert_int_equal(at(h, index)->state, BUS_WORKER_SERVING);
+}
+
+/* A pool of `count` that serves. */
+static struct hands *hands_new(unsigned count)
+{
+    struct hands *h = calloc(1, sizeof(*h));
+    struct done done;
+
+    assert_non_null(h);
+    h->f = fixture_new();
+    up_at(h, 0);
+    if (count > 1) {
+        assert_int_equal(resize(h, count, &done), 0);
+        turn(h->f);
+        for (unsigned i = 1; i < count; i++) {
+            up_at(h, i);
+        }
+        assert_int_equal(done.calls, 1);
+        assert_int_equal(done.error, 0);
+    }
+    skip_master(h);
+    return h;
+}
+
+static void hands_free(struct hands *h)
+{
+    for (size_t i = 0; i < HANDS; i++) {
+        if (h->channel[i]) {
+            channel_free(h->channel[i]);
+        }
+    }
+    fixture_free(h->f);
+    free(h);
+}
+
+/* -- Resize ------------------------------------------------------------------------------------------- */
+
+static void more_are_done_when_all_are_ready(void **state)
+{
+    struct hands *h = hands_new(1);
+    struct done done;
+
+    (void)state;
+    assert_int_equal(resize(h, 3, &done), 0);
+    expect_master(h, CONTROL_TYPE_END, UINT32_MAX); /* it is done at the end of the turn */
+    turn(h->f);
+    expect_master(h, CONTROL_RESIZE, 1);
+    expect_master(h, CONTROL_RESIZE, 2);
+    expect_master(h, CONTROL_TYPE_END, UINT32_MAX);
+    up_at(h, 1);
+    assert_int_equal(done.calls, 0);
+    fork_at(h, 2);
+    assert_int_equal(done.calls, 0);
+    say_at(h, 2, FRAME_READY);
+    assert_int_equal(done.calls, 1);
+    assert_int_equal(done.error, 0);
+    hands_free(h);
+}
+
+static void fewer_finish_what_they_have(void **state)
+{
+    struct hands *h = hands_new(3);
+    struct frame_key key, none;
+    struct outcome o[3], late;
+    struct done done;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        put(h->f, &o[i], 0);
+        turn(h->f);
+    }
+    /* All are this process; what they count as their own differs. */
+    at(h, 0)->baseline = UINT64_MAX;
+    at(h, 1)->baseline = 0;
+    at(h, 2)->baseline = UINT64_MAX / 2;
+    assert_int_equal(resize(h, 2, &done), 0);
+    turn(h->f);
+    expect_master(h, CONTROL_WORKER_REMOVE, 1);
+    assert_int_equal(at(h, 1)->state, BUS_WORKER_LEAVING);
+    assert_int_equal(hear_at(h, 1, &key), FRAME_REQUEST);
+    assert_int_equal(hear_at(h, 1, &none), FRAME_TYPE_END);
+    put(h->f, &late, 0);
+    turn(h->f);
+    assert_int_equal(hear_at(h, 1, &none), FRAME_TYPE_END); /* nothing new */
+    answer_at(h, 1, key);
+    assert_int_equal(hear_at(h, 1, &none), FRAME_SOFT_KILL);
+    assert_int_equal(done.calls, 0);
+    end_at(h, 1);
+    assert_int_equal(done.calls, 1);
+    assert_int_equal(done.error, 0);
+    assert_int_equal(o[0].calls + o[1].calls + o[2].calls, 1);
+    assert_int_equal(o[0].error == 0 || o[1].error == 0 || o[2].error == 0, 1);
+    expect_master(h, CONTROL_TYPE_END, UINT32_MAX); /* an orderly end is nothing to be killed for */
+    hands_free(h);
+}
+
+/* One that crashes on its way out: its place stays empty, and the others do its work. */
+static void one_that_dies_on_its_way_out(void **state)
+{
+    struct hands *h = hands_new(2);
+    struct frame_key key;
+    struct outcome o;
+    struct done done;
+
+    (void)state;
+    at(h, 0)->busy = true;
+    put(h->f, &o, 0);
+    turn(h->f);
+    assert_int_equal(hear_at(h, 1, &key), FRAME_REQUEST);
+    at(h, 0)->busy = false;
+    at(h, 0)->baseline = UINT64_MAX;
+    at(h, 1)->baseline = 0;
+    assert_int_equal(resize(h, 1, &done), 0);
+    turn(h->f);
+    assert_int_equal(at(h, 1)->state, BUS_WORKER_LEAVING);
+    end_at(h, 1);
+    assert_int_equal(done.calls, 1);
+    assert_int_equal(done.error, 0);
+    assert_int_equal(hear_at(h, 0, &key), FRAME_REQUEST); /* it had not been started */
+    answer_at(h, 0, key);
+    assert_int_equal(o.error, 0);
+    hands_free(h);
+}
+
+static void the_later_one_counts(void **state)
+{
+    struct hands *h = hands_new(1);
+    struct done first, second, third;
+
+    (void)state;
+    assert_int_equal(resize(h, 4, &first), 0);
+    assert_int_equal(resize(h, 2, &second), 0);
+    assert_int_equal(first.calls, 0); /* not from within the call */
+    turn(h->f);
+    assert_int_equal(first.calls, 1);
+    assert_int_equal(first.error, LPM_ECANCELED);
+    expect_master(h, CONTROL_RESIZE, 1);
+    expect_master(h, CONTROL_TYPE_END, UINT32_MAX); /* of the first nothing was begun */
+    assert_int_equal(resize(h, 1, &third), 0);
+    turn(h->f);
+    assert_int_equal(second.error, LPM_ECANCELED);
+    assert_int_equal(third.error, 0); /* nobody had come yet */
+    assert_int_equal(first.calls + second.calls + third.calls, 3);
+    hands_free(h);
+}
+
+static void callbacks_may_ask_again(void **state)
+{
+    struct hands *h = hands_new(1);
+    struct done chain[3] = {{.error = NOT_CALLED}, {.error = NOT_CALLED}, {.error = NOT_CALLED}}, last;
+
+    (void)state;
+    chain[0].ask = chain[1].ask = &h->f->supervisor;
+    chain[0].count = 3;
+    chain[0].next = &chain[1];
+    chain[1].count = 1;
+    chain[1].next = &chain[2];
+    assert_int_equal(lpm_supervisor_resize(&h->f->supervisor, NULL, 2, on_done, &chain[0]), 0);
+    assert_int_equal(resize(h, 4, &last), 0);
+    turn(h->f);
+    /* The second cancels the first, whose callback cancels the second by a third, which its worker fails. */
+    assert_int_equal(chain[0].error, LPM_ECANCELED);
+    assert_int_equal(last.error, LPM_ECANCELED);
+    fork_at(h, 1);
+    end_at(h, 1);
+    assert_int_equal(chain[1].error, LPM_EWORKER);
+    turn(h->f);
+    assert_int_equal(chain[2].error, 0);
+    assert_int_equal(chain[0].calls + chain[1].calls + chain[2].calls + last.calls, 4);
+    hands_free(h);
+}
+
+static void a_start_that_fails_is_told_and_tried_again(void **state)
+{
+    struct hands *h = hands_new(1);
+    struct done done, again;
+
+    (void)state;
+    assert_int_equal(resize(h, 2, &done), 0);
+    turn(h->f);
+    fork_at(h, 1);
+    end_at(h, 1);
+    assert_int_equal(done.calls, 1);
+    assert_int_equal(done.error, LPM_EWORKER);
+    up_at(h, 1); /* by the master's policy */
+    assert_int_equal(done.calls, 1);
+    assert_int_equal(resize(h, 2, &again), 0);
+    turn(h->f);
+    assert_int_equal(again.error, 0);
+    hands_free(h);
+}
+
+/* The place whose worker is dead goes first. The master may have forked the next one before it knows. */
+static void an_empty_place_is_given_up(void **state)
+{
+    struct hands *h = hands_new(2);
+    struct frame_key key;
+    struct done done;
+
+    (void)state;
+    end_at(h, 0);
+    skip_master(h);
+    assert_int_equal(resize(h, 1, &done), 0);
+    turn(h->f);
+    expect_master(h, CONTROL_WORKER_REMOVE, 0);
+    assert_int_equal(done.error, 0);
+    fork_at(h, 0);
+    assert_int_equal(hear_at(h, 0, &key), FRAME_SOFT_KILL);
+    say_at(h, 0, FRAME_READY); /* its init hooks were first */
+    assert_int_equal(at(h, 0)->state, BUS_WORKER_LEAVING);
+    end_at(h, 0);
+    assert_int_equal(at(h, 0)->state, BUS_WORKER_ABSENT);
+    hands_free(h);
+}
+
+/* Given up while it starts, and taken back before it is gone: what goes home is not taken for one that serves. */
+static void a_place_is_taken_back(void **state)
+{
+    struct hands *h = hands_new(1);
+    struct frame_key key;
+    struct done up, down, back;
+
+    (void)state;
+    assert_int_equal(resize(h, 2, &up), 0);
+    turn(h->f);
+    fork_at(h, 1);
+    assert_int_equal(resize(h, 1, &down), 0);
+    turn(h->f);
+    assert_int_equal(hear_at(h, 1, &key), FRAME_SOFT_KILL);
+    assert_int_equal(resize(h, 2, &back), 0);
+    turn(h->f);
+    skip_master(h);
+    assert_int_equal(at(h, 2)->removed, false); /* a new place rather than one whose worker has not ended */
+    say_at(h, 1, FRAME_READY);
+    assert_int_equal(at(h, 1)->state, BUS_WORKER_LEAVING);
+    up_at(h, 2);
+    assert_int_equal(back.calls, 0);
+    end_at(h, 1);
+    assert_int_equal(back.calls, 1);
+    assert_int_equal(back.error, 0);
+    assert_int_equal(down.error, LPM_ECANCELED);
+    assert_int_equal(up.error, LPM_ECANCELED);
+    hands_free(h);
+}
+
+/* As many as there may be, asked of a master that is busy; and back. */
+static void a_thousand(void **state)
+{
+    struct hands *h = hands_new(1);
+    struct done up, down;
+    uint32_t index, next = 1;
+
+    (void)state;
+    assert_int_equal(resize(h, 1025, &up), LPM_EINVAL);
+    assert_int_equal(resize(h, 0, &up), LPM_EINVAL);
+    assert_int_equal(resize(h, 1024, &up), 0);
+    turn(h->f);
+    assert_false(h->f->bus.over);
+    while (next < 1024) {
+        uint32_t type = master_hears_of(h, &index);
+        if (type == CONTROL_TYPE_END) {
+            turn(h->f);
+            continue;
+        }
+        assert_int_equal(type, CONTROL_RESIZE);
+        assert_int_equal(index, next++);
+    }
+    assert_int_equal(lpm_supervisor_health(&h->f->supervisor, NULL, 0), 1024);
+    assert_int_equal(resize(h, 1, &down), 0);
+    turn(h->f);
+    assert_int_equal(up.error, LPM_ECANCELED);
+    assert_int_equal(down.error, 0);
+    assert_int_equal(h->f->bus.pools->places, 1);
+    assert_int_equal(lpm_supervisor_health(&h->f->supervisor, NULL, 0), 1);
+    hands_free(h);
+}
+
+static void refusals(void **state)
+{
+    struct hands *h = calloc(1, sizeof(*h));
+    struct done done;
+
+    (void)state;
+    assert_non_null(h);
+    h->f = fixture_new();
+    assert_int_equal(resize(h, 2, &done), LPM_EAGAIN); /* not online yet */
+    up_at(h, 0);
+    assert_int_equal(lpm_supervisor_resize(&h->f->supervisor, "nopool", 2, NULL, NULL), LPM_EINVAL);
+    assert_int_equal(lpm_supervisor_resize(&h->f->supervisor, "default", 2, NULL, NULL), 0);
+    from_master(h, CONTROL_SOFT_KILL, 0, -1);
+    assert_int_equal(resize(h, 2, &done), LPM_ESHUTDOWN);
+    assert_int_equal(done.calls, 0);
+    hands_free(h);
+}
+
+static void signals_step_by_one(void **state)
+{
+    struct hands *h = hands_new(1);
+    struct control in = {.type = CONTROL_SIGNAL, .status = SIGTTIN};
+    struct control out = {.type = CONTROL_SIGNAL, .status = SIGTTOU};
+
+    (void)state;
+    control_send(h->f->master, &in, -1);
+    control_send(h->f->master, &in, -1);
+    turn(h->f);
+    expect_master(h, CONTROL_RESIZE, 1);
+    expect_master(h, CONTROL_RESIZE, 2);
+    for (int i = 0; i < 5; i++) {
+        control_send(h->f->master, &out, -1);
+    }
+    turn(h->f);
+    assert_int_equal(h->f->bus.pools->target, 1); /* the last one stays */
+    assert_int_equal(at(h, 0)->state, BUS_WORKER_SERVING);
+    hands_free(h);
+}
+
+/* -- The end ------------------------------------------------------------------------------------------ */
+
+static void soft_kill_tells_when_the_last_is_gone(void **state)
+{
+    struct hands *h = hands_new(1);
+    struct done done = {.error = NOT_CALLED}, second = {.error = NOT_CALLED}, resized;
+    struct frame_key key;
+    struct outcome o, late;
+
+    (void)state;
+    put(h->f, &o, 0);
+    turn(h->f);
+    assert_int_equal(hear_at(h, 0, &key), FRAME_REQUEST);
+    assert_int_equal(resize(h, 2, &resized), 0);
+    assert_int_equal(lpm_supervisor_soft_kill(&h->f->supervisor, on_done, &done), 0);
+    assert_int_equal(lpm_supervisor_soft_kill(&h->f->supervisor, on_done, &second), LPM_EDONE);
+    assert_int_equal(enqueue(h->f, &late, LPM_NONE, 0, NULL),
+                     LPM_ESHUTDOWN); /* for the one who asked, at once */
+    turn(h->f);
+    expect_master(h, CONTROL_ASK_SOFT_KILL, 0);
+    from_master(h, CONTROL_SOFT_KILL, 0, -1);
+    assert_int_equal(resized.calls, 1);
+    assert_int_equal(resized.error, LPM_ECANCELED);
+    answer_at(h, 0, key);
+    assert_int_equal(o.error, 0);
+    assert_int_equal(hear_at(h, 0, &key), FRAME_DRAIN);
+    assert_int_equal(hear_at(h, 0, &key), FRAME_SOFT_KILL);
+    assert_int_equal(done.calls, 0);
+    end_at(h, 0);
+    assert_int_equal(done.calls, 1);
+    assert_int_equal(done.error, 0);
+    assert_int_equal(second.calls, 1);
+    assert_int_equal(second.error, 0);
+    assert_true(h->f->bus.over);
+    hands_free(h);
+}
+
+static void hard_kill_tells_that_it_will_not_be(void **state)
+{
+    struct hands *h = hands_new(1);
+    struct done done = {.error = NOT_CALLED}, resized;
+
+    (void)state;
+    assert_int_equal(resize(h, 2, &resized), 0);
+    assert_int_equal(lpm_supervisor_soft_kill(&h->f->supervisor, on_done, &done), 0);
+    assert_int_equal(lpm_supervisor_hard_kill(&h->f->supervisor), 0);
+    expect_master(h, CONTROL_ASK_SOFT_KILL, 0);
+    expect_master(h, CONTROL_ASK_HARD_KILL, 0);
+    from_master(h, CONTROL_HARD_KILL, 0, -1);
+    assert_int_equal(done.error, LPM_ECANCELED);
+    assert_int_equal(resized.error, LPM_ECANCELED);
+    assert_int_equal(done.calls + resized.calls, 2);
+    assert_true(h->f->bus.over);
+    hands_free(h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(more_are_done_when_all_are_ready),
+        cmocka_unit_test(fewer_finish_what_they_have),
+        cmocka_unit_test(one_that_dies_on_its_way_out),
+        cmocka_unit_test(the_later_one_counts),
+        cmocka_unit_test(callbacks_may_ask_again),
+        cmocka_unit_test(a_start_that_fails_is_told_and_tried_again),
+        cmocka_unit_test(an_empty_place_is_given_up),
+        cmocka_unit_test(a_place_is_taken_back),
+        cmocka_unit_test(a_thousand),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(signals_step_by_one),
+        cmocka_unit_test(soft_kill_tells_when_the_last_is_gone),
+        cmocka_unit_test(hard_kill_tells_that_it_will_not_be),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
