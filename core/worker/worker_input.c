@@ -87,6 +87,10 @@ static int act(struct worker *w, struct channel_message *message)
         channel_release(w->channel, message);
         return LPM_EPROTO;
     }
+    if (frame.type == FRAME_REQUEST && w->unheard) {
+        channel_release(w->channel, message);
+        return 0; /* another worker has it, or nobody waits */
+    }
     if (frame.type == FRAME_REQUEST) {
         return worker_request_run(w, message, &frame);
     }

@@ -51,6 +51,7 @@ int worker_output_send_with(struct worker *w, const struct frame *frame, int fd)
         rc = flush(w);
     }
     if (rc == LPM_EIO) {
+        w->unheard = true;
         event_active(w->readable, EV_READ, 0); /* the end, behind what the bus said last: a hard kill maybe */
     }
     return rc;

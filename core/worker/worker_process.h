@@ -88,6 +88,7 @@ struct worker {
     size_t emit_count, emit_bytes;
     uint32_t emit_seq; /* of the last one */
 
+    bool unheard;    /* the bus listens no more: nothing is started any more */
     bool owes_idle;  /* see worker_request_tell_idle() */
     bool said_ready; /* the first READY is out */
     bool said_busy;  /* BUSY is out, READY is not */

@@ -52,7 +52,7 @@ struct fixture {
     uint32_t incarnation;
 };
 
-static inline struct fixture *fixture_with(unsigned concurrency)
+static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct error err;
@@ -60,7 +60,7 @@ static inline struct fixture *fixture_with(unsigned concurrency)
 
     assert_non_null(f);
     f->conf = (struct conf_pool){.name = "default",
-                                 .count = 1,
+                                 .count = workers,
                                  .concurrency = concurrency,
                                  .rss_limit = LPM_NONE,
                                  .kill_after = 20,
@@ -98,6 +98,11 @@ static inline struct fixture *fixture_with(unsigned concurrency)
     f->handler = (struct lpm_handler){"m", 0, f->bus.pools};
     assert_int_equal(bus_control_init(&f->bus), 0);
     return f;
+}
+
+static inline struct fixture *fixture_with(unsigned concurrency)
+{
+    return fixture_of(1, concurrency);
 }
 
 static inline struct fixture *fixture_new(void)

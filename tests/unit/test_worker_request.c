@@ -365,6 +365,28 @@ static void rules_of_the_bus(void **state)
     }
 }
 
+/* What it says last is heard, but nothing is started for a bus that has sent it elsewhere. */
+static void a_bus_that_listens_no_more(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+
+    (void)state;
+    announce(f);
+    request(f, 0);
+    request_later(f, 1, 0);
+    say_about(f, FRAME_HARD_KILL, (struct frame_key){0, 0});
+    assert_int_equal(channel_flush(f->bus), 0);
+    channel_shut(f->bus);
+    assert_int_equal(lpm_ack(script(f)->kept[0]), LPM_EIO);
+    f->loaded[ANSWERS].module.hard_kill = on_soft_kill;
+    turn(f);
+    assert_int_equal(script(f)->calls, 1);
+    assert_int_equal(script(f)->soft_kills, 1);
+    assert_true(f->worker.over);
+    assert_int_equal(f->worker.status, 0);
+    fixture_free(f);
+}
+
 static void without_a_bus(void **state)
 {
     struct fixture *f = fixture_new(NULL);
@@ -429,6 +451,7 @@ int main(void)
         cmocka_unit_test(past_its_deadline),
         cmocka_unit_test(the_bus_wants_to_know),
         cmocka_unit_test(rules_of_the_bus),
+        cmocka_unit_test(a_bus_that_listens_no_more),
         cmocka_unit_test(without_a_bus),
         cmocka_unit_test(an_endless_sender),
     };

@@ -88,8 +88,7 @@ static inline struct fixture *fixture_new(hook_fn request)
     strcpy(w->name, "default/0");
     list_init(&w->open);
     list_init(&w->idle);
-    list_init(&w->emits);
-    role_event_init(&w->listeners);
+    worker_event_init(w);
     w->base = event_base_new();
     w->loader = (struct loader){f->loaded, MODULES};
     w->modules = f->modules;
