@@ -81,7 +81,9 @@ CORE_FLAGS   = $(COMMON_FLAGS) -DLPM_NEEDS=LPM_ABI_MINOR -fPIE -Icore -Iinclude 
 MODULE_FLAGS = $(COMMON_FLAGS) -fPIC -fvisibility=hidden -Iinclude
 TEST_DEFINES = -DLPM_BUILD_DIR='"$(BUILD_DIR)"' -DLPM_SOURCE_DIR='"$(SOURCE_DIR)"'
 TEST_FLAGS   = $(CORE_FLAGS) -Imodules -Itests/lib $(TEST_DEFINES)
-CXX_FLAGS    = -std=c++17 -D_GNU_SOURCE $(WARNINGS) $(OPT_CFLAGS) -fPIE -Iinclude $(TEST_DEFINES)
+CXX_COMMON   = -std=c++17 -D_GNU_SOURCE $(WARNINGS) $(OPT_CFLAGS) -Iinclude
+CXX_FLAGS    = $(CXX_COMMON) -fPIE $(TEST_DEFINES)
+CXX_MODULE_FLAGS = $(CXX_COMMON) -fPIC -fvisibility=hidden
 LINK_FLAGS   = $(OPT_CFLAGS) $(OPT_LDFLAGS) -pie
 LINK_MODULE  = $(OPT_CFLAGS) $(OPT_LDFLAGS) -shared $(MODULE_LDFLAGS)
 
@@ -130,6 +132,11 @@ $(BUILD)/obj/core/%.o: core/%.c $(BUILD)/.flags
 $(BUILD)/obj/modules/%.o: modules/%.c $(BUILD)/.flags
 	$(call compile,$(MODULE_FLAGS) $(CFLAGS_$(firstword $(subst /, ,$*))))
 
+$(BUILD)/obj/modules/%.o: modules/%.cc $(BUILD)/.flags
+	@mkdir -p $(@D)
+	@$(say) CXX $<
+	$(Q)$(CXX) $(CXX_MODULE_FLAGS) -MMD -MP -c -o $@ $<
+
 # Modules that exist for tests only.
 $(BUILD)/obj/tests/modules/%.o: tests/modules/%.c $(BUILD)/.flags
 	$(call compile,$(MODULE_FLAGS))
@@ -169,11 +176,12 @@ $(BUILD)/lpmctl: $(call objects,$(CTL_MAIN)) $(CORE_LIB)
 	$(call link,$(LINK_FLAGS),$(CORE_LIBS))
 
 # ---------------------------------------------------------------------------------------------
-# Modules: modules/<name>/*.c make one lpm_<name>.so; in modules/examples each file makes one.
+# Modules: modules/<name>/*.c make one lpm_<name>.so; in modules/examples each .c or .cc makes one.
 # modules/<name>/module.mk may set LIBS_<name> and CFLAGS_<name>.
 
 MODULES  := $(filter-out examples,$(sort $(patsubst modules/%/,%,$(dir $(wildcard modules/*/*.c)))))
-EXAMPLES := $(patsubst modules/examples/%.c,%,$(wildcard modules/examples/*.c))
+CXX_EXAMPLES := $(patsubst modules/examples/%.cc,%,$(wildcard modules/examples/*.cc))
+EXAMPLES := $(patsubst modules/examples/%.c,%,$(wildcard modules/examples/*.c)) $(CXX_EXAMPLES)
 
 -include $(wildcard modules/*/module.mk)
 
@@ -191,6 +199,9 @@ $(foreach module,$(MODULES),$(eval $(call module_rules,$(module))))
 
 $(call module_so,$(EXAMPLES)): $(BUILD)/modules/lpm_%.so: $(BUILD)/obj/modules/examples/%.o
 	$(call link,$(LINK_MODULE),$(LIBS_$*))
+
+# Those of C++ are linked by its compiler.
+$(call module_so,$(CXX_EXAMPLES)): CC = $(CXX)
 
 all: $(LPM) $(LPMCTL) $(CORE_LIB) $(call module_so,$(MODULES) $(EXAMPLES))
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The documents against the sources: each log line that docs/operations.md quotes is one that the code
-# writes, and each file that a document links to exists. Fails with one line for each that is not so.
+# writes, each file that a document links to exists, and each test that docs/load-process-manager.md names is
+# one that is run. Fails with one line for each that is not so.
 
 cd "${LPM_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 2
 status=0
@@ -28,4 +29,16 @@ for document in README.md docs/*.md; do
         [ -e "$(dirname "$document")/$target" ] || { echo "$document: no file \"$target\""; status=1; }
     done
 done
+
+# A test is named as `KIND/FILE:FUNCTION`; it counts when the file has the function and puts it into its list.
+page=docs/load-process-manager.md
+grep -o '`[a-z]*/test_[a-z0-9_]*\.cc\{0,1\}:[a-z0-9_]*`' "$page" | tr -d '`' | sort -u > "$quoted"
+[ "$(wc -l < "$quoted")" -ge 30 ] || { echo "$page: its tests were not found"; status=1; }
+while IFS=: read -r file name; do
+    [ "$(grep -cE "static void $name\(|[( ]$name[,)]" "tests/$file" 2> /dev/null)" -ge 2 ] ||
+        { echo "$page names $name in tests/$file, which runs no such test"; status=1; }
+done < "$quoted"
+# Every row of its tables of calls ends with one.
+awk -v page="$page" '/^\|/ && !/^\| Seed/ && !/^\|---/ && !/\.cc?:[a-z0-9_]+` \|$/ {
+    print page ": a row without a test: " $0; bad = 1 } END { exit bad }' "$page" || status=1
 exit $status

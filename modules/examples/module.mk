@@ -1,0 +1,2 @@
+LIBS_seed_example := $(LIBS_LIBEVENT)
+LIBS_unix_proxy := $(LIBS_LIBEVENT)
