@@ -127,6 +127,10 @@ static void test_no_descriptors(void **state)
     struct rlimit old, low;
     int turns = 0;
     (void)state;
+    if (getenv(
+            "LPM_TEST_WRAPPER")) { /* valgrind keeps the limit itself: it takes the connection in and closes it */
+        skip();
+    }
     serve(LOCATION);
     client_open(&a);
     assert_int_equal(send(a.fd, GET("/"), strlen(GET("/")), 0), strlen(GET("/")));
