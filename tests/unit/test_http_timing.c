@@ -127,8 +127,8 @@ static void test_no_descriptors(void **state)
     struct rlimit old, low;
     int turns = 0;
     (void)state;
-    if (getenv(
-            "LPM_TEST_WRAPPER")) { /* valgrind keeps the limit itself: it takes the connection in and closes it */
+    /* valgrind keeps the limit itself: it takes the connection in and closes it. */
+    if (getenv("LPM_TEST_WRAPPER")) {
         skip();
     }
     serve(LOCATION);

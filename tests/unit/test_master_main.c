@@ -574,7 +574,8 @@ static void test_degraded_and_back(void **state)
     struct run *run;
 
     (void)state;
-    plan.conf = "load_module m.so; error_log stderr debug; worker { restarts 1; max_restarts_in_interval 1s; }";
+    plan.conf =
+        "load_module m.so; error_log stderr debug; worker { restarts 1; max_restarts_in_interval 1s; }";
     run = start();
     wait_for(run, " is online");
     kill(wait_for_child(run, "lpm: worker", 0), SIGKILL);
