@@ -60,7 +60,7 @@ int ctl_client_open(const struct ctl_options *options, struct error *err)
     if (strlen(path) >= sizeof(address.sun_path)) {
         return error_set(err, LPM_EIO, "the path of the socket is too long: \"%s\"", path);
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
         rc = error_set(err, LPM_EIO, "cannot reach lpm at \"%s\": %s", path, strerror(errno));

@@ -478,10 +478,10 @@ static inline int lpm_test_host_stream_pair(const void *handle, int fds[2])
 static inline int lpm_test_host_stream_end(const void *handle, int fd)
 {
     char guard;
-    int ended = recv(fd, &guard, 1, MSG_DONTWAIT) == 1 && recv(fd, &guard, 1, MSG_DONTWAIT) < 0;
+    ssize_t held = recv(fd, &guard, 1, MSG_DONTWAIT);
+    int ended = held == 1 && recv(fd, &guard, 1, MSG_DONTWAIT) < 0 && shutdown(fd, SHUT_WR) == 0;
 
     (void)handle;
-    ended = ended && shutdown(fd, SHUT_WR) == 0;
     close(fd);
     return ended ? LPM_OK : LPM_EIO;
 }

@@ -19,6 +19,7 @@
 #include "wrk.h"
 
 #define KILL_EVERY_MS 200
+#define GONE_MS       5000 /* from a SIGKILL to the end, at most */
 #ifdef SERVER_SANITIZED
 #define RUN_SECONDS 5
 #define WANTED      1000
@@ -31,6 +32,20 @@
 
 /* -- Workers, under load ------------------------------------------------------------------------------- */
 
+/* Kills a process and sees it end: else it could be killed, and counted, twice. */
+static size_t kill_one(pid_t pid)
+{
+    int pidfd = wait_open(pid);
+    size_t killed = 0;
+
+    if (pidfd >= 0) {
+        killed = kill(pid, SIGKILL) == 0;
+        assert_true(wait_gone(pidfd, wait_until(GONE_MS)));
+        close(pidfd);
+    }
+    return killed;
+}
+
 /* Kills a worker every 200 ms until wrk has ended; returns how many. */
 static size_t kill_workers(struct server *s, const struct wrk *w)
 {
@@ -41,7 +56,7 @@ static size_t kill_workers(struct server *s, const struct wrk *w)
         pid_t pids[SERVER_PIDS_MAX];
         size_t count = server_pids(s, "worker", pids, SERVER_PIDS_MAX);
         if (count > 0) {
-            kills += kill(pids[(size_t)rand() % count], SIGKILL) == 0;
+            kills += kill_one(pids[(size_t)rand() % count]);
         }
         next += (uint64_t)KILL_EVERY_MS * 1000000;
     }

@@ -39,7 +39,7 @@ static void start(struct server *s, const char *worker, const char *block)
 /* Sends a line and expects another; NULL: none, but the end. */
 static void expect(struct client *c, const char *line, const char *answer)
 {
-    char room[256];
+    char room[256] = "";
     size_t len = 0;
     uint64_t deadline = wait_until(CLIENT_MS);
 

@@ -279,10 +279,18 @@ static inline void put(struct fixture *f, struct outcome *o, int64_t retries)
     assert_int_equal(enqueue(f, o, LPM_NONE, retries, NULL), 0);
 }
 
+/* The handler answers, and the board goes on to say that it runs. */
 static inline void answer(struct fixture *f, struct frame_key key, const char *text)
 {
     struct frame frame = {.type = FRAME_RESPONSE, .key = key, .data = lpm_slice_of(text)};
     say(f, &frame);
+}
+
+/* It comes back with its answer; else a bus that found it slow would send nothing behind it. */
+static inline void answer_and_return(struct fixture *f, struct frame_key key, const char *text)
+{
+    channel_show_running(f->channel, 0);
+    answer(f, key, text);
 }
 
 static inline void begin(struct fixture *f, struct frame_key key)

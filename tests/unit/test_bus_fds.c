@@ -212,7 +212,7 @@ static void given_up_in_the_worker(void **state)
     end_gone(&ends[0]);
     assert_int_equal(worker(f)->held, 0);
     begin(f, key);
-    answer(f, key, "");
+    answer_and_return(f, key, "");
     channel_show_running(f->channel, 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_CANCEL);
@@ -294,6 +294,7 @@ static void answer_with(struct fixture *f, unsigned flags, const int *fds, unsig
     room = channel_reserve_with(f->channel, frame_size(&frame), fds, count, &code);
     assert_non_null(room);
     frame_encode(&frame, room);
+    channel_show_running(f->channel, 0); /* as answer_and_return() does */
     channel_commit(f->channel);
     assert_int_equal(channel_flush(f->channel), 0);
     turn(f);
