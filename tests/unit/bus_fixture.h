@@ -25,6 +25,7 @@
 
 #define NOT_CALLED 99
 #define WAIT_MS    5000
+#define SOON_MS    100 /* a deadline that passes in a test, but not between two of its lines on a slow machine */
 
 static inline void handle(lpm_request *req)
 {

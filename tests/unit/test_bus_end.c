@@ -106,8 +106,8 @@ static void limits_go_on_while_it_is_not_dead(void **state)
     (void)state;
     start_ready_worker(f);
     make_fast(f);
-    assert_int_equal(enqueue(f, &timed, 30, 1, NULL), 0);
-    assert_int_equal(enqueue(f, &cancelled, 30, 1, &ticket), 0);
+    assert_int_equal(enqueue(f, &timed, SOON_MS, 1, NULL), 0);
+    assert_int_equal(enqueue(f, &cancelled, SOON_MS, 1, &ticket), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     die(f);
@@ -132,7 +132,7 @@ static void a_handler_that_answers_and_hangs(void **state)
 
     (void)state;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, 5, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     begin(f, key);
@@ -154,7 +154,7 @@ static void a_handler_that_answers_and_returns(void **state)
     (void)state;
     start_ready_worker(f);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(enqueue(f, &o, 5, 0, NULL), 0);
+        assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
         turn(f);
         assert_int_equal(hear(f, &key), FRAME_REQUEST);
         begin(f, key);
@@ -162,7 +162,7 @@ static void a_handler_that_answers_and_returns(void **state)
         turn_until(f, &o.calls, 1);
         channel_show_running(f->channel, 0);
     }
-    turn_for(f, BUS_WORKER_GONE, 100);
+    turn_for(f, BUS_WORKER_GONE, 2 * SOON_MS);
     assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
     fixture_free(f);
 }
@@ -180,7 +180,7 @@ static void between_two_handlers(void **state)
     start_ready_worker(f);
     make_fast(f);
     put(f, &first, 0);
-    assert_int_equal(enqueue(f, &second, 5, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &second, SOON_MS, 0, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key[0]), FRAME_REQUEST);
     assert_int_equal(hear(f, &key[1]), FRAME_REQUEST);
@@ -208,7 +208,7 @@ static void one_that_stopped(void **state)
 
     (void)state;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, 5, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
     turn_for(f, BUS_WORKER_GONE, WAIT_MS);
     assert_int_equal(worker(f)->state, BUS_WORKER_GONE);
     assert_int_equal(o.error, LPM_ETIMEDOUT);
@@ -242,7 +242,7 @@ static void giving_up_over_a_full_channel(void **state)
 
     (void)state;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, 5, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     begin(f, key);
@@ -276,7 +276,7 @@ static void one_that_does_not_read(void **state)
 
     (void)state;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, 5, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     begin(f, key);

@@ -215,7 +215,7 @@ static void a_forgotten_request_is_taken_back(void **state)
 
     (void)state;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, 5, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     begin(f, key);
@@ -246,7 +246,7 @@ static void a_handler_that_hangs_costs_the_worker(void **state)
 
     (void)state;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, 5, 3, NULL), 0);
+    assert_int_equal(enqueue(f, &o, SOON_MS, 3, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     begin(f, key);
