@@ -25,7 +25,7 @@ say = printf '%-8s %s\n'
 endif
 
 .PHONY: all run test bench install clean help check check-unit check-abi check-system check-static
-.PHONY: check-valgrind test-programs tidy cppcheck format deps-test FORCE
+.PHONY: check-peer check-valgrind test-programs tidy cppcheck format deps-test FORCE
 
 help:
 	@echo 'make                 build lpm and its modules in $(BUILD)/'
@@ -38,6 +38,7 @@ help:
 	@echo 'make check           every test, over the present build only'
 	@echo 'make check-unit      unit tests           make check-abi     module ABI tests'
 	@echo 'make check-system    whole-server tests   make check-static  tests of the sources'
+	@echo 'make check-peer      the npm package load-process-manager and lpm in the same scenario'
 	@echo 'make check-valgrind  unit tests under valgrind'
 	@echo 'make tidy            clang-tidy           make cppcheck      cppcheck'
 	@echo 'make format          clang-format, in place'
@@ -271,6 +272,11 @@ check-system: all $(SYSTEM_PROGRAMS) $(BAD_MODULES) $(TEST_MODULES)
 
 check-static:
 	@$(RUN_TESTS) $(STATIC_TESTS)
+
+# No part of `make test`, which is to need no registry but the system's.
+check-peer: all $(BUILD)/tests/modules/scenario.so
+	@auto/deps peer
+	@BUILD='$(BUILD_DIR)' tests/peer/run.sh || [ $$? = 77 ]
 
 check-valgrind: $(call test_programs,unit) $(call module_so,$(MODULES)) $(TEST_MODULES)
 	@if [ '$(SANITIZERS)' = yes ]; then \

@@ -7,7 +7,6 @@
 
 #include <exception>
 #include <map>
-#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -32,23 +31,19 @@ class Greeter
     std::map<std::string, unsigned long> greeted;
 };
 
-int worker_init(lpm_worker *w) noexcept
+// One for each worker process, made when it is first asked for.
+Greeter &greeter()
 {
-    Greeter *greeter = new (std::nothrow) Greeter; // lives as long as the process
-    if (greeter == nullptr) {
-        return LPM_ENOMEM;
-    }
-    lpm_worker_set_context(w, greeter);
-    return lpm_worker_ready(w);
+    static Greeter one;
+    return one;
 }
 
 void request(lpm_request *req) noexcept
 {
-    auto *greeter = static_cast<Greeter *>(lpm_worker_context(lpm_request_worker(req)));
     const lpm_slice data = lpm_request_data(req);
 
     try {
-        const std::string text = greeter->greet(data.len > 0 ? std::string(data.data, data.len) : "you");
+        const std::string text = greeter().greet(data.len > 0 ? std::string(data.data, data.len) : "you");
         lpm_respond_text(req, text.c_str());
     } catch (const std::exception &fault) {
         lpm_respond_header(req, ":status", "500");
@@ -58,4 +53,4 @@ void request(lpm_request *req) noexcept
 
 } // namespace
 
-LPM_MODULE(.name = "hello_cxx", .version = "1.0", .request = request, .worker_init = worker_init);
+LPM_MODULE(.name = "hello_cxx", .version = "1.0", .request = request);

@@ -1,0 +1,1 @@
+LIBS_scenario := $(LIBS_LIBEVENT)
