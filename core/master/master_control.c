@@ -13,7 +13,6 @@
 #include "base/fd.h"
 #include "master/master_generation.h"
 #include "master/master_pool.h"
-#include "master/master_pool.h"
 #include "master/master_worker.h"
 
 #define MESSAGES_MAX 4096

@@ -31,7 +31,7 @@ static void start(struct server *s, const char *example)
     snprintf(path, sizeof(path), LPM_SOURCE_DIR "/conf/examples/%s.conf", example);
     text = run_read_file(path);
     assert_non_null(text);
-    for (at = strstr(text, "listen"); at != NULL && (at = strstr(at, PORT)) != NULL;) {
+    while ((at = strstr(text, PORT)) != NULL) {
         memcpy(at, ANY_PORT, strlen(ANY_PORT));
     }
     server_conf(s, "%s", text);
