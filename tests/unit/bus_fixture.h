@@ -275,6 +275,20 @@ static inline int enqueue(struct fixture *f, struct outcome *o, int64_t timeout,
     return lpm_supervisor_enqueue(&f->supervisor, &spec, on_response, o);
 }
 
+/* A time limit that does not pass before the worker has the request, however slow the machine is: see expire(). */
+#define LONG_MS 60000
+
+/* The time limit of the worker's request passes. */
+static inline void expire(struct fixture *f, uint32_t slot)
+{
+    struct bus_request *req = worker(f)->slots[slot];
+    struct timeval at_once = {0, 0};
+
+    assert_non_null(req);
+    req->deadline = req->due = clock_now();
+    event_add(&req->timer, &at_once);
+}
+
 static inline void put(struct fixture *f, struct outcome *o, int64_t retries)
 {
     assert_int_equal(enqueue(f, o, LPM_NONE, retries, NULL), 0);

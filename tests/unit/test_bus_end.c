@@ -106,13 +106,15 @@ static void limits_go_on_while_it_is_not_dead(void **state)
     (void)state;
     start_ready_worker(f);
     make_fast(f);
-    assert_int_equal(enqueue(f, &timed, SOON_MS, 1, NULL), 0);
-    assert_int_equal(enqueue(f, &cancelled, SOON_MS, 1, &ticket), 0);
+    assert_int_equal(enqueue(f, &timed, LONG_MS, 1, NULL), 0);
+    assert_int_equal(enqueue(f, &cancelled, LONG_MS, 1, &ticket), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     die(f);
     assert_int_equal(timed.calls, 0);
     assert_int_equal(lpm_supervisor_cancel(&f->supervisor, ticket), 0);
+    expire(f, 0);
+    expire(f, 1);
     turn_until(f, &timed.calls, 1);
     assert_int_equal(timed.error, LPM_ETIMEDOUT);
     turn_for(f, BUS_WORKER_ABSENT, 2 * 20); /* kill_after passes, too */
@@ -132,10 +134,11 @@ static void a_handler_that_answers_and_hangs(void **state)
 
     (void)state;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &o, LONG_MS, 0, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     begin(f, key);
+    worker(f)->slots[key.slot]->deadline = clock_now();
     answer(f, key, "pong");
     turn_until(f, &o.calls, 1);
     assert_int_equal(o.error, 0);
@@ -152,17 +155,19 @@ static void a_handler_that_answers_and_returns(void **state)
     struct frame_key key;
 
     (void)state;
+    f->conf.kill_after = 300;
     start_ready_worker(f);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
+        assert_int_equal(enqueue(f, &o, LONG_MS, 0, NULL), 0);
         turn(f);
         assert_int_equal(hear(f, &key), FRAME_REQUEST);
         begin(f, key);
+        worker(f)->slots[key.slot]->deadline = clock_now();
         answer(f, key, "pong");
         turn_until(f, &o.calls, 1);
         channel_show_running(f->channel, 0);
     }
-    turn_for(f, BUS_WORKER_GONE, 2 * SOON_MS);
+    turn_for(f, BUS_WORKER_GONE, 400);
     assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
     fixture_free(f);
 }
@@ -180,13 +185,14 @@ static void between_two_handlers(void **state)
     start_ready_worker(f);
     make_fast(f);
     put(f, &first, 0);
-    assert_int_equal(enqueue(f, &second, SOON_MS, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &second, LONG_MS, 0, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key[0]), FRAME_REQUEST);
     assert_int_equal(hear(f, &key[1]), FRAME_REQUEST);
     begin(f, key[0]);
     channel_show_running(f->channel, 0);
     behind = worker(f)->slots[key[1].slot];
+    expire(f, key[1].slot);
     while (!behind->suspected && clock_now() < end) {
         event_base_loop(f->bus.base, EVLOOP_ONCE);
         bus_lifecycle_end_turn(&f->bus);
@@ -208,7 +214,9 @@ static void one_that_stopped(void **state)
 
     (void)state;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &o, LONG_MS, 0, NULL), 0);
+    turn(f);
+    expire(f, 0);
     turn_for(f, BUS_WORKER_GONE, WAIT_MS);
     assert_int_equal(worker(f)->state, BUS_WORKER_GONE);
     assert_int_equal(o.error, LPM_ETIMEDOUT);
@@ -241,13 +249,15 @@ static void giving_up_over_a_full_channel(void **state)
     uint64_t end = clock_now() + WAIT_MS * CLOCK_NS_PER_MS;
 
     (void)state;
+    f->conf.kill_after = 300;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &o, LONG_MS, 0, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     begin(f, key);
     channel_show_running(f->channel, 0);
     fill(f);
+    expire(f, key.slot);
     req = worker(f)->slots[key.slot];
     while (!req->asked_back && clock_now() < end) {
         event_base_loop(f->bus.base, EVLOOP_ONCE);
@@ -276,12 +286,13 @@ static void one_that_does_not_read(void **state)
 
     (void)state;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &o, LONG_MS, 0, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     begin(f, key);
     channel_show_running(f->channel, 0);
     fill(f);
+    expire(f, key.slot);
     turn_for(f, BUS_WORKER_GONE, WAIT_MS);
     assert_int_equal(worker(f)->state, BUS_WORKER_GONE);
     fixture_free(f);

@@ -89,7 +89,7 @@ static void the_requests_of_the_dead(void **state)
     start_ready_worker(f);
     assert_int_equal(hear(f, &key[1]), FRAME_REQUEST); /* in their old order */
     begin(f, key[1]);
-    answer_and_return(f, key[1], "one");
+    answer(f, key[1], "one");
     turn(f);
     assert_string_equal(o[1].data, "one");
     assert_int_equal(hear(f, &key[3]), FRAME_REQUEST);
@@ -215,12 +215,13 @@ static void a_forgotten_request_is_taken_back(void **state)
 
     (void)state;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, SOON_MS, 0, NULL), 0);
+    assert_int_equal(enqueue(f, &o, LONG_MS, 0, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     begin(f, key);
     channel_show_running(f->channel, 0);
     say_type(f, FRAME_IDLE);
+    expire(f, key.slot);
     turn_until(f, &o.calls, 1);
     assert_int_equal(o.error, LPM_ETIMEDOUT);
     assert_int_equal(worker(f)->pool->loads[0].in_flight, 1); /* its place is not free yet */
@@ -246,10 +247,11 @@ static void a_handler_that_hangs_costs_the_worker(void **state)
 
     (void)state;
     start_ready_worker(f);
-    assert_int_equal(enqueue(f, &o, SOON_MS, 3, NULL), 0);
+    assert_int_equal(enqueue(f, &o, LONG_MS, 3, NULL), 0);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_REQUEST);
     begin(f, key);
+    expire(f, key.slot);
     while (worker(f)->state == BUS_WORKER_SERVING && clock_now() < end) {
         event_base_loop(f->bus.base, EVLOOP_ONCE);
         bus_lifecycle_end_turn(&f->bus);
