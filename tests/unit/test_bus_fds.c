@@ -297,6 +297,7 @@ static void answer_with(struct fixture *f, unsigned flags, const int *fds, unsig
     channel_show_running(f->channel, 0); /* as answer_and_return() does */
     channel_commit(f->channel);
     assert_int_equal(channel_flush(f->channel), 0);
+    channel_show_running(f->channel, 0);
     turn(f);
 }
 

@@ -90,6 +90,7 @@ static void the_requests_of_the_dead(void **state)
     assert_int_equal(hear(f, &key[1]), FRAME_REQUEST); /* in their old order */
     begin(f, key[1]);
     answer(f, key[1], "one");
+    channel_show_running(f->channel, 0);
     turn(f);
     assert_string_equal(o[1].data, "one");
     assert_int_equal(hear(f, &key[3]), FRAME_REQUEST);
