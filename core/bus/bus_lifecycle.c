@@ -197,6 +197,7 @@ void bus_lifecycle_end_turn(struct bus *bus)
     EACH_WORKER(w, bus)
     {
         bus_worker_let_go(w);
+        bus_worker_go_home(w);
         bus_worker_flush(w);
     }
     drain(bus);

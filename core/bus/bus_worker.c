@@ -111,9 +111,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     event_assign(&w->readable, bus->base, channel_fd(w->channel), EV_READ | EV_PERSIST, on_readable, w);
     event_assign(&w->writable, bus->base, channel_fd(w->channel), EV_WRITE, on_writable, w);
     event_add(&w->readable, NULL);
-    if (w->removed) {
-        bus_worker_say(w, FRAME_SOFT_KILL); /* the master had forked it before it knew */
-    }
+    bus_worker_go_home(w); /* if its place is given up: the master had forked it before it knew */
     bus_event_tell(bus, "childSpawned", w, "");
 }
 
@@ -299,8 +297,10 @@ void bus_worker_say(struct bus_worker *w, enum frame_type type)
 {
     struct frame frame = {.type = type};
 
-    if (type == FRAME_SOFT_KILL && !list_empty(&w->outbox)) {
-        return; /* first what waits for it; whoever says this says it again */
+    /* First what waits for it; and the master has to have heard that it goes, or it would be replaced. Whoever says this
+     * says it again. */
+    if (type == FRAME_SOFT_KILL && (!list_empty(&w->outbox) || w->pool->bus->master_message_count > 0)) {
+        return;
     }
     if (w->channel && bus_worker_put(w, &frame, NULL, 0) == 0) {
         w->sent_home = true;
@@ -308,9 +308,12 @@ void bus_worker_say(struct bus_worker *w, enum frame_type type)
     }
 }
 
-static void go_home_if_done(struct bus_worker *w)
+void bus_worker_go_home(struct bus_worker *w)
 {
-    if (w->state == BUS_WORKER_LEAVING && !w->sent_home && w->pool->loads[w->index].in_flight == 0) {
+    /* One that starts has nothing, and its init hooks may end first. */
+    bool done = w->state == BUS_WORKER_LEAVING ? w->pool->loads[w->index].in_flight == 0
+                                               : w->state == BUS_WORKER_STARTING && w->removed;
+    if (done && !w->sent_home) {
         bus_worker_say(w, FRAME_SOFT_KILL);
     }
 }
@@ -325,7 +328,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     bus_outbox_flush(w);
     bus_worker_flush(w);
     say_what_is_owed(w);
-    go_home_if_done(w);
+    bus_worker_go_home(w);
 }
 
 static void leave(struct bus_worker *w, enum control_type type)
@@ -333,10 +336,8 @@ static void leave(struct bus_worker *w, enum control_type type)
     bus_lifecycle_tell_master(w->pool->bus, type, w);
     if (w->state == BUS_WORKER_SERVING) {
         w->state = BUS_WORKER_LEAVING;
-        go_home_if_done(w);
-    } else if (w->state == BUS_WORKER_STARTING) {
-        bus_worker_say(w, FRAME_SOFT_KILL); /* its init hooks may end first; READY finds it again */
     }
+    bus_worker_go_home(w);
 }
 
 void bus_worker_leave(struct bus_worker *w)
@@ -354,7 +355,7 @@ static void on_ready(struct bus_worker *w)
     w->busy = false;
     if (w->state == BUS_WORKER_STARTING && (w->removed || w->sent_home)) {
         w->state = BUS_WORKER_LEAVING;
-        go_home_if_done(w);
+        bus_worker_go_home(w);
     } else if (w->state == BUS_WORKER_STARTING) {
         w->state = BUS_WORKER_SERVING;
         w->was_ready_now = true;
@@ -419,7 +420,7 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
     bus_timeout_answered(w, req);
     measure(w, req);
     bus_request_finish(bus, req, 0, "", &answer, false);
-    go_home_if_done(w);
+    bus_worker_go_home(w);
     return NULL;
 }
 

@@ -118,7 +118,10 @@ void bus_worker_leave(struct bus_worker *w);
 /* The same, and its place stays empty. */
 void bus_worker_remove(struct bus_worker *w);
 
-/* SOFT_KILL or HARD_KILL. */
+/* SOFT_KILL for one that is on its way out and has nothing left, if it can be said now; the end of each turn tries again. */
+void bus_worker_go_home(struct bus_worker *w);
+
+/* SOFT_KILL or HARD_KILL. SOFT_KILL not before all has been said to it and to the master that was to be said. */
 void bus_worker_say(struct bus_worker *w, enum frame_type type);
 
 #endif

@@ -228,6 +228,29 @@ static void fewer_finish_what_they_have(void **state)
     hands_free(h);
 }
 
+/* The master is busy. A worker that went before the master knows would be taken for one that crashed. */
+static void nobody_goes_before_the_master_knows(void **state)
+{
+    struct hands *h = hands_new(2);
+    struct frame_key key;
+    struct done done;
+
+    (void)state;
+    at(h, 0)->baseline = UINT64_MAX;
+    at(h, 1)->baseline = 0;
+    while (h->f->bus.master_message_count == 0) {
+        bus_lifecycle_want_signal(&h->f->bus, SIGINT, true);
+    }
+    assert_int_equal(resize(h, 1, &done), 0);
+    turn(h->f);
+    assert_int_equal(at(h, 1)->state, BUS_WORKER_LEAVING);
+    assert_int_equal(hear_at(h, 1, &key), FRAME_TYPE_END);
+    skip_master(h);
+    turn(h->f);
+    assert_int_equal(hear_at(h, 1, &key), FRAME_SOFT_KILL);
+    hands_free(h);
+}
+
 /* One that crashes on its way out: its place stays empty, and the others do its work. */
 static void one_that_dies_on_its_way_out(void **state)
 {
@@ -509,6 +532,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_are_done_when_all_are_ready),
         cmocka_unit_test(fewer_finish_what_they_have),
+        cmocka_unit_test(nobody_goes_before_the_master_knows),
         cmocka_unit_test(one_that_dies_on_its_way_out),
         cmocka_unit_test(the_later_one_counts),
         cmocka_unit_test(callbacks_may_ask_again),
