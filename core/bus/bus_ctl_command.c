@@ -238,7 +238,9 @@ static void on_done(int error, void *arg)
 {
     if (error != 0) {
         bus_ctl_refuse(arg, error,
-                       error == LPM_ECANCELED ? "another resize came" : "a new worker did not become ready");
+                       error == LPM_ECANCELED ? "another resize, or the end, came first"
+                       : error == LPM_ENOMEM  ? "out of memory"
+                                              : "a new worker did not become ready");
     } else {
         bus_ctl_answer(arg, json_pack("{s:b}", "ok", 1));
     }

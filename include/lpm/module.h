@@ -172,7 +172,7 @@ enum {                        /* lpm_health.state */
 typedef struct lpm_health {
     char pool[72];
     uint32_t index;
-    int32_t pid;         /* 0: absent */
+    int32_t pid;         /* 0: none */
     int32_t state;       /* LPM_WORKER_... */
     uint32_t generation; /* of the bus and its workers */
     uint32_t restarts;   /* how many were before it in its place */
@@ -911,14 +911,17 @@ static inline int lpm_supervisor_broadcast(lpm_supervisor *s, const char *pool, 
 
 /* -- The supervisor's rule over workers (1.1) ---------------------------------------------------------- */
 
-/* Writes up to `max` workers of all pools to `list`; returns how many there are. seed: supervisor.health() */
+/* Writes up to `max` workers of all pools to `list`; returns how many there are. It reads /proc for each: once a second is
+ * often enough. seed: supervisor.health() */
 static inline size_t lpm_supervisor_health(lpm_supervisor *s, lpm_health *list, size_t max)
 {
     return s ? LPM_HOST(s)->supervisor_health(s, list, max, sizeof(*list)) : 0;
 }
 
 /* Soft kill of the whole of lpm, as SIGQUIT: everything is answered, then workers, bus and master end. `on_done` (or NULL)
- * is called when the last worker is gone. LPM_EDONE: it has begun already, and `on_done` will be called all the same.
+ * is called when the last worker is gone, or with LPM_ECANCELED when a hard kill comes first. What the module enqueues from
+ * now on is refused (LPM_ESHUTDOWN), unless it has a supervisor_soft_kill hook that has been called and is not done.
+ * LPM_EDONE: it has begun already, and `on_done` will be called all the same. LPM_ENOMEM.
  * seed: supervisor.softKill(callback) */
 static inline int lpm_supervisor_soft_kill(lpm_supervisor *s, lpm_done_fn on_done, void *arg)
 {
@@ -932,10 +935,12 @@ static inline int lpm_supervisor_hard_kill(lpm_supervisor *s)
 }
 
 /*
- * Makes `pool` (NULL: "default") one of `count` workers, 1 to 1024. Fewer: those under the most pressure get nothing new,
- * finish what they have and end. `on_done` (or NULL) is called when it is so, or with LPM_ECANCELED (another resize came,
- * or the end), LPM_EWORKER (a new worker did not become ready). Lasts as long as the generation.
- * Errors: LPM_EINVAL, LPM_ESHUTDOWN, LPM_ENOMEM. seed: its TODO, supervisor.resize(n)
+ * Makes `pool` (NULL: "default") one of `count` workers, 1 to 1024, beginning at the end of this turn of the loop. Fewer:
+ * those that are not up go first, then those under the most pressure; they get nothing new, finish what they have and end,
+ * within `drain_timeout`. `on_done` (or NULL) is called once, never from within this call: when it is so, or with
+ * LPM_ECANCELED (another resize of the pool came, or the end), LPM_EWORKER (a worker did not become ready; its place is
+ * tried again as `restarts` allows), LPM_ENOMEM. Lasts as long as the generation.
+ * Errors: LPM_EINVAL, LPM_EAGAIN (lpm is not online yet), LPM_ESHUTDOWN, LPM_ENOMEM. seed: its TODO, supervisor.resize(n)
  */
 static inline int lpm_supervisor_resize(lpm_supervisor *s, const char *pool, unsigned count,
                                         lpm_done_fn on_done, void *arg)

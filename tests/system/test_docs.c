@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,7 +151,7 @@ static void test_modules(void **state)
     int port;
 
     link_checkout(s);
-    assert_int_equal(compile_guide(s), 7);
+    assert_int_equal(compile_guide(s), 8);
     server_conf(s, "load_module modules/lpm_http.so;\n"
                    "load_module hello.so; load_module later.so; load_module greet.so;\n"
                    "load_module add.so; load_module shout.so; load_module count.so;\n"
@@ -169,6 +170,25 @@ static void test_modules(void **state)
     assert_answer(port, "GET", "/count", "", "1\n");
     assert_answer(port, "GET", "/count", "", "2\n");
     server_stop(s);
+}
+
+/* The guide's ruler gives up the worker that nobody needs, and takes SIGINT over. */
+static void test_scaler(void **state)
+{
+    struct server *s = *state;
+
+    link_checkout(s);
+    compile_guide(s);
+    server_conf(s, "load_module modules/lpm_http.so; load_module hello.so; load_module scaler.so;\n"
+                   "worker { count 2; }\n"
+                   "http { listen 127.0.0.1:0; location / { handler hello; } }\n");
+    server_start(s, NULL);
+    server_wait_log(s, "resized from 2 to 1", 10000);
+    assert_answer(server_port(s), "GET", "/", "", "hello\n");
+    server_signal(s, SIGINT);
+    server_wait_log(s, "all is answered", 10000);
+    assert_int_equal(server_wait_exit(s, SERVER_STOP_MS), 0);
+    server_check_clean(s);
 }
 
 /* The conf hook of the guide refuses with its own words. */
@@ -261,7 +281,7 @@ static void test_five_minutes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_modules), TEST(test_conf_hook), TEST(test_test_program),
-                                       TEST(test_five_minutes)};
+    const struct CMUnitTest tests[] = {TEST(test_modules), TEST(test_scaler), TEST(test_conf_hook),
+                                       TEST(test_test_program), TEST(test_five_minutes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
