@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
 #include "bus/bus_master.h"
 #include "bus/bus_rule.h"
@@ -77,6 +78,7 @@ static void go_online(struct bus *bus)
         }
     }
     bus_event_tell(bus, "online", NULL, "");
+    bus_ctl_open(bus);
     bus_lifecycle_tell_master(bus, CONTROL_ONLINE, NULL);
 }
 
@@ -206,6 +208,9 @@ void bus_lifecycle_end_turn(struct bus *bus)
 
 void bus_lifecycle_hard_kill(struct bus *bus)
 {
+    if (bus->waiting > 0) {
+        log_write(bus->log, LPM_LOG_WARN, "%zu requests are cut", bus->waiting);
+    }
     EACH_WORKER(w, bus)
     {
         bus_worker_say(w, FRAME_HARD_KILL);

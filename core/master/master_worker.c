@@ -31,14 +31,13 @@ static int fork_worker(struct master_worker *worker, int fds[2], struct error *e
     struct role_start start;
     pid_t pid;
 
-    master_spawn_prepare(generation->master, &start);
-    start.modules = generation->dir;
+    master_spawn_prepare(generation->setup, &start);
     start.generation = generation->number;
     start.channel = fds[1];
     start.pool = worker->pool;
     start.index = worker->index;
     start.incarnation = worker->incarnation;
-    pid = master_spawn(generation->master, generation->master->roles->worker, &start, err);
+    pid = master_spawn(generation->master->roles->worker, &start, err);
     if (pid < 0) {
         return LPM_EIO;
     }

@@ -613,8 +613,7 @@ static void test_bus_dies(void **state)
     kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
     wait_for(run, ") died of SIGKILL");
     wait_for(run, " is online: generation 2, 2 workers");
-    assert_int_equal(access("run/gen-1", F_OK), -1);
-    assert_int_equal(access("run/gen-2/000-m.so", F_OK), 0);
+    assert_int_equal(access("run/gen-1/000-m.so", F_OK), 0); /* the copies are the same */
     assert_int_equal(access("run/s.sock", F_OK), 0);
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
@@ -720,7 +719,7 @@ static void test_drain_timeout(void **state)
     run = start();
     wait_for(run, " is online");
     kill(run->pid, SIGQUIT);
-    wait_for(run, "drain_timeout passed: bus (pid ");
+    wait_for(run, "generation 1 has not drained in its time, it is cut: bus (pid ");
     wait_for(run, ", worker default/0 (pid ");
     expect_end(run, 0);
 }
@@ -746,8 +745,6 @@ static void test_other_signals(void **state)
 
     (void)state;
     wait_for(run, " is online");
-    kill(run->pid, SIGHUP);
-    wait_for(run, "SIGHUP: not supported by this version");
     kill(run->pid, SIGUSR1);
     wait_for(run, "SIGUSR1: not supported by this version");
     kill(run->pid, SIGTERM);
