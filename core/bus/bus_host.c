@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "bus/bus_enqueue.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_health.h"
 #include "bus/bus_pool.h"
 #include "bus/bus_response.h"
@@ -196,4 +197,5 @@ void bus_host_init(struct bus *bus)
     bus_event_host_init(host);
     bus_health_host_init(host);
     bus_rule_host_init(host);
+    bus_handover_host_init(host);
 }

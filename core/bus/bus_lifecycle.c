@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_master.h"
 #include "bus/bus_rule.h"
 
@@ -127,6 +128,7 @@ void bus_lifecycle_soft_kill(struct bus *bus)
     }
     bus->phase = POLICY_DRAINING;
     bus_rule_soft_kill(bus);
+    bus_handover_drain(bus);
     EACH_MODULE(m, bus)
     {
         if (m->module->supervisor_soft_kill) {
@@ -144,7 +146,7 @@ void bus_lifecycle_soft_kill(struct bus *bus)
 
 static bool everything_answered(const struct bus *bus)
 {
-    if (bus->waiting > 0) {
+    if (bus->waiting > 0 || bus_handover_is_open(bus)) {
         return false;
     }
     EACH_MODULE(m, bus)

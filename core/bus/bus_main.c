@@ -13,6 +13,7 @@
 #include "bus/bus_control.h"
 #include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
@@ -94,6 +95,7 @@ static void tear_down(struct bus *bus)
     bus_request_free_all(bus);
     bus_event_fini(bus);
     bus_rule_fini(bus);
+    bus_handover_fini(bus);
     bus_master_fini(bus);
     free(bus->pools);
     free(bus->handlers);
@@ -148,6 +150,7 @@ int bus_main(struct role_start *start)
     list_init(&bus.emissions_idle);
     list_init(&bus.emissions_lost);
     bus_rule_init(&bus);
+    bus_handover_init(&bus);
     list_init(&bus.ctl_clients);
     bus.starter = getuid();
     bus.born = clock_now();

@@ -25,9 +25,11 @@ struct lpm_supervisor {
     struct bus *bus;
     const lpm_module *module;
     void *context;
-    bool up;              /* its supervisor_init has done its work */
-    bool soft_kill_open;  /* its supervisor_soft_kill hook ran and has not said done */
-    bool soft_kill_asked; /* it called lpm_supervisor_soft_kill() */
+    bool up;                       /* its supervisor_init has done its work */
+    bool soft_kill_open;           /* its supervisor_soft_kill hook ran and has not said done */
+    bool soft_kill_asked;          /* it called lpm_supervisor_soft_kill() */
+    lpm_take_over_fn on_take_over; /* NULL: it takes no connections over */
+    void *on_take_over_arg;
 };
 
 /* Public as lpm_handler. */
@@ -66,6 +68,10 @@ struct bus {
     struct event *ctl_acceptable;
     struct list ctl_clients;
     size_t ctl_count;
+
+    int successor; /* see bus_handover; -1: none */
+    struct event successor_writable;
+    struct list parcels, predecessors;
 
     struct role_listeners listeners;
     bool sigint_wanted;         /* a module listens to SIGINT, and the master knows */

@@ -157,6 +157,10 @@ typedef void (*lpm_event_fn)(lpm_event *ev, void *arg);
 /* The end of something that was asked for: `error` is 0 or LPM_E... */
 typedef void (*lpm_done_fn)(int error, void *arg);
 
+/* A connection comes from the generation before: `fd` is yours, and `data`, valid during the call, is what the same module
+ * gave there with it. */
+typedef void (*lpm_take_over_fn)(lpm_supervisor *s, int fd, lpm_slice data, void *arg);
+
 /* Called once, on the worker's loop or within a call that found it out, when nobody waits for the answer any more. */
 typedef void (*lpm_cancel_fn)(lpm_request *req, void *arg);
 
@@ -404,6 +408,9 @@ struct lpm_host {
     int (*supervisor_resize)(lpm_supervisor *s, const char *pool, unsigned count, lpm_done_fn on_done,
                              void *arg);
     int (*supervisor_handler_minor)(const lpm_supervisor *s, const lpm_handler *handler);
+    int (*supervisor_has_successor)(const lpm_supervisor *s);
+    int (*supervisor_hand_over)(lpm_supervisor *s, int fd, const void *data, size_t len);
+    int (*supervisor_take_over)(lpm_supervisor *s, lpm_take_over_fn fn, void *arg);
 #endif
 };
 
@@ -954,6 +961,27 @@ static inline int lpm_supervisor_resize(lpm_supervisor *s, const char *pool, uns
 static inline int lpm_supervisor_handler_minor(const lpm_supervisor *s, const lpm_handler *handler)
 {
     return s ? LPM_HOST(s)->supervisor_handler_minor(s, handler) : LPM_EINVAL;
+}
+
+/* 1 when another generation serves, to which lpm_supervisor_hand_over() leads; it is so when the supervisor_soft_kill hook is
+ * called for a reload. 0 when there is none, as in the end of lpm. */
+static inline int lpm_supervisor_has_successor(const lpm_supervisor *s)
+{
+    return s ? LPM_HOST(s)->supervisor_has_successor(s) : 0;
+}
+
+/* Hands a connection to the same module of the generation that serves now, with up to 60 bytes of `data`. `fd` is lpm's when
+ * it returns 0, and closed if that module is not loaded there, or does not take connections over. Errors: LPM_ENOHANDLER (no successor),
+ * LPM_ETOOBIG, LPM_EINVAL, LPM_ENOMEM. */
+static inline int lpm_supervisor_hand_over(lpm_supervisor *s, int fd, const void *data, size_t len)
+{
+    return s ? LPM_HOST(s)->supervisor_hand_over(s, fd, data, len) : LPM_EINVAL;
+}
+
+/* Calls `fn` for each connection that a generation before hands over. Cannot fail when `s` is not NULL. */
+static inline int lpm_supervisor_take_over(lpm_supervisor *s, lpm_take_over_fn fn, void *arg)
+{
+    return s ? LPM_HOST(s)->supervisor_take_over(s, fn, arg) : LPM_EINVAL;
 }
 
 /* -- Streams (1.1) --------------------------------------------------------------------------------------
