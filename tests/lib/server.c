@@ -53,8 +53,9 @@ static void server_read_log(struct server *s)
 static void server_print_log(struct server *s)
 {
     server_read_log(s);
-    print_message("---- the end of lpm's log\n%s---- end\n",
-                  s->log_len > 6000 ? s->log + s->log_len - 6000 : s->log);
+    /* print_message() prints 1 KiB at the most */
+    printf("---- the end of lpm's log\n%s---- end\n", s->log_len > 6000 ? s->log + s->log_len - 6000 : s->log);
+    fflush(stdout);
 }
 
 /* Fails the test with the last part of the log. */

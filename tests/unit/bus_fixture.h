@@ -17,6 +17,7 @@
 #include "bus/bus_control.h"
 #include "bus/bus_enqueue.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
@@ -87,6 +88,7 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
     list_init(&f->bus.emissions_idle);
     list_init(&f->bus.emissions_lost);
     bus_rule_init(&f->bus);
+    bus_handover_init(&f->bus);
     role_event_init(&f->bus.listeners);
     bus_host_init(&f->bus);
     f->supervisor.bus = &f->bus;
