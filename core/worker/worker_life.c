@@ -40,11 +40,12 @@ int worker_life_init(struct worker *w)
     return 0;
 }
 
+/* One that says ready and then refuses was never ready. */
 static bool every_module_ready(const struct worker *w)
 {
     EACH_MODULE(m, w)
     {
-        if (m->here && !m->ready) {
+        if (m->here && !(m->up && m->ready)) {
             return false;
         }
     }

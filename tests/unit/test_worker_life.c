@@ -28,6 +28,20 @@ static void ready_and_busy(void **state)
     fixture_free(f);
 }
 
+/* Before its hook has returned it may still refuse. */
+static void ready_within_the_hook(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+
+    (void)state;
+    f->modules[ANSWERS].up = f->modules[ANSWERS].ready = false;
+    assert_int_equal(lpm_worker_ready(&f->modules[ANSWERS]), 0);
+    assert_int_equal(hear(f).type, FRAME_TYPE_END);
+    f->modules[ANSWERS].up = true;
+    announce(f);
+    fixture_free(f);
+}
+
 static void soft_kill_of_an_idle_one(void **state)
 {
     struct fixture *f = fixture_new(NULL);
@@ -132,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ready_and_busy),
+        cmocka_unit_test(ready_within_the_hook),
         cmocka_unit_test(soft_kill_of_an_idle_one),
         cmocka_unit_test(soft_kill_before_it_is_ready),
         cmocka_unit_test(soft_kill_waits_for_answers),
