@@ -241,10 +241,15 @@ static int be_master(void)
     static const struct conf_table table = {.owner = "core", .rows = conf_core_directives};
     static const struct conf_schema schema = {.tables = &table, .table_count = 1, .partial = true};
     struct conf_core core = {.tree = NULL};
-    struct master_options options = {.conf_name = "test.conf", .core = &core, .step_limit_ms = 300};
+    struct master_options options = {
+        .conf_name = "test.conf", .core = &core, .step_limit_ms = MASTER_STEP_LIMIT_MS};
     const char *conf = plan.conf ? plan.conf : CONF;
     struct error err;
     int status;
+
+    if (plan.trial == TRIAL_HANG || plan.reload_hangs) {
+        options.step_limit_ms = 300;
+    }
 
     if (conf_parse_text(&core.tree, "test.conf", conf, strlen(conf), &err) ||
         conf_schema_check(core.tree, &schema, &err) || conf_core_read(&core, core.tree, &err)) {
