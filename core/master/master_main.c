@@ -74,7 +74,8 @@ static void on_signal(struct master *master, int number)
     if (number == SIGTERM || number == SIGINT || number == SIGQUIT) {
         stop(master, number);
     } else if (number == SIGHUP) {
-        log_write(&master->log, LPM_LOG_NOTICE, "SIGHUP: reload");
+        log_write(&master->log, LPM_LOG_NOTICE, "SIGHUP: %s",
+                  master->stopping ? "no reload, lpm ends" : "reload");
         master_fleet_reload(master);
     } else if (number == SIGTTIN || number == SIGTTOU) {
         log_write(&master->log, LPM_LOG_WARN, "%s: nothing serves now, the pool stays as it is",

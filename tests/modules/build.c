@@ -35,10 +35,13 @@ static int worker_init(lpm_worker *w)
     if (behaves("crash ")) {
         raise(SIGABRT);
     }
+    if (behaves("refuse ")) {
+        return LPM_EINVAL;
+    }
     if (!behaves("never ")) {
         lpm_worker_ready(w);
     }
-    return behaves("refuse ") ? LPM_EINVAL : 0;
+    return 0;
 }
 
 static void request(lpm_request *req)
