@@ -92,6 +92,7 @@ int worker_main(struct role_start *start)
     struct error err;
 
     list_init(&w.open);
+    list_init(&w.given_up);
     list_init(&w.idle);
     worker_event_init(&w);
     w.owner = (struct loader_owner){w.log, &w.conf_error, NULL};

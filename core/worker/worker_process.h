@@ -32,10 +32,11 @@ struct lpm_worker {
  * meets an object that says so. */
 struct lpm_request {
     lpm_handle handle;
-    struct list link; /* in worker->open, or in worker->idle */
+    struct list link; /* in worker->open, worker->given_up, or worker->idle */
     struct lpm_worker *owner;
-    bool open; /* false: answered, or taken back */
+    bool open; /* false: answered */
     bool cancelled;
+    bool given_up; /* the bus was told so, and its place is another's: an answer is dropped */
     void *context;
     lpm_cancel_fn on_cancel; /* NULL: none, or called */
     void *on_cancel_arg;
@@ -69,8 +70,9 @@ struct worker {
     lpm_host host;
     struct lpm_worker *modules; /* one for each of the loader */
 
-    struct list open; /* requests that wait for their answer, oldest first */
-    struct list idle; /* objects to use again, longest unused first */
+    struct list open;     /* requests that wait for their answer, oldest first */
+    struct list given_up; /* that nobody waits for, and their modules have not answered all the same */
+    struct list idle;     /* objects to use again, longest unused first */
     size_t open_count, idle_count;
     struct lpm_request **slots; /* by frame_key.slot */
     size_t slot_count;

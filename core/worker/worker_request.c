@@ -59,14 +59,26 @@ static int make_slot(struct worker *w, uint32_t slot)
     return 0;
 }
 
-/* The module is done with it: message and place are free again. */
-static void close_request(struct lpm_request *req)
+/* The bus is done with it: its place is free again. */
+static void free_place(struct lpm_request *req)
 {
     struct worker *w = req->owner->worker;
 
     worker_stream_close(req);
-    req->open = false;
     w->slots[req->frame.key.slot] = NULL;
+    list_remove(&req->link);
+    w->open_count--;
+}
+
+/* So is the module. */
+static void close_request(struct lpm_request *req)
+{
+    struct worker *w = req->owner->worker;
+
+    if (!req->given_up) {
+        free_place(req);
+    }
+    req->open = false;
     channel_release(w->channel, &req->message);
     if (req->headers_room > HEADERS_KEPT) {
         free(req->headers);
@@ -78,7 +90,6 @@ static void close_request(struct lpm_request *req)
     req->status = 0;
     list_remove(&req->link);
     list_append(&w->idle, &req->link);
-    w->open_count--;
     w->idle_count++;
 }
 
@@ -93,9 +104,15 @@ static int tell_outcome(struct lpm_request *req, struct frame *answer, int strea
 void worker_request_abandon(struct lpm_request *req)
 {
     struct frame answer = {.error = LPM_ECANCELED};
-    if (tell_outcome(req, &answer, -1) != LPM_EIO) {
-        close_request(req);
+
+    req->cancelled = true;
+    worker_stream_cancelled(req);
+    if (!req->open || tell_outcome(req, &answer, -1) == LPM_EIO) {
+        return;
     }
+    free_place(req);
+    req->given_up = true;
+    list_append(&req->owner->worker->given_up, &req->link);
 }
 
 /* The listeners to "request" come after the hook, which may have answered already. */
@@ -131,7 +148,7 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
     req->frame = *frame;
     req->message = *message;
     req->open = true;
-    req->cancelled = false;
+    req->cancelled = req->given_up = false;
     req->context = NULL;
     req->on_cancel = NULL;
     req->taken = 0;
@@ -271,6 +288,10 @@ int worker_request_respond(struct lpm_request *req, const void *data, size_t len
     if (len > 0 && !data) {
         return LPM_EINVAL;
     }
+    if (req->given_up) {
+        close_request(req);
+        return LPM_ECANCELED;
+    }
     if (!req->cancelled) {
         rc = add_headers(req, &answer);
         if (rc != 0) {
@@ -294,11 +315,17 @@ int worker_request_misused(const struct lpm_request *req, const char *call)
     return LPM_EDONE;
 }
 
+static void close_all(struct list *requests)
+{
+    while (!list_empty(requests)) {
+        close_request(LIST_ENTRY(requests->next, struct lpm_request, link));
+    }
+}
+
 void worker_request_free_all(struct worker *w)
 {
-    while (!list_empty(&w->open)) {
-        close_request(LIST_ENTRY(w->open.next, struct lpm_request, link));
-    }
+    close_all(&w->open);
+    close_all(&w->given_up);
     LIST_EACH(link, after, &w->idle)
     {
         struct lpm_request *req = LIST_ENTRY(link, struct lpm_request, link);

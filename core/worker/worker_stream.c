@@ -50,6 +50,10 @@ void worker_stream_close(struct lpm_request *req)
     if (place_of(req, FRAME_SOCKET) >= 0 && (req->taken & FRAME_SOCKET) == 0) {
         worker_output_say(req->owner->worker, FRAME_SOCKET_CLOSED);
     }
+    req->taken = FRAME_STREAM | FRAME_SOCKET;
+    for (unsigned i = 0; i < req->message.fd_count; i++) {
+        fd_close(&req->message.fds[i]);
+    }
     if (req->cancel_timer) {
         event_free(req->cancel_timer);
         req->cancel_timer = NULL;
@@ -166,7 +170,7 @@ static int request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void *arg)
     if (!req->open) {
         return worker_request_misused(req, "lpm_request_on_cancel");
     }
-    if (fn && req->frame.deadline && !req->cancel_timer) {
+    if (fn && req->frame.deadline && !req->given_up && !req->cancel_timer) {
         req->cancel_timer = evtimer_new(req->owner->worker->base, on_deadline, req);
         if (!req->cancel_timer) {
             return LPM_ENOMEM;

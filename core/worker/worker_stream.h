@@ -6,7 +6,7 @@
 
 #include "worker/worker_process.h"
 
-/* The request ends: a socket that nobody took is closed, and the bus told. */
+/* The request ends, or is given up: what nobody took is closed, and the bus told of a socket. */
 void worker_stream_close(struct lpm_request *req);
 
 /* Nobody waits for it any more: calls the module's function, if there is one. */

@@ -522,7 +522,8 @@ static inline uint64_t lpm_request_deadline(const lpm_request *req)
 }
 
 /* 1 when nobody waits for the answer any more (its enqueuer is gone, or its deadline has passed), or when soft kill has
- * begun, though then an answer is still delivered; else 0. It must be answered all the same, which frees its place. */
+ * begun, though then an answer is still delivered; else 0. It must be answered all the same, which frees its place; where nobody
+ * waits lpm gives the place to others `kill_after` later, and the handle is good until the answer for nothing. */
 static inline int lpm_request_cancelled(const lpm_request *req)
 {
     return req ? LPM_HOST(req)->request_cancelled(req) : 0;
@@ -980,8 +981,8 @@ static inline int lpm_request_has_socket(const lpm_request *req)
 }
 
 /* The stream: to be read from, non-blocking; the module's from now on, to be closed, also after the answer. LPM_EINVAL:
- * none came; LPM_EDONE: it was taken; LPM_EIO: it is lost, since the process had no descriptor left for it. One that
- * nobody took is closed with the request. seed: req.stream */
+ * none came; LPM_EDONE: it was taken, or closed with a request that lpm gave up; LPM_EIO: it is lost, since the process
+ * had no descriptor left for it. One that nobody took is closed with the request. seed: req.stream */
 static inline int lpm_request_stream(lpm_request *req)
 {
     return req ? LPM_HOST(req)->request_stream(req) : LPM_EINVAL;

@@ -5,6 +5,9 @@
 #include "worker_fixture.h"
 
 #include <sys/resource.h>
+#include <sys/socket.h>
+
+#define IDLE_OBJECTS 70 /* more than rest before one is used again */
 
 static void respond_pong(struct fixture *f, lpm_request *req)
 {
@@ -246,7 +249,7 @@ static void cancelled(void **state)
     fixture_free(f);
 }
 
-static void taken_back(void **state)
+static void given_up(void **state)
 {
     struct fixture *f = fixture_new(NULL);
     struct frame_key key;
@@ -265,11 +268,87 @@ static void taken_back(void **state)
     assert_int_equal(heard.key.seq, key.seq);
     assert_int_equal(heard.error, LPM_ECANCELED);
     assert_int_equal(hear(f).type, FRAME_TYPE_END);
+    assert_int_equal(f->worker.open_count, 0); /* a soft kill does not wait for it */
+    /* Its place is free again, but the object is the module's until it answers, so that it meets no other request. */
+    for (int i = 0; i < 2 * IDLE_OBJECTS; i++) {
+        request(f, 0);
+        assert_ptr_not_equal(script(f)->kept[(i + 1) % 8], req);
+        assert_int_equal(lpm_ack(script(f)->kept[(i + 1) % 8]), 0);
+        assert_int_equal(hear(f).error, 0);
+    }
+    assert_int_equal(lpm_request_cancelled(req), 1);
+    assert_true(lpm_slice_is(lpm_request_data(req), "ping"));
+    assert_int_equal(lpm_respond_header(req, "a", "b"), 0);
+    assert_int_equal(lpm_respond(req, "late", 4), LPM_ECANCELED);
+    assert_int_equal(hear(f).type, FRAME_TYPE_END);
     assert_stale(req);
-    request(f, 0); /* its place is free again */
-    assert_ptr_not_equal(script(f)->kept[1], req);
-    assert_int_equal(lpm_ack(script(f)->kept[1]), 0);
-    assert_int_equal(hear(f).error, 0);
+    fixture_free(f);
+}
+
+/* What came with it is closed at once, and what the module never answers is no leak. */
+static void given_up_with_descriptors(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+    struct frame frame = {.type = FRAME_REQUEST,
+                          .flags = FRAME_STREAM | FRAME_SOCKET,
+                          .key = {0, ++f->seq},
+                          .id = "01234567-89ab-4def-8123-456789abcdef"};
+    int code, pairs[2][2], sent[2];
+    char byte, *room;
+
+    (void)state;
+    announce(f);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]), 0);
+        sent[i] = pairs[i][1];
+    }
+    room = channel_reserve_with(f->bus, frame_size(&frame), sent, 2, &code);
+    assert_non_null(room);
+    frame_encode(&frame, room);
+    channel_commit(f->bus);
+    flush(f);
+    close(sent[0]);
+    close(sent[1]);
+    assert_int_equal(hear(f).type, FRAME_IDLE);
+    say_about(f, FRAME_CANCEL, frame.key);
+    say_about(f, FRAME_ABANDON, frame.key);
+    flush(f);
+    assert_int_equal(hear(f).type, FRAME_RESPONSE);
+    assert_int_equal(hear(f).type, FRAME_SOCKET_CLOSED);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(read(pairs[i][0], &byte, 1), 0);
+        close(pairs[i][0]);
+    }
+    assert_int_equal(lpm_request_stream(script(f)->kept[0]), LPM_EDONE);
+    assert_int_equal(lpm_request_socket(script(f)->kept[0]), LPM_EDONE);
+    fixture_free(f);
+}
+
+static void answer_when_told(lpm_request *req, void *arg)
+{
+    int *calls = arg;
+
+    ++*calls;
+    assert_int_equal(lpm_ack(req), LPM_ECANCELED);
+}
+
+/* One who learns of it only now may answer in time. */
+static void answered_while_given_up(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+    struct frame_key key;
+    int calls = 0;
+
+    (void)state;
+    announce(f);
+    key = request(f, 0);
+    assert_int_equal(lpm_request_on_cancel(script(f)->kept[0], answer_when_told, &calls), 0);
+    say_about(f, FRAME_ABANDON, key);
+    flush(f);
+    assert_int_equal(calls, 1);
+    assert_int_equal(hear(f).error, LPM_ECANCELED);
+    assert_int_equal(hear(f).type, FRAME_TYPE_END);
+    assert_stale(script(f)->kept[0]);
     fixture_free(f);
 }
 
@@ -447,7 +526,9 @@ int main(void)
         cmocka_unit_test(answers_come_later_and_in_any_order),
         cmocka_unit_test(a_handler_answers_another_request),
         cmocka_unit_test(cancelled),
-        cmocka_unit_test(taken_back),
+        cmocka_unit_test(given_up),
+        cmocka_unit_test(given_up_with_descriptors),
+        cmocka_unit_test(answered_while_given_up),
         cmocka_unit_test(past_its_deadline),
         cmocka_unit_test(the_bus_wants_to_know),
         cmocka_unit_test(rules_of_the_bus),
