@@ -17,6 +17,14 @@
 #define HEADERS_MAX  (64u * 1024)
 #define HEADERS_KEPT 4096
 
+void worker_request_init(struct worker *w)
+{
+    list_init(&w->open);
+    list_init(&w->given_up);
+    list_init(&w->to_cancel);
+    list_init(&w->idle);
+}
+
 static struct lpm_request *take_object(struct worker *w)
 {
     struct lpm_request *req;
@@ -30,6 +38,7 @@ static struct lpm_request *take_object(struct worker *w)
     req = calloc(1, sizeof(*req));
     if (req) {
         list_init(&req->link);
+        list_init(&req->to_cancel);
         req->handle.host = &w->host;
     }
     return req;
@@ -150,7 +159,6 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
     req->open = true;
     req->cancelled = req->given_up = false;
     req->context = NULL;
-    req->on_cancel = NULL;
     req->taken = 0;
     w->slots[frame->key.slot] = req;
     list_append(&w->open, &req->link);

@@ -6,6 +6,8 @@
 
 #include "worker/worker_process.h"
 
+void worker_request_init(struct worker *w);
+
 /* Runs the handler. Takes `message`, in which `frame` lies. Returns 0, or LPM_EPROTO when the bus names a handler
  * or slot that cannot be, LPM_ENOMEM. */
 int worker_request_run(struct worker *w, struct channel_message *message, const struct frame *frame);

@@ -45,6 +45,16 @@ static int take(struct lpm_request *req, unsigned flag, const char *call)
     return fd;
 }
 
+static void set_on_cancel(struct lpm_request *req, lpm_cancel_fn fn, void *arg)
+{
+    req->on_cancel = fn;
+    req->on_cancel_arg = arg;
+    list_remove(&req->to_cancel);
+    if (fn) {
+        list_append(&req->owner->worker->to_cancel, &req->to_cancel);
+    }
+}
+
 void worker_stream_close(struct lpm_request *req)
 {
     if (place_of(req, FRAME_SOCKET) >= 0 && (req->taken & FRAME_SOCKET) == 0) {
@@ -58,16 +68,24 @@ void worker_stream_close(struct lpm_request *req)
         event_free(req->cancel_timer);
         req->cancel_timer = NULL;
     }
-    req->on_cancel = NULL;
+    set_on_cancel(req, NULL, NULL);
 }
 
 void worker_stream_cancelled(struct lpm_request *req)
 {
     lpm_cancel_fn fn = req->on_cancel;
 
-    req->on_cancel = NULL;
+    set_on_cancel(req, NULL, req->on_cancel_arg);
     if (fn) {
         fn(req, req->on_cancel_arg);
+    }
+}
+
+/* A callback may answer any of them, and one who asks now is told within the call. */
+void worker_stream_cancel_all(struct worker *w)
+{
+    while (!list_empty(&w->to_cancel)) {
+        worker_stream_cancelled(LIST_ENTRY(w->to_cancel.next, struct lpm_request, to_cancel));
     }
 }
 
@@ -177,8 +195,7 @@ static int request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void *arg)
         }
         watch_deadline(req);
     }
-    req->on_cancel = fn;
-    req->on_cancel_arg = arg;
+    set_on_cancel(req, fn, arg);
     if (fn && lpm_request_cancelled(req)) {
         worker_stream_cancelled(req);
     }

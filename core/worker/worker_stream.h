@@ -12,6 +12,9 @@ void worker_stream_close(struct lpm_request *req);
 /* Nobody waits for it any more: calls the module's function, if there is one. */
 void worker_stream_cancelled(struct lpm_request *req);
 
+/* The same for all: they are as good as cancelled (lpm_request_cancelled), though an answer may still be welcome. */
+void worker_stream_cancel_all(struct worker *w);
+
 void worker_stream_fini(struct worker *w);
 
 void worker_stream_host_init(lpm_host *host);

@@ -367,6 +367,48 @@ static void past_its_deadline(void **state)
     fixture_free(f);
 }
 
+struct told {
+    struct fixture *f;
+    char order[16];
+};
+
+/* The first answers the second, which is not told then; the third asks again, and is told at once. */
+static void on_drain(lpm_request *req, void *arg)
+{
+    struct told *told = arg;
+    size_t at = strlen(told->order);
+
+    for (char i = 0; i < 5; i++) {
+        if (req == script(told->f)->kept[(size_t)i]) {
+            told->order[at] = (char)('0' + i);
+        }
+    }
+    if (at == 0) {
+        assert_int_equal(lpm_ack(script(told->f)->kept[1]), 0);
+    } else if (at == 1) {
+        assert_int_equal(lpm_request_on_cancel(req, on_drain, told), 0);
+    }
+}
+
+static void all_are_told_of_the_drain(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+    struct told told = {.f = f};
+
+    (void)state;
+    announce(f);
+    for (uint32_t i = 0; i < 5; i++) {
+        request(f, i);
+        assert_int_equal(lpm_request_on_cancel(script(f)->kept[i], on_drain, &told), 0);
+    }
+    assert_int_equal(lpm_request_on_cancel(script(f)->kept[3], NULL, NULL), 0);
+    say(f, FRAME_DRAIN);
+    assert_string_equal(told.order, "0224");
+    say(f, FRAME_SOFT_KILL);
+    assert_string_equal(told.order, "0224");
+    fixture_free(f);
+}
+
 static void ack(struct fixture *f, lpm_request *req)
 {
     (void)f;
@@ -526,6 +568,7 @@ int main(void)
         cmocka_unit_test(answers_come_later_and_in_any_order),
         cmocka_unit_test(a_handler_answers_another_request),
         cmocka_unit_test(cancelled),
+        cmocka_unit_test(all_are_told_of_the_drain),
         cmocka_unit_test(given_up),
         cmocka_unit_test(given_up_with_descriptors),
         cmocka_unit_test(answered_while_given_up),
