@@ -922,7 +922,7 @@ static inline size_t lpm_supervisor_health(lpm_supervisor *s, lpm_health *list, 
 /* Soft kill of the whole of lpm, as SIGQUIT: everything is answered, then workers, bus and master end. `on_done` (or NULL)
  * is called when the last worker is gone, or with LPM_ECANCELED when a hard kill comes first. What the module enqueues from
  * now on is refused (LPM_ESHUTDOWN), unless it has a supervisor_soft_kill hook that has been called and is not done.
- * LPM_EDONE: it has begun already, and `on_done` will be called all the same. LPM_ENOMEM.
+ * LPM_EDONE: it has begun already, and `on_done` will be called all the same. LPM_ESHUTDOWN: it is over. LPM_ENOMEM.
  * seed: supervisor.softKill(callback) */
 static inline int lpm_supervisor_soft_kill(lpm_supervisor *s, lpm_done_fn on_done, void *arg)
 {
