@@ -37,6 +37,7 @@
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void on_starved(evutil_socket_t fd, short what, void *arg);
 
 int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
 {
@@ -47,7 +48,7 @@ int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
     list_init(&w->sent);
     list_init(&w->emissions);
     list_init(&w->outbox);
-    event_assign(&w->starved, pool->bus->base, -1, 0, on_writable, w);
+    event_assign(&w->starved, pool->bus->base, -1, 0, on_starved, w);
     event_assign(&w->again, pool->bus->base, -1, 0, on_readable, w);
     bus_end_init(w);
     bus_timeout_init(w);
@@ -173,17 +174,15 @@ bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request
     return w->seq - req->key.seq >= unstarted;
 }
 
-char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsigned count)
+char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsigned count, int *code)
 {
-    int code = 0;
-    char *room = channel_reserve_with(w->channel, len, fds, count, &code);
+    char *room = channel_reserve_with(w->channel, len, fds, count, code);
 
-    if (!room && code == LPM_EAGAIN && !w->blocked) {
+    if (!room && *code == LPM_EAGAIN && !w->blocked) {
         w->blocked = true;
         event_add(&w->writable, NULL);
-    } else if (!room && code == LPM_ENOMEM && !w->blocked) {
+    } else if (!room && *code == LPM_ENOMEM && !event_pending(&w->starved, EV_TIMEOUT, NULL)) {
         struct timeval wait = clock_timeval(STARVED_MS * CLOCK_NS_PER_MS);
-        w->blocked = true;
         event_add(&w->starved, &wait);
     }
     return room;
@@ -191,10 +190,11 @@ char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsig
 
 int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *fds, unsigned count)
 {
-    char *room = bus_worker_reserve(w, frame_size(frame), fds, count);
+    int code;
+    char *room = bus_worker_reserve(w, frame_size(frame), fds, count, &code);
 
     if (!room) {
-        return LPM_EAGAIN;
+        return code;
     }
     frame_encode(frame, room);
     channel_commit(w->channel);
@@ -329,6 +329,14 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     bus_worker_flush(w);
     say_what_is_owed(w);
     bus_worker_go_home(w);
+}
+
+/* There may be memory and descriptors now: what waits for them is tried again here, requests at the end of the turn. */
+static void on_starved(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    bus_outbox_flush(arg);
 }
 
 static void leave(struct bus_worker *w, enum control_type type)
