@@ -60,13 +60,8 @@ const char *bus_event_emitted(struct bus_worker *w, const struct frame *frame)
 void bus_event_forget(struct bus_worker *w)
 {
     while (!list_empty(&w->emissions)) {
-        struct lpm_request *req = LIST_ENTRY(w->emissions.next, struct lpm_request, link);
-        /* Its module may still answer: it stays open, and belongs to nobody. */
-        list_remove(&req->link);
-        list_append(&w->pool->bus->emissions_lost, &req->link);
-        req->worker = NULL;
+        bus_emission_lose(LIST_ENTRY(w->emissions.next, struct lpm_request, link), NULL);
     }
-    w->emission_count = w->emission_bytes = 0;
 }
 
 size_t bus_event_tell(struct bus *bus, const char *name, const struct bus_worker *w, const char *text)
@@ -75,12 +70,15 @@ size_t bus_event_tell(struct bus *bus, const char *name, const struct bus_worker
     return role_event_tell(&bus->listeners, NULL, &ev);
 }
 
+void bus_event_init(struct bus *bus)
+{
+    role_event_init(&bus->listeners);
+    bus_emission_init(bus);
+}
+
 void bus_event_fini(struct bus *bus)
 {
-    while (!list_empty(&bus->emissions_lost)) {
-        bus_emission_close(LIST_ENTRY(bus->emissions_lost.next, struct lpm_request, link), NULL);
-    }
-    bus_emission_free_all(bus);
+    bus_emission_fini(bus);
     role_event_fini(&bus->listeners);
 }
 

@@ -145,13 +145,11 @@ int bus_main(struct role_start *start)
     struct error err;
 
     list_init(&bus.request_free);
-    list_init(&bus.emissions_idle);
-    list_init(&bus.emissions_lost);
+    bus_event_init(&bus);
     bus_rule_init(&bus);
     list_init(&bus.ctl_clients);
     bus.starter = getuid();
     bus.born = clock_now();
-    role_event_init(&bus.listeners);
     bus.owner = (struct loader_owner){bus.log, &bus.conf_error, NULL};
     if (enter(start) != 0) {
         return ROLE_EXIT_FAILED;

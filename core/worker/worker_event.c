@@ -195,6 +195,8 @@ static const char *response_error_text(const lpm_response *res)
         return "";
     case LPM_ENOHANDLER:
         return "nobody listens to the event";
+    case LPM_ETIMEDOUT:
+        return "no listener answered in time";
     case LPM_ESHUTDOWN:
         return "the worker ends";
     case LPM_EFULL:

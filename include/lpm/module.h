@@ -863,8 +863,9 @@ static inline lpm_slice lpm_event_data(const lpm_event *ev)
 }
 
 /* In a worker: the request of "request". In the bus: what a worker emitted, with lpm_request_data(), _id(),
- * _created_at(), lpm_respond_header(), lpm_respond() and lpm_ack(), now or later (LPM_ECANCELED: the worker is gone, or
- * does not read and has no room for the answer); one that wants no reply only during the callback. NULL for any other
+ * _created_at(), _deadline(), _cancelled(), lpm_respond_header(), lpm_respond() and lpm_ack(), now or later (LPM_ECANCELED:
+ * the time is over, the worker is gone, or does not read and has no room for the answer); one that wants no reply only
+ * during the callback. Those that nobody waits for are gone unanswered when 65536 others, or 64 MiB of them, are newer. NULL for any other
  * event. Of several listeners, the first answer counts. */
 static inline lpm_request *lpm_event_request(const lpm_event *ev)
 {
@@ -886,9 +887,9 @@ static inline int lpm_event_worker(const lpm_event *ev, lpm_health *worker)
 
 /*
  * Sends an event to the bus. `on_reply` (NULL: no reply is wanted) is called once, never from within this call, with the
- * answer of a listener (lpm_response_data(), _header()) or with an error: LPM_ENOHANDLER (nobody listens), LPM_ESHUTDOWN
- * (the worker ends first), LPM_EFULL (the answer found no room: this worker does not read), LPM_ENOMEM. A listener that
- * does not answer leaves it waiting. `data` is copied. Errors, with which nothing was sent: LPM_EINVAL (a name of lpm's
+ * answer of a listener (lpm_response_data(), _header()) or with an error: LPM_ENOHANDLER (nobody listens), LPM_ETIMEDOUT
+ * (nobody answered within request { timeout }), LPM_ESHUTDOWN (the worker ends first), LPM_EFULL (the answer found no room:
+ * this worker does not read), LPM_ENOMEM. `data` is copied. Errors, with which nothing was sent: LPM_EINVAL (a name of lpm's
  * own, too), LPM_ETOOBIG (1 GiB), LPM_ENOMEM, LPM_EFULL (65536 emits of this worker, or 64 MiB of them, wait for their
  * reply), LPM_ESHUTDOWN (hard kill has begun). seed: worker.emit()
  */

@@ -18,7 +18,7 @@
  *     socket               answers, then greets on the socket that came, and echoes until it closes
  *
  * Its other side listens in the bus to events that do what their name says and answer with what became of it: double,
- * later (answers in 50 ms), nobody, broadcast "EVENT DATA", health, resize N, soft, hard, sigint (from then on SIGINT is
+ * later (answers in 50 ms), mute (never), nobody, broadcast "EVENT DATA", health, resize N, soft, hard, sigint (from then on SIGINT is
  * only logged), enqueue ORDER, upload N (as a stream, ended), upload-abort N, download ORDER, handover (a socket pair, one
  * end to a worker; what it says), try TIMEOUT RETRIES ORDER
  * (enqueues; the log tells the outcome), single (once only), refusals. It logs online, childSpawned, childExited, SIGINT, and the end of a soft kill.
@@ -663,7 +663,7 @@ static void on_order(lpm_event *ev, void *arg)
         try_order(s, req, data);
     } else if (strcmp(event, "single") == 0) {
         say(req, "heard");
-    } else {
+    } else if (strcmp(event, "refusals") == 0) {
         refusals(s, req);
     }
 }
@@ -683,9 +683,9 @@ static void on_worker(lpm_event *ev, void *arg)
 
 static int supervisor_init(lpm_supervisor *s)
 {
-    static const char *const orders[] = {"double",       "later",    "broadcast", "health",   "resize",
-                                         "soft",         "hard",     "sigint",    "enqueue",  "upload",
-                                         "upload-abort", "download", "handover",  "refusals", "try"};
+    static const char *const orders[] = {
+        "double",  "later",  "broadcast",    "health",   "resize",   "soft",     "hard", "sigint",
+        "enqueue", "upload", "upload-abort", "download", "handover", "refusals", "try",  "mute"};
     static const char *const own[] = {"online", "childSpawned", "childExited"};
     for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
         lpm_supervisor_on(s, orders[i], on_order, s);

@@ -84,10 +84,8 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
     f->bus.handlers = &f->handler;
     f->bus.handler_count = 1;
     list_init(&f->bus.request_free);
-    list_init(&f->bus.emissions_idle);
-    list_init(&f->bus.emissions_lost);
+    bus_event_init(&f->bus);
     bus_rule_init(&f->bus);
-    role_event_init(&f->bus.listeners);
     bus_host_init(&f->bus);
     f->supervisor.bus = &f->bus;
     f->supervisor.module = &module;
