@@ -300,6 +300,9 @@ static int respond_header(lpm_request *req, lpm_slice name, lpm_slice value)
     if (!name.data || !value.data || !frame_header_valid(name, value)) {
         return LPM_EINVAL;
     }
+    if (frame_header_settled((lpm_slice){req->headers, req->headers_len}, name)) {
+        return 0;
+    }
     size = frame_header_size(name.len, value.len);
     if (req->headers_len + size > HEADERS_MAX) {
         return LPM_ETOOBIG;

@@ -249,6 +249,9 @@ int worker_request_header(struct lpm_request *req, lpm_slice name, lpm_slice val
     if (lpm_slice_is(name, ":status")) {
         return set_status(req, value);
     }
+    if (frame_header_settled((lpm_slice){req->headers, req->headers_len}, name)) {
+        return 0;
+    }
     if (name.len > HEADERS_MAX || value.len > HEADERS_MAX) {
         return LPM_ETOOBIG;
     }

@@ -568,7 +568,7 @@ static inline void *lpm_request_context(const lpm_request *req)
  * Adds a header to the answer to come; both texts are copied. `name` is a token in lower case, `value` holds no CR,
  * LF or NUL. lpm_respond_header_slice() is the same for texts that are not NUL-terminated.
  * ":status" sets the HTTP status, 200 to 599 (below are the interim ones, after which an answer would still have to
- * come); the last one given counts.
+ * come); the last one given counts. Of "content-type" the first one does, so that lpm_respond_text() leaves your own.
  * Errors: LPM_EINVAL, LPM_ETOOBIG (64 KiB of headers), LPM_EDONE, LPM_ENOMEM.
  */
 static inline int lpm_respond_header(lpm_request *req, const char *name, const char *value)

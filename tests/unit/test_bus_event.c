@@ -134,12 +134,14 @@ static void an_emit_is_answered_later(void **state)
     assert_int_equal(lpm_respond_header(seen.req, "one", "1"), 0);
     assert_int_equal(lpm_respond(seen.req, NULL, 1), LPM_EINVAL);
     assert_int_equal(lpm_respond(seen.req, "", (size_t)2 << 30), LPM_ETOOBIG);
-    assert_int_equal(lpm_respond(seen.req, "done", 4), 0);
+    assert_int_equal(lpm_respond_header(seen.req, "content-type", "a/b"), 0);
+    assert_int_equal(lpm_respond_text(seen.req, "done"), 0);
     turn(f);
     assert_int_equal(channel_next(f->channel, &message, &why), 1);
     assert_int_equal(frame_decode(&frame, message.data, message.len, &why), 0);
-    assert_int_equal(frame.header_count, 1);
+    assert_int_equal(frame.header_count, 2);
     assert_true(lpm_slice_is(frame_header_find(frame.headers, "one"), "1"));
+    assert_true(lpm_slice_is(frame_header_find(frame.headers, "content-type"), "a/b"));
     assert_true(lpm_slice_is(frame.data, "done"));
     channel_release(f->channel, &message);
     fixture_free(f);

@@ -134,6 +134,27 @@ static void what_may_be_answered(void **state)
 }
 
 /* An answer that could not be sent leaves the request open, and nothing of itself in the next. */
+static void the_first_content_type_counts(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+
+    (void)state;
+    announce(f);
+    for (uint32_t i = 0; i < 3; i++) {
+        request(f, i);
+    }
+    assert_int_equal(lpm_respond_header(script(f)->kept[0], "a", "b"), 0);
+    assert_int_equal(lpm_respond_header(script(f)->kept[0], "content-type", "text/html"), 0);
+    assert_int_equal(lpm_respond_text(script(f)->kept[0], "<p>"), 0);
+    assert_string_equal(hear(f).all_headers, "a=b;content-type=text/html;");
+    assert_int_equal(lpm_respond_header(script(f)->kept[1], "content-type", ""), 0);
+    assert_int_equal(lpm_respond_text(script(f)->kept[1], "?"), 0);
+    assert_string_equal(hear(f).all_headers, "content-type=;");
+    assert_int_equal(lpm_respond_text(script(f)->kept[2], "text"), 0);
+    assert_string_equal(hear(f).all_headers, "content-type=text/plain; charset=utf-8;");
+    fixture_free(f);
+}
+
 static void after_a_failed_answer(void **state)
 {
     struct fixture *f = fixture_new(NULL);
@@ -564,6 +585,7 @@ int main(void)
         cmocka_unit_test(a_request_is_answered),
         cmocka_unit_test(after_the_answer),
         cmocka_unit_test(what_may_be_answered),
+        cmocka_unit_test(the_first_content_type_counts),
         cmocka_unit_test(after_a_failed_answer),
         cmocka_unit_test(answers_come_later_and_in_any_order),
         cmocka_unit_test(a_handler_answers_another_request),
