@@ -284,28 +284,32 @@ static int request_nothing_to_take(lpm_request *req)
 
 static int misuse(const lpm_request *req, const char *call)
 {
-    log_write(req->bus->log, LPM_LOG_ERROR, "%s() on event \"%s\" %s, which was answered already", call,
+    const struct loader_owner *owner = req->handle.owner;
+
+    log_write(req->bus->log, LPM_LOG_ERROR,
+              "module \"%s\": %s() on event \"%s\" %s, which was answered already", owner->module, call,
               req->name, req->id);
     return LPM_EDONE;
 }
 
 static int respond_header(lpm_request *req, lpm_slice name, lpm_slice value)
 {
+    static const char call[] = "lpm_respond_header";
     size_t size;
     char *headers;
 
     if (!req->open) {
-        return misuse(req, "lpm_respond_header");
+        return misuse(req, call);
     }
     if (!name.data || !value.data || !frame_header_valid(name, value)) {
-        return LPM_EINVAL;
+        return loader_misused(req, call, LPM_EINVAL);
     }
     if (frame_header_settled((lpm_slice){req->headers, req->headers_len}, name)) {
         return 0;
     }
     size = frame_header_size(name.len, value.len);
     if (req->headers_len + size > HEADERS_MAX) {
-        return LPM_ETOOBIG;
+        return loader_misused(req, call, LPM_ETOOBIG);
     }
     headers = realloc(req->headers, req->headers_len + size);
     if (!headers) {
@@ -330,10 +334,10 @@ static int answer(lpm_request *req, const void *data, size_t len, const char *ca
         return misuse(req, call);
     }
     if (len > 0 && !data) {
-        return LPM_EINVAL;
+        return loader_misused(req, call, LPM_EINVAL);
     }
     if (len > FRAME_DATA_MAX) {
-        return LPM_ETOOBIG;
+        return loader_misused(req, call, LPM_ETOOBIG);
     }
     return bus_emission_close(req, &reply);
 }
@@ -352,7 +356,8 @@ static int request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void *arg)
 {
     (void)fn;
     (void)arg;
-    return req->open ? LPM_EROLE : LPM_EDONE;
+    return req->open ? loader_misused(req, "lpm_request_on_cancel", LPM_EROLE)
+                     : misuse(req, "lpm_request_on_cancel");
 }
 
 static int respond_stream(lpm_request *req, const void *data, size_t len, int fd)
@@ -360,7 +365,8 @@ static int respond_stream(lpm_request *req, const void *data, size_t len, int fd
     (void)data;
     (void)len;
     (void)fd;
-    return req->open ? LPM_EROLE : misuse(req, "lpm_respond_stream");
+    return req->open ? loader_misused(req, "lpm_respond_stream", LPM_EROLE)
+                     : misuse(req, "lpm_respond_stream");
 }
 
 void bus_emission_host_init(lpm_host *host)

@@ -110,8 +110,8 @@ static int send_to_pool(struct bus_pool *pool, const struct frame *frame, int fd
     return count;
 }
 
-static int supervisor_broadcast(lpm_supervisor *s, const char *pool, const char *event, const void *data,
-                                size_t len, int fd)
+static int broadcast(lpm_supervisor *s, const char *pool, const char *event, const void *data, size_t len,
+                     int fd)
 {
     struct bus *bus = s->bus;
     struct bus_pool *only = pool ? pool_named(bus, pool) : NULL;
@@ -138,6 +138,12 @@ static int supervisor_broadcast(lpm_supervisor *s, const char *pool, const char 
         }
     }
     return count;
+}
+
+static int supervisor_broadcast(lpm_supervisor *s, const char *pool, const char *event, const void *data,
+                                size_t len, int fd)
+{
+    return loader_misused(s, "lpm_supervisor_broadcast", broadcast(s, pool, event, data, len, fd));
 }
 
 /* -- The host table ----------------------------------------------------------------------------------- */
@@ -167,7 +173,7 @@ static int on(const void *handle, const char *event, lpm_event_fn fn, void *arg,
     int rc = role_event_on(&s->bus->listeners, s, event, fn, arg, once != 0);
 
     settle_sigint(s->bus);
-    return rc;
+    return loader_misused(s, once ? "lpm_supervisor_once" : "lpm_supervisor_on", rc);
 }
 
 static int off(const void *handle, const char *event, lpm_event_fn fn, void *arg)
@@ -176,7 +182,7 @@ static int off(const void *handle, const char *event, lpm_event_fn fn, void *arg
     int rc = role_event_off(&s->bus->listeners, s, event, fn, arg);
 
     settle_sigint(s->bus);
-    return rc;
+    return loader_misused(s, "lpm_supervisor_off", rc);
 }
 
 static int event_worker(const lpm_event *ev, lpm_health *worker, size_t size)

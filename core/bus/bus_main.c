@@ -29,7 +29,8 @@ static int set_up_modules(struct bus *bus)
     if (!bus->modules || !bus->handlers) {
         return LPM_ENOMEM;
     }
-    bus->ctl.owner = (struct loader_owner){bus->log, &bus->conf_error, ctl.name};
+    bus->ctl.owner =
+        (struct loader_owner){bus->log, &bus->conf_error, NULL}; /* its mistakes are its clients' */
     bus->ctl.handle = (lpm_handle){&bus->host, &bus->ctl.owner};
     bus->ctl.bus = bus;
     bus->ctl.module = &ctl;

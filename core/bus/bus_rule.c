@@ -307,7 +307,7 @@ static int supervisor_resize(lpm_supervisor *s, const char *name, unsigned count
     struct bus_pool *pool = pool_named(s->bus, name ? name : "default");
 
     if (!pool || count < 1 || count > CONF_CORE_WORKERS_MAX) {
-        return LPM_EINVAL;
+        return loader_misused(s, "lpm_supervisor_resize", LPM_EINVAL);
     }
     if (s->bus->phase == POLICY_STARTING) {
         return LPM_EAGAIN;

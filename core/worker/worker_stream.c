@@ -157,7 +157,7 @@ static int socket_close(lpm_worker *m, int fd)
         }
     }
     log_write(w->log, LPM_LOG_ERROR,
-              "module \"%s\": lpm_socket_close() on %d, which is no socket of its own, or closed",
+              "module \"%s\": lpm_socket_close() on %d, which is no socket of its own, or was closed",
               m->module->name, fd);
     return LPM_EINVAL;
 }
@@ -209,10 +209,8 @@ static int respond_stream(lpm_request *req, const void *data, size_t len, int fd
     if (!req->open) {
         return worker_request_misused(req, "lpm_respond_stream");
     }
-    if (fd <= 2 || os_stream_check(fd) != 0) {
-        return LPM_EINVAL;
-    }
-    rc = worker_request_respond(req, data, len, fd);
+    rc = fd <= 2 || os_stream_check(fd) != 0 ? LPM_EINVAL : worker_request_respond(req, data, len, fd);
+    loader_misused(req, "lpm_respond_stream", rc);
     if (rc == 0 || rc == LPM_ECANCELED) {
         close(fd);
     }

@@ -573,10 +573,12 @@ static inline void *lpm_request_context(const lpm_request *req)
  */
 static inline int lpm_respond_header(lpm_request *req, const char *name, const char *value)
 {
-    if (req == NULL || name == NULL || value == NULL) {
+    lpm_slice none = {NULL, 0};
+    if (req == NULL) {
         return LPM_EINVAL;
     }
-    return LPM_HOST(req)->respond_header(req, lpm_slice_of(name), lpm_slice_of(value));
+    return LPM_HOST(req)->respond_header(req, name ? lpm_slice_of(name) : none,
+                                         value ? lpm_slice_of(value) : none);
 }
 static inline int lpm_respond_header_slice(lpm_request *req, lpm_slice name, lpm_slice value)
 {
@@ -599,7 +601,7 @@ static inline int lpm_respond_text(lpm_request *req, const char *text)
 {
     int rc;
     if (req == NULL || text == NULL) {
-        return LPM_EINVAL;
+        return lpm_respond(req, NULL, 1); /* which refuses it */
     }
     rc = lpm_respond_header(req, "content-type", "text/plain; charset=utf-8");
     return rc == LPM_OK ? lpm_respond(req, text, strlen(text)) : rc;

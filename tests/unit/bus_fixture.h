@@ -89,7 +89,8 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
     bus_host_init(&f->bus);
     f->supervisor.bus = &f->bus;
     f->supervisor.module = &module;
-    f->supervisor.handle.host = &f->bus.host;
+    f->supervisor.owner = (struct loader_owner){f->bus.log, NULL, "m"};
+    f->supervisor.handle = (lpm_handle){&f->bus.host, &f->supervisor.owner};
     f->bus.pools = calloc(1, sizeof(*f->bus.pools));
     assert_non_null(f->bus.pools);
     f->bus.pool_count = 1;
