@@ -334,6 +334,7 @@ INSTALL  := install
 ROOT      = $(DESTDIR)$(PREFIX)
 MAN_PAGES := $(wildcard docs/man/*.[1-8])
 DOCS      := $(wildcard README.md docs/*.md)
+EXAMPLE_FILES := $(wildcard modules/examples/*.c modules/examples/*.cc conf/examples/*.conf)
 
 install: all
 	$(INSTALL) -d $(ROOT)/sbin $(ROOT)/modules $(ROOT)/conf $(ROOT)/include/lpm $(ROOT)/logs $(ROOT)/run
@@ -344,6 +345,8 @@ install: all
 	[ -e $(ROOT)/conf/lpm.conf ] || $(INSTALL) -m 644 conf/lpm.conf $(ROOT)/conf/lpm.conf
 	$(if $(DOCS),$(INSTALL) -d $(ROOT)/share/doc/lpm)
 	$(if $(DOCS),$(INSTALL) -m 644 $(DOCS) $(ROOT)/share/doc/lpm)
+	$(INSTALL) -d $(ROOT)/share/doc/lpm/examples
+	$(INSTALL) -m 644 $(EXAMPLE_FILES) $(ROOT)/share/doc/lpm/examples
 	$(foreach page,$(MAN_PAGES),$(INSTALL) -D -m 644 $(page) \
 	    $(ROOT)/share/man/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)) &&) :
 
