@@ -1,5 +1,5 @@
 /*
- * What the README of load-process-manager promises, on a real server: the module tests/modules/seed.c does it, in the bus and
+ * What the README of load-process-manager promises, on a real server: the module tests/modules/seed does it, in the bus and
  * in the workers, and tells.
  */
 #include <stdarg.h>
