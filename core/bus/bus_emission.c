@@ -87,11 +87,11 @@ void bus_emission_lose(struct lpm_request *req, const struct frame *reply)
 {
     struct bus *bus = req->bus;
 
+    leave_worker(req, reply);
     while (bus->emissions_lost_count >= FRAME_EMITS_MAX ||
            (bus->emissions_lost_count > 0 && bus->emissions_lost_bytes + req->len > FRAME_EMITS_BYTES_MAX)) {
         drop_oldest(bus);
     }
-    leave_worker(req, reply);
     list_remove(&req->due);
     list_remove(&req->link);
     list_append(&bus->emissions_lost, &req->link);
@@ -125,8 +125,9 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    while (!list_empty(&bus->emissions_due)) {
-        struct lpm_request *req = LIST_ENTRY(bus->emissions_due.next, struct lpm_request, due);
+    LIST_EACH(link, after, &bus->emissions_due)
+    {
+        struct lpm_request *req = LIST_ENTRY(link, struct lpm_request, due);
         struct frame reply = {.type = FRAME_REPLY, .key = {0, req->seq}, .error = LPM_ETIMEDOUT};
         if (req->deadline > now) {
             arm(bus);
