@@ -30,7 +30,7 @@ static int set_up_modules(struct bus *bus)
         return LPM_ENOMEM;
     }
     bus->ctl.owner =
-        (struct loader_owner){bus->log, &bus->conf_error, NULL}; /* its mistakes are its clients' */
+        (struct loader_owner){bus->log, &bus->conf_error, NULL}; /* it passes on others' mistakes */
     bus->ctl.handle = (lpm_handle){&bus->host, &bus->ctl.owner};
     bus->ctl.bus = bus;
     bus->ctl.module = &ctl;

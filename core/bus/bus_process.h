@@ -73,8 +73,7 @@ struct bus {
     size_t emissions_idle_count;
     struct list emissions_due;     /* those with a deadline, the next first */
     struct event *emissions_timer; /* NULL: was not needed yet */
-    struct list
-        emissions_lost; /* that nobody waits for, and no listener has answered all the same, oldest first */
+    struct list emissions_lost;    /* that nobody waits for, and that are not answered, oldest first */
     size_t emissions_lost_count, emissions_lost_bytes;
     bool emissions_dropped; /* it was too many of those, which is in the log */
 

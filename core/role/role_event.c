@@ -157,8 +157,7 @@ size_t role_event_tell(struct role_listeners *listeners, const void *handle, str
             }
             ev->handle = *(const lpm_handle *)l->handle;
             if (ev->request) {
-                *(lpm_handle *)(void *)ev->request =
-                    ev->handle; /* what is wrong with it will be this one's fault */
+                *(lpm_handle *)(void *)ev->request = ev->handle; /* misuse of it will be this one's */
             }
             l->fn(ev, l->arg);
             count++;

@@ -523,8 +523,8 @@ static inline uint64_t lpm_request_deadline(const lpm_request *req)
 }
 
 /* 1 when nobody waits for the answer any more (its enqueuer is gone, or its deadline has passed), or when soft kill has
- * begun, though then an answer is still delivered; else 0. It must be answered all the same, which frees its place; where nobody
- * waits lpm gives the place to others `kill_after` later, and the handle is good until the answer for nothing. */
+ * begun, though then an answer is still delivered; else 0. It must be answered all the same, which frees its place. Where
+ * nobody waits, lpm gives that to others `kill_after` later; the handle stays good until the answer, which is dropped. */
 static inline int lpm_request_cancelled(const lpm_request *req)
 {
     return req ? LPM_HOST(req)->request_cancelled(req) : 0;
@@ -868,8 +868,8 @@ static inline lpm_slice lpm_event_data(const lpm_event *ev)
 /* In a worker: the request of "request". In the bus: what a worker emitted, with lpm_request_data(), _id(),
  * _created_at(), _deadline(), _cancelled(), lpm_respond_header(), lpm_respond() and lpm_ack(), now or later (LPM_ECANCELED:
  * the time is over, the worker is gone, or does not read and has no room for the answer); one that wants no reply only
- * during the callback. Those that nobody waits for are gone unanswered when 65536 others, or 64 MiB of them, are newer. NULL for any other
- * event. Of several listeners, the first answer counts. */
+ * during the callback. Those that nobody waits for are gone, answered or not, when 65536 of them, or 64 MiB, are newer. NULL
+ * for any other event. Of several listeners, the first answer counts. */
 static inline lpm_request *lpm_event_request(const lpm_event *ev)
 {
     return LPM_HOST(ev)->event_request(ev);
