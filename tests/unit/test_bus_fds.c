@@ -381,6 +381,19 @@ static struct rlimit take_descriptors(void)
     return old;
 }
 
+/* valgrind keeps the limit itself, and holds only some calls to it. */
+static bool limit_holds(void)
+{
+    int fds[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0) {
+        close(fds[0]);
+        close(fds[1]);
+        return false;
+    }
+    return true;
+}
+
 /* It waits, whatever else happens, and is sent without a further event when there are some again. */
 static void a_request_waits_for_descriptors(void **state)
 {
@@ -486,6 +499,7 @@ static void an_answer_without_its_stream(void **state)
     struct streamed s;
     struct frame frame = {.type = FRAME_RESPONSE, .flags = FRAME_STREAM};
     struct rlimit old;
+    bool holds;
     int code;
     char *room;
 
@@ -501,10 +515,15 @@ static void an_answer_without_its_stream(void **state)
     assert_int_equal(channel_flush(f->channel), 0);
     close(end.given);
     old = take_descriptors();
+    holds = limit_holds();
     turn(f);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     assert_int_equal(s.has, 1);
-    assert_int_equal(s.fd, LPM_EIO);
+    if (holds) {
+        assert_int_equal(s.fd, LPM_EIO);
+    } else {
+        close(s.fd);
+    }
     assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
     end_gone(&end);
     fixture_free(f);
