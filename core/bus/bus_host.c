@@ -25,6 +25,12 @@ static const lpm_handler *supervisor_handler(lpm_supervisor *s, const char *name
     return NULL;
 }
 
+static int supervisor_enqueue(lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_fn on_response,
+                              void *arg)
+{
+    return loader_misused(s, "lpm_supervisor_enqueue", bus_enqueue(s, spec, on_response, arg));
+}
+
 static int supervisor_handler_minor(const lpm_supervisor *s, const lpm_handler *handler)
 {
     return handler ? (int)s->bus->loader.modules[handler->index].module.needs : LPM_EINVAL;
@@ -44,7 +50,8 @@ static int64_t supervisor_retry_after(const lpm_supervisor *s, const lpm_handler
 static int supervisor_soft_kill_done(lpm_supervisor *s)
 {
     if (!s->soft_kill_open) {
-        return s->bus->phase == POLICY_DRAINING && s->module->supervisor_soft_kill ? LPM_EDONE : LPM_EROLE;
+        bool done = s->bus->phase == POLICY_DRAINING && s->module->supervisor_soft_kill;
+        return loader_misused(s, "lpm_supervisor_soft_kill_done", done ? LPM_EDONE : LPM_EROLE);
     }
     s->soft_kill_open = false; /* the end of the turn sees it */
     return 0;
@@ -170,7 +177,7 @@ void bus_host_init(struct bus *bus)
     loader_host_init(host);
     host->supervisor_handler = supervisor_handler;
     host->supervisor_handler_minor = supervisor_handler_minor;
-    host->supervisor_enqueue = bus_enqueue;
+    host->supervisor_enqueue = supervisor_enqueue;
     host->supervisor_cancel = supervisor_cancel;
     host->supervisor_retry_after = supervisor_retry_after;
     host->supervisor_soft_kill_done = supervisor_soft_kill_done;

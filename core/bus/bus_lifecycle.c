@@ -182,8 +182,8 @@ static void drain(struct bus *bus)
             return;
         }
     }
-    bus_rule_soft_killed(bus);
     leave(bus);
+    bus_rule_soft_killed(bus);
 }
 
 void bus_lifecycle_again(struct bus *bus)
@@ -217,7 +217,7 @@ void bus_lifecycle_hard_kill(struct bus *bus)
     {
         bus_worker_say(w, FRAME_HARD_KILL);
     }
+    leave(bus);
     bus_rule_hard_kill(bus);
     run_hard_kill_hooks(bus);
-    leave(bus);
 }

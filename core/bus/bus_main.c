@@ -30,7 +30,8 @@ static int set_up_modules(struct bus *bus)
     if (!bus->modules || !bus->handlers) {
         return LPM_ENOMEM;
     }
-    bus->ctl.owner = (struct loader_owner){bus->log, &bus->conf_error, ctl.name};
+    bus->ctl.owner =
+        (struct loader_owner){bus->log, &bus->conf_error, NULL}; /* it passes on others' mistakes */
     bus->ctl.handle = (lpm_handle){&bus->host, &bus->ctl.owner};
     bus->ctl.bus = bus;
     bus->ctl.module = &ctl;
@@ -147,14 +148,12 @@ int bus_main(struct role_start *start)
     struct error err;
 
     list_init(&bus.request_free);
-    list_init(&bus.emissions_idle);
-    list_init(&bus.emissions_lost);
+    bus_event_init(&bus);
     bus_rule_init(&bus);
     bus_handover_init(&bus);
     list_init(&bus.ctl_clients);
     bus.starter = getuid();
     bus.born = clock_now();
-    role_event_init(&bus.listeners);
     bus.owner = (struct loader_owner){bus.log, &bus.conf_error, NULL};
     if (enter(start) != 0) {
         return ROLE_EXIT_FAILED;

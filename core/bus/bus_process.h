@@ -77,7 +77,11 @@ struct bus {
     bool sigint_wanted;         /* a module listens to SIGINT, and the master knows */
     struct list emissions_idle; /* lpm_request, to use again, longest unused first */
     size_t emissions_idle_count;
-    struct list emissions_lost; /* of workers that are gone, not answered yet */
+    struct list emissions_due;     /* those with a deadline, the next first */
+    struct event *emissions_timer; /* NULL: was not needed yet */
+    struct list emissions_lost;    /* that nobody waits for, and that are not answered, oldest first */
+    size_t emissions_lost_count, emissions_lost_bytes;
+    bool emissions_dropped; /* it was too many of those, which is in the log */
 
     bool soft_kill_asked;          /* by any module; the master will say it */
     struct list soft_kill_waiters; /* see bus_rule */

@@ -73,24 +73,11 @@ static void leave(struct worker *w)
     event_base_loopbreak(w->base);
 }
 
-/* They are as good as cancelled (lpm_request_cancelled), though an answer is still welcome. A callback may answer any. */
-static void tell_open_requests(struct worker *w)
-{
-    struct list *at = w->open.next;
-
-    while (at != &w->open) {
-        struct lpm_request *req = LIST_ENTRY(at, struct lpm_request, link);
-        bool had = req->on_cancel != NULL;
-        worker_stream_cancelled(req);
-        at = had ? w->open.next : at->next;
-    }
-}
-
 void worker_life_drain(struct worker *w)
 {
     if (!w->drain) {
         w->drain = true;
-        tell_open_requests(w);
+        worker_stream_cancel_all(w);
     }
 }
 
