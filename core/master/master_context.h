@@ -64,6 +64,8 @@ struct master_generation {
     bool is_reload; /* its setup is a new one */
     bool was_active;
     struct error reason; /* why it failed; empty: it did not */
+    role_step_word
+        *steps; /* shared with its processes: the bus's, then for each pool CONF_CORE_WORKERS_MAX */
     struct master_trial *trial;
     pid_t bus; /* 0: none */
     int control;
