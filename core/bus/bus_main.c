@@ -16,6 +16,7 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "os/os_limit.h"
 
@@ -94,6 +95,7 @@ static void tear_down(struct bus *bus)
     bus_request_free_all(bus);
     bus_event_fini(bus);
     bus_rule_fini(bus);
+    bus_reopen_fini(bus);
     bus_master_fini(bus);
     free(bus->pools);
     free(bus->handlers);
@@ -148,6 +150,7 @@ int bus_main(struct role_start *start)
     list_init(&bus.emissions_idle);
     list_init(&bus.emissions_lost);
     bus_rule_init(&bus);
+    bus_reopen_init(&bus);
     list_init(&bus.ctl_clients);
     bus.starter = getuid();
     bus.born = clock_now();

@@ -43,11 +43,15 @@ int control_send(int channel, const struct control *message, int fd)
     return 0;
 }
 
-/* A descriptor comes with a new worker, and with nothing else. */
+static bool carries(const struct control *message)
+{
+    return message->type == CONTROL_WORKER_NEW || (message->type == CONTROL_LOG && message->status == 0);
+}
+
 static bool sound(const struct control *message, int fd)
 {
     return message->type >= CONTROL_WORKER_NEW && message->type < CONTROL_TYPE_END &&
-           (fd >= 0) == (message->type == CONTROL_WORKER_NEW);
+           (fd >= 0) == carries(message);
 }
 
 int control_receive(int channel, struct control *message, int *fd)

@@ -20,8 +20,10 @@
 #include "master/master_daemon.h"
 #include "master/master_generation.h"
 #include "master/master_listen.h"
+#include "master/master_reopen.h"
 #include "master/master_rundir.h"
 #include "master/master_signal.h"
+#include "os/os_log.h"
 
 /* A generation that could not start again is not tried again sooner than this. */
 #define PAUSE_NS (100 * CLOCK_NS_PER_MS)
@@ -136,6 +138,8 @@ static void on_signal(struct master *master, int number)
     }
     if (number == SIGTERM || number == SIGINT || number == SIGQUIT) {
         stop(master, number);
+    } else if (number == SIGUSR1) {
+        master_reopen(master, NULL, 0);
     } else if (number == SIGTTIN || number == SIGTTOU) {
         log_write(&master->log, LPM_LOG_WARN, "%s: nothing serves now, the pool stays as it is",
                   text_signal(number, name, sizeof(name)));
@@ -183,7 +187,9 @@ static void init(struct master *master, const struct master_options *options,
                               .pidfile = {.path = NULL, .fd = -1}};
     list_init(&master->generations);
     master_restart_init(&master->bus_restarts, pool->restarts, pool->max_restarts_in_interval);
+    os_log_own(STDERR_FILENO);
     log_init(&master->log, STDERR_FILENO, options->core->error_log_level, "master");
+    log_count_losses(&master->log);
 }
 
 /* The order: nothing of a running instance may be touched, so its lock comes first. */
@@ -259,6 +265,7 @@ static void fini(struct master *master)
     if (master->log.fd > STDERR_FILENO) {
         fd_close(&master->log.fd);
     }
+    log_fini(&master->log);
     fd_close(&master->launcher);
 }
 

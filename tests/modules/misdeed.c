@@ -14,6 +14,7 @@
  *     respond-twice  answers, then again, which has to be refused
  *     after-free     answers, then makes every call there is with the handle
  *     last           answers with the code that the last refused call, or late answer, gave
+ *     log N          writes that many lines to the error log, then answers
  *     big BYTES      answers with that much
  *     status N       answers with that HTTP status
  *     headers        answers with the request's headers, a line each
@@ -297,6 +298,14 @@ static void do_last(lpm_request *req, long n)
     answer_number(req, misdeed_of(req)->last);
 }
 
+static void do_log(lpm_request *req, long count)
+{
+    for (long i = 1; i <= count; i++) {
+        lpm_log(lpm_request_worker(req), LPM_LOG_WARN, "line %ld of %ld", i, count);
+    }
+    answer(req, "ok\n");
+}
+
 static void do_big(lpm_request *req, long bytes)
 {
     char *data = malloc((size_t)bytes + 1);
@@ -418,6 +427,7 @@ static const struct {
     {"respond-twice", do_respond_twice},
     {"after-free", do_after_free},
     {"last", do_last},
+    {"log", do_log},
     {"big", do_big},
     {"status", do_status},
     {"headers", do_headers},

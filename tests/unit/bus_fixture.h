@@ -20,6 +20,7 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_response.h"
 #include "bus/bus_rule.h"
 
@@ -87,6 +88,7 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
     list_init(&f->bus.emissions_idle);
     list_init(&f->bus.emissions_lost);
     bus_rule_init(&f->bus);
+    bus_reopen_init(&f->bus);
     role_event_init(&f->bus.listeners);
     bus_host_init(&f->bus);
     f->supervisor.bus = &f->bus;
@@ -120,6 +122,7 @@ static inline void fixture_free(struct fixture *f)
     bus_request_free_all(&f->bus);
     bus_event_fini(&f->bus);
     bus_rule_fini(&f->bus);
+    bus_reopen_fini(&f->bus);
     bus_master_fini(&f->bus);
     free(f->bus.pools);
     conf_tree_free(f->core.tree);
