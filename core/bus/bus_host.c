@@ -24,6 +24,11 @@ static const lpm_handler *supervisor_handler(lpm_supervisor *s, const char *name
     return NULL;
 }
 
+static int supervisor_handler_minor(const lpm_supervisor *s, const lpm_handler *handler)
+{
+    return handler ? (int)s->bus->loader.modules[handler->index].module.needs : LPM_EINVAL;
+}
+
 static int supervisor_cancel(lpm_supervisor *s, uint64_t ticket)
 {
     return bus_enqueue_cancel(s->bus, ticket);
@@ -163,6 +168,7 @@ void bus_host_init(struct bus *bus)
 
     loader_host_init(host);
     host->supervisor_handler = supervisor_handler;
+    host->supervisor_handler_minor = supervisor_handler_minor;
     host->supervisor_enqueue = bus_enqueue;
     host->supervisor_cancel = supervisor_cancel;
     host->supervisor_retry_after = supervisor_retry_after;

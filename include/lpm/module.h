@@ -403,6 +403,7 @@ struct lpm_host {
     int (*supervisor_hard_kill)(lpm_supervisor *s);
     int (*supervisor_resize)(lpm_supervisor *s, const char *pool, unsigned count, lpm_done_fn on_done,
                              void *arg);
+    int (*supervisor_handler_minor)(const lpm_supervisor *s, const lpm_handler *handler);
 #endif
 };
 
@@ -946,6 +947,13 @@ static inline int lpm_supervisor_resize(lpm_supervisor *s, const char *pool, uns
                                         lpm_done_fn on_done, void *arg)
 {
     return s ? LPM_HOST(s)->supervisor_resize(s, pool, count, on_done, arg) : LPM_EINVAL;
+}
+
+/* The minor of the ABI that the handler's module was compiled for: one below 1 cannot see a stream or a socket.
+ * LPM_EINVAL: no handler. */
+static inline int lpm_supervisor_handler_minor(const lpm_supervisor *s, const lpm_handler *handler)
+{
+    return s ? LPM_HOST(s)->supervisor_handler_minor(s, handler) : LPM_EINVAL;
 }
 
 /* -- Streams (1.1) --------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ void http_connection_close(struct http_connection *c)
     if (c->state == HTTP_WAIT) {
         lpm_supervisor_cancel(server->s, c->x.ticket);
     }
+    http_upload_close(c);
     http_stream_close(c);
     event_del(&c->read);
     event_del(&c->write);
@@ -50,7 +51,7 @@ void http_connection_close(struct http_connection *c)
 
 void http_connection_abort(struct http_connection *c)
 {
-    if (c->state != HTTP_SEND) {
+    if (c->state < HTTP_SEND) {
         c->x.status = 499; /* nginx's: the client was gone before there was an answer */
     }
     http_exchange_log(c);
@@ -83,6 +84,7 @@ static void linger(struct http_connection *c)
 
 void http_connection_end(struct http_connection *c)
 {
+    http_upload_close(c);
     if (c->eof || (c->x.received && !has_more(c) && !has_unread(c))) {
         http_connection_close(c);
     } else {
@@ -130,6 +132,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     }
     if (c->state == HTTP_LINGER) {
         drop_input(c);
+        return;
+    }
+    if (c->upload.open) {
+        http_upload_run(c);
         return;
     }
     n = http_io_read(c);

@@ -98,6 +98,7 @@ void http_server_free(struct http_server *server)
     http_stock_fini(&server->connections);
     http_stock_fini(&server->inputs);
     http_stock_fini(&server->buffers);
+    http_pipes_fini(&server->pipes);
     http_conf_fini(&server->conf);
     free(server->scratch);
     free(server);
