@@ -13,6 +13,7 @@
 #include "master/master.h"
 #include "master/master_restart.h"
 #include "master/master_state.h"
+#include "os/os_notify.h"
 #include "os/os_pidfile.h"
 
 struct event;
@@ -78,6 +79,14 @@ struct master_generation {
     struct master_pool *pools;   /* core->pool_count of them */
 };
 
+/* See master_notify. */
+struct master_notify {
+    struct os_notify socket;
+    char state[512]; /* what the service manager heard last, or hears `again` */
+    bool failed;     /* said in the log already */
+    struct event *again, *watchdog;
+};
+
 struct master {
     const struct master_options *options;
     const struct master_roles *roles;
@@ -85,6 +94,7 @@ struct master {
     struct log log;
     struct os_user user;
     struct os_pidfile pidfile;
+    struct master_notify notify;
     pid_t pid;
     struct event_base *base;
     int signals; /* signalfd, -1 */

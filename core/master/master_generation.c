@@ -18,6 +18,7 @@
 #include "master/master_control.h"
 #include "master/master_daemon.h"
 #include "master/master_listen.h"
+#include "master/master_notify.h"
 #include "master/master_pool.h"
 #include "master/master_rundir.h"
 #include "master/master_spawn.h"
@@ -131,6 +132,8 @@ static void do_announce(struct master_generation *generation)
     generation->was_active = true;
     log_write(&master->log, LPM_LOG_NOTICE, "lpm/" LPM_VERSION " is online: generation %u, %zu workers",
               generation->number, master_worker_running(generation));
+    master_notify_ready(master, "generation %u serves with %zu workers", generation->number,
+                        master_worker_running(generation));
     if (!master->online) {
         master->online = true;
         master_daemon_online(master);

@@ -20,6 +20,7 @@
 #include "master/master_daemon.h"
 #include "master/master_generation.h"
 #include "master/master_listen.h"
+#include "master/master_notify.h"
 #include "master/master_reopen.h"
 #include "master/master_rundir.h"
 #include "master/master_signal.h"
@@ -103,6 +104,7 @@ static void stop(struct master *master, int number)
     log_write(&master->log, LPM_LOG_NOTICE, "%s: %s", text_signal(number, name, sizeof(name)),
               number == SIGQUIT ? "soft kill" : "hard kill");
     master->stopping = true;
+    master_notify_stopping(master, number == SIGQUIT ? "answers what it has" : "ends");
     master_listen_close(master->core->tree); /* the bus takes nothing new in, so nobody shall wait for it */
     LIST_EACH(link, after, &master->generations)
     {
@@ -190,6 +192,7 @@ static void init(struct master *master, const struct master_options *options,
     os_log_own(STDERR_FILENO);
     log_init(&master->log, STDERR_FILENO, options->core->error_log_level, "master");
     log_count_losses(&master->log);
+    master_notify_take(master);
 }
 
 /* The order: nothing of a running instance may be touched, so its lock comes first. */
@@ -212,7 +215,7 @@ static int open_all(struct master *master, struct error *err)
         return error_set(err, LPM_ENOMEM, "cannot make an event loop");
     }
     master->sweep = event_new(master->base, -1, 0, on_sweep, master);
-    if (!master->sweep) {
+    if (!master->sweep || master_notify_init(master) != 0) {
         return error_set(err, LPM_ENOMEM, "no memory for the event loop");
     }
     return master_signal_open(master, &signal_calls, err);
@@ -254,6 +257,7 @@ static void fini(struct master *master)
     master_listen_close(master->core->tree);
     master_listen_control_close(master->core);
     master_signal_close(master);
+    master_notify_fini(master);
     if (master->sweep) {
         event_free(master->sweep);
     }

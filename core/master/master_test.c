@@ -11,6 +11,7 @@
 #include "master/master.h"
 #include "master/master_context.h"
 #include "master/master_listen.h"
+#include "master/master_notify.h"
 #include "master/master_rundir.h"
 #include "master/master_signal.h"
 #include "master/master_trial.h"
@@ -110,6 +111,8 @@ int master_test(const struct master_options *options, const struct master_roles 
     int lock, rc;
 
     log_init(&test.master.log, STDERR_FILENO, LPM_LOG_WARN, "master");
+    master_notify_take(&test.master); /* nobody is told of a test, and no module shall tell of it */
+    os_notify_close(&test.master.notify.socket);
     rc = os_user_find(&test.master.user, options->core->user, err);
     if (!rc) {
         rc = master_listen_check(options->core->tree, err);

@@ -18,6 +18,7 @@
  *     big BYTES      answers with that much
  *     status N       answers with that HTTP status
  *     headers        answers with the request's headers, a line each
+ *     environ        answers with the worker's environment, a line each
  *     id             answers with the request's id; `pid` with the worker's
  *     count          answers with how many requests this worker process has been given
  *     busy [MS]      answers; the worker takes no more requests, for MS milliseconds
@@ -344,6 +345,18 @@ static void do_headers(lpm_request *req, long n)
     lpm_respond(req, text, used);
 }
 
+static void do_environ(lpm_request *req, long n)
+{
+    char text[65536];
+    size_t used = 0;
+    (void)n;
+
+    for (char **at = environ; *at && strlen(*at) + 1 < sizeof(text) - used; at++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s\n", *at);
+    }
+    lpm_respond(req, text, used);
+}
+
 static void do_id(lpm_request *req, long n)
 {
     char text[64];
@@ -431,6 +444,7 @@ static const struct {
     {"big", do_big},
     {"status", do_status},
     {"headers", do_headers},
+    {"environ", do_environ},
     {"id", do_id},
     {"pid", do_pid},
     {"count", do_count},

@@ -1,0 +1,258 @@
+/*
+ * Under a service manager: what it is told, and what it hands over. The test is the manager.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "fail.h"
+#include "misdeed.h"
+#include "server.h"
+#include "wait.h"
+
+#define CONF                                                                     \
+    SERVER_MODULES SERVER_MISDEED "worker { count 2; }\n"                        \
+                                  "http {\n"                                     \
+                                  "    listen 127.0.0.1:0;\n"                    \
+                                  "    location /hello { handler hello; }\n"     \
+                                  "    location /misdeed { handler misdeed; }\n" \
+                                  "}\n"
+
+struct manager {
+    int socket;
+    char name[108]; /* as in NOTIFY_SOCKET */
+    char said[2048];
+};
+
+static void manager_open(struct manager *m, const struct server *s, bool abstract)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    size_t len;
+
+    if (abstract) {
+        snprintf(m->name, sizeof(m->name), "@lpm-test-%ld", (long)getpid());
+    } else {
+        snprintf(m->name, sizeof(m->name), "%.90s/notify", s->prefix);
+    }
+    len = strlen(m->name);
+    memcpy(addr.sun_path, m->name, len);
+    if (abstract) {
+        addr.sun_path[0] = '\0';
+    }
+    m->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (m->socket < 0 || bind(m->socket, (struct sockaddr *)&addr,
+                              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) != 0) {
+        fail_test("%s: %s", m->name, strerror(errno));
+    }
+    setenv("NOTIFY_SOCKET", m->name, 1);
+}
+
+static void manager_close(struct manager *m)
+{
+    close(m->socket);
+    if (m->name[0] == '/') {
+        unlink(m->name);
+    }
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+}
+
+/* The next message; fails the test when there is none in time. */
+static const char *manager_hears(struct manager *m, int timeout_ms)
+{
+    ssize_t n = -1;
+
+    if (wait_fd(m->socket, POLLIN, wait_until(timeout_ms))) {
+        n = recv(m->socket, m->said, sizeof(m->said) - 1, 0);
+    }
+    if (n < 0) {
+        fail_test("the service manager was not told anything more");
+    }
+    m->said[n] = '\0';
+    return m->said;
+}
+
+/* The next message that holds `text`. */
+static const char *manager_waits(struct manager *m, const char *text)
+{
+    uint64_t deadline = wait_until(SERVER_START_MS);
+
+    while (strstr(manager_hears(m, wait_left(deadline)), text) == NULL) {
+    }
+    return m->said;
+}
+
+static void test_states(void **state)
+{
+    struct server *s = *state;
+    struct manager m;
+    char text[64];
+
+    for (int abstract = 0; abstract < 2; abstract++) {
+        manager_open(&m, s, abstract != 0);
+        server_conf(s, CONF);
+        server_launch(s, NULL);
+        manager_waits(&m, "READY=1\n");
+        snprintf(text, sizeof(text), "\nMAINPID=%ld\n", (long)s->pid);
+        assert_non_null(strstr(m.said, text));
+        assert_non_null(strstr(m.said, "\nSTATUS=generation 1 serves with 2 workers"));
+        server_wait_online(s);
+        assert_int_equal(client_get(server_port(s), "/hello", NULL), 200); /* it serves indeed */
+        server_signal(s, abstract ? SIGTERM : SIGQUIT);
+        manager_waits(&m, "STOPPING=1\n");
+        assert_int_equal(server_wait_exit(s, SERVER_STOP_MS), 0);
+        server_check_clean(s);
+        manager_close(&m);
+    }
+}
+
+static void test_daemon(void **state)
+{
+    struct server *s = *state;
+    struct manager m;
+    struct run run;
+    char text[64];
+
+    manager_open(&m, s, false);
+    server_write(s, "conf/lpm.conf", "daemon on;\nerror_log logs/error.log info;\n" CONF);
+    server_command(s, &run, NULL);
+    assert_int_equal(run_exit(&run), 0);
+    run_free(&run);
+    server_adopt(s);
+    manager_waits(&m, "READY=1\n");
+    snprintf(text, sizeof(text), "\nMAINPID=%ld\n", (long)s->pid);
+    assert_non_null(strstr(m.said, text));
+    server_stop(s);
+    manager_close(&m);
+}
+
+/* Not before it serves, and not at all when it fails. */
+static void test_failed_start(void **state)
+{
+    struct server *s = *state;
+    struct manager m;
+
+    manager_open(&m, s, false);
+    server_conf(s, CONF "misdeed_init fail;\n");
+    server_launch(s, NULL);
+    assert_int_not_equal(server_wait_exit(s, SERVER_START_MS), 0);
+    while (wait_fd(m.socket, POLLIN, wait_until(0))) {
+        assert_null(strstr(manager_hears(&m, 0), "READY=1"));
+    }
+    manager_close(&m);
+}
+
+/* Nobody but the master knows of it. */
+static void test_environment(void **state)
+{
+    struct server *s = *state;
+    struct manager m;
+    struct response r;
+
+    manager_open(&m, s, false);
+    setenv("WATCHDOG_USEC", "60000000", 1);
+    setenv("WATCHDOG_PID", "1", 1);
+    setenv("LPM_TEST_KEPT", "yes", 1);
+    server_conf(s, CONF);
+    server_start(s, NULL);
+    assert_int_equal(client_get(server_port(s), MISDEED("environ"), &r), 200);
+    assert_non_null(strstr(r.body, "LPM_TEST_KEPT=yes\n"));
+    assert_null(strstr(r.body, "NOTIFY_SOCKET="));
+    assert_null(strstr(r.body, "WATCHDOG_"));
+    client_forget(&r);
+    server_stop(s);
+    unsetenv("LPM_TEST_KEPT");
+    manager_close(&m);
+}
+
+static void test_watchdog(void **state)
+{
+    struct server *s = *state;
+    struct manager m;
+    uint64_t begin;
+
+    manager_open(&m, s, false);
+    setenv("WATCHDOG_USEC", "200000", 1);
+    server_conf(s, CONF);
+    server_start(s, NULL);
+    manager_waits(&m, "WATCHDOG=1");
+    begin = wait_until(0);
+    for (int i = 0; i < 5; i++) {
+        manager_waits(&m, "WATCHDOG=1");
+    }
+    assert_true(wait_until(0) - begin >= UINT64_C(350000000)); /* each half of the time, roughly */
+    server_stop(s);
+    /* It is another process's. */
+    setenv("WATCHDOG_PID", "1", 1);
+    while (wait_fd(m.socket, POLLIN, wait_until(0))) {
+        manager_hears(&m, 0);
+    }
+    server_start(s, NULL);
+    manager_waits(&m, "READY=1");
+    assert_false(wait_fd(m.socket, POLLIN, wait_until(400)));
+    server_stop(s);
+    manager_close(&m);
+}
+
+/* It hears nothing, and lpm does not wait for it; it hears it later. */
+static void test_deaf_manager(void **state)
+{
+    struct server *s = *state;
+    struct manager m;
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fill = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    manager_open(&m, s, false);
+    memcpy(addr.sun_path, m.name, strlen(m.name));
+    while (sendto(fill, "x", 1, 0, (struct sockaddr *)&addr, sizeof(addr)) == 1) {
+    }
+    assert_int_equal(errno, EAGAIN);
+    close(fill);
+    server_conf(s, CONF);
+    server_start(s, NULL);
+    assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
+    manager_waits(&m, "READY=1\n");
+    server_stop(s);
+    manager_close(&m);
+}
+
+static void test_nonsense(void **state)
+{
+    struct server *s = *state;
+
+    setenv("NOTIFY_SOCKET", "here", 1);
+    server_conf(s, CONF);
+    server_start(s, NULL);
+    server_wait_log(s, "NOTIFY_SOCKET is \"here\": expected a path, or @ and a name", SERVER_START_MS);
+    server_stop(s);
+    setenv("NOTIFY_SOCKET", "/nowhere/at/all", 1);
+    server_start(s, NULL);
+    server_wait_log(s, "the service manager cannot be told", SERVER_START_MS);
+    server_stop(s);
+    unsetenv("NOTIFY_SOCKET");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, server_setup, server_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_states),   TEST(test_daemon),       TEST(test_failed_start), TEST(test_environment),
+        TEST(test_watchdog), TEST(test_deaf_manager), TEST(test_nonsense),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
