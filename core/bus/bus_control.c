@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "base/fd.h"
+#include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
@@ -69,6 +70,10 @@ static void act(struct bus *bus, const struct control *message, int *fd)
         break;
     case CONTROL_REOPENED:
         bus_reopen_done(bus, message);
+        break;
+    case CONTROL_RETIRE:
+        bus_ctl_close(bus);
+        bus_lifecycle_soft_kill(bus);
         break;
     case CONTROL_SOFT_KILL:
         bus_lifecycle_soft_kill(bus);

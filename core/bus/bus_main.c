@@ -66,10 +66,15 @@ static int set_up_pools(struct bus *bus)
     return rc;
 }
 
+static void on_load(void *arg, size_t i)
+{
+    role_step_set(arg, ROLE_STEP_LOAD, i);
+}
+
 static int set_up(struct bus *bus, struct error *err)
 {
     struct role_start *start = bus->start;
-    int rc = loader_load(&bus->loader, start->core, start->modules, NULL, NULL, err);
+    int rc = loader_load(&bus->loader, start->core, start->modules, on_load, start->step, err);
 
     if (rc == 0) {
         bus_host_init(bus);

@@ -14,6 +14,7 @@ enum control_type {
     CONTROL_WORKER_NEW = 1, /* a worker was forked; carries the bus's end of its channel */
     CONTROL_WORKER_GONE,    /* it was reaped; `status` as of waitpid() */
     CONTROL_POOL_DEGRADED,  /* no restart before `until` (ns, CLOCK_MONOTONIC; 0: no longer degraded) */
+    CONTROL_RETIRE,         /* another bus serves: as SOFT_KILL, and take no commands any more */
     CONTROL_SOFT_KILL,      /* answer what there is, send the workers home, exit */
     CONTROL_HARD_KILL,      /* run the hooks, exit */
     CONTROL_SIGNAL,         /* the signal `status` came, which the bus had asked for */

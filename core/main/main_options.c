@@ -48,6 +48,7 @@ static const struct {
 } main_signals[] = {
     {"stop", SIGTERM},   /* at once */
     {"quit", SIGQUIT},   /* after the requests that have begun */
+    {"reload", SIGHUP},  /* with the configuration and the modules as they are now */
     {"reopen", SIGUSR1}, /* the logs */
 };
 

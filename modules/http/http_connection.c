@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define FRESH_DRAIN_MS 2000 /* at a soft kill, for the first request of a connection that was just taken in */
+#define NEXT_DRAIN_MS  1000 /* and from an answer to the next request, which may be on its way */
 #define LINGER_IDLE_MS 5000
 #define LINGER_MS      10000
 #define LINGER_BYTES   ((size_t)16 << 20)
@@ -272,8 +273,19 @@ void http_connection_new(struct http_server *server, int fd, const struct sockad
     http_io_deadline(c, server->conf.header_timeout);
 }
 
+/* How long an idle connection may still wait for a request when the server drains; ms. */
+static int64_t patience(const struct http_connection *c)
+{
+    uint64_t idle = (http_now() - c->answered_at) / 1000000;
+    if (c->fresh) {
+        return FRESH_DRAIN_MS;
+    }
+    return idle < NEXT_DRAIN_MS ? NEXT_DRAIN_MS - (int64_t)idle : 0;
+}
+
 void http_connection_drain(struct http_connection *c)
 {
+    int64_t wait = patience(c);
     ssize_t n;
     if (c->state != HTTP_IDLE) {
         return;
@@ -282,8 +294,9 @@ void http_connection_drain(struct http_connection *c)
     n = http_io_read(c);
     if (n > 0) {
         http_step_run(c);
-    } else if (n == -EAGAIN && c->fresh) {
-        http_io_deadline(c, FRESH_DRAIN_MS);
+    } else if (n == -EAGAIN && wait > 0) {
+        http_io_deadline(c, wait);
+        http_io_resume(c);
     } else {
         http_connection_close(c);
     }

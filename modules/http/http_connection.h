@@ -61,7 +61,8 @@ struct http_connection {
     bool writing; /* the write event is set */
     bool fresh;   /* no request has come yet */
     uint32_t requests;
-    size_t lingered; /* bytes dropped */
+    uint64_t answered_at; /* ns: the last one was */
+    size_t lingered;      /* bytes dropped */
     uint64_t linger_end;
     struct http_exchange x;
     struct http_upload upload; /* the rest of the body, in HTTP_WAIT, HTTP_SEND and HTTP_TAIL */

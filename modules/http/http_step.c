@@ -194,6 +194,7 @@ static bool step_tail(struct http_connection *c)
     if (c->in->start == c->in->end) {
         c->in->start = c->in->end = 0;
     }
+    c->answered_at = http_now();
     c->state = HTTP_IDLE;
     return true;
 }

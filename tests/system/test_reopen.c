@@ -214,6 +214,31 @@ static void test_successors(void **state)
     server_stop(s);
 }
 
+/* A generation that drains, and has a worker that does not read now, changes as well. */
+static void test_old_generation(void **state)
+{
+    struct server *s = *state;
+    struct client slow;
+
+    start_daemon(s);
+    client_open(&slow, server_port(s));
+    client_request(&slow, "GET", MISDEED_SLEEP("3000"), "", "", 0);
+    assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
+    server_signal(s, SIGHUP);
+    server_wait_log(s, "is online: generation 2", SERVER_START_MS);
+    move(s, "logs/error.log", "logs/error.1");
+    move(s, "logs/access.log", "logs/access.1");
+    ctl(s, 0, "", "reopen", NULL);
+    follow(s);
+    assert_int_equal(client_status(&slow, CLIENT_MS), 200);
+    client_close(&slow);
+    server_wait_log(s, "generation 1 has ended", SERVER_START_MS);
+    assert_int_equal(holders(s, "logs/error.1"), 0);
+    assert_int_equal(holders(s, "logs/access.1"), 0);
+    server_stop(s);
+    assert_int_equal(check_access_log(s, "logs/access.1") + check_access_log(s, "logs/access.log"), 2);
+}
+
 /* Its handler runs: it gets the new file when it reads again, and lpmctl waits for that. */
 static void test_busy_worker(void **state)
 {
@@ -441,9 +466,10 @@ static void test_unread_stderr(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_rotation),       TEST(test_successors),   TEST(test_busy_worker),
-        TEST(test_stopped_worker), TEST(test_cannot_open),  TEST(test_full_device),
-        TEST(test_full_disk),      TEST(test_unread_fifos), TEST(test_unread_stderr),
+        TEST(test_rotation),       TEST(test_successors),     TEST(test_busy_worker),
+        TEST(test_old_generation), TEST(test_stopped_worker), TEST(test_cannot_open),
+        TEST(test_full_device),    TEST(test_full_disk),      TEST(test_unread_fifos),
+        TEST(test_unread_stderr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,6 +120,36 @@ static void test_states(void **state)
     }
 }
 
+/* Type=notify-reload: the instant of RELOADING is not before that of the signal; READY ends it, whatever came of it. */
+static void test_reload(void **state)
+{
+    struct server *s = *state;
+    struct manager m;
+    uint64_t asked;
+    const char *since;
+
+    manager_open(&m, s, false);
+    server_conf(s, CONF);
+    server_start(s, NULL);
+    manager_waits(&m, "READY=1\n");
+    for (int bad = 0; bad < 2; bad++) {
+        if (bad) {
+            server_conf(s, CONF "nonsense;\n");
+        }
+        asked = wait_until(0) / 1000;
+        server_signal(s, SIGHUP);
+        since = strstr(manager_waits(&m, "RELOADING=1\n"), "\nMONOTONIC_USEC=");
+        assert_non_null(since);
+        assert_in_range(strtoull(strchr(since, '=') + 1, NULL, 10), asked, wait_until(0) / 1000);
+        manager_waits(&m, "READY=1\n");
+        assert_non_null(
+            strstr(m.said, bad ? "STATUS=generation 2 serves, the reload failed: unknown directive"
+                               : "STATUS=generation 2 serves with 2 workers"));
+    }
+    server_stop(s);
+    manager_close(&m);
+}
+
 static void test_daemon(void **state)
 {
     struct server *s = *state;
@@ -251,8 +281,8 @@ static void test_nonsense(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_states),   TEST(test_daemon),       TEST(test_failed_start), TEST(test_environment),
-        TEST(test_watchdog), TEST(test_deaf_manager), TEST(test_nonsense),
+        TEST(test_states),      TEST(test_reload),   TEST(test_daemon),       TEST(test_failed_start),
+        TEST(test_environment), TEST(test_watchdog), TEST(test_deaf_manager), TEST(test_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
