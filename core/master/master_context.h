@@ -13,6 +13,7 @@
 #include "master/master_restart.h"
 #include "master/master_setup.h"
 #include "master/master_state.h"
+#include "os/os_inherit.h"
 #include "os/os_notify.h"
 #include "os/os_pidfile.h"
 
@@ -95,6 +96,8 @@ struct master {
     struct log log; /* the current setup's */
     struct os_pidfile pidfile;
     struct master_notify notify;
+    struct os_inherit inherited; /* what was handed over and is not taken yet */
+    struct list kept;            /* listeners that the service manager has too, see master_inherit */
     pid_t pid;
     struct event_base *base;
     int signals; /* signalfd, -1 */

@@ -13,6 +13,7 @@
 #include "conf/conf_load.h"
 #include "master/master_daemon.h"
 #include "master/master_generation.h"
+#include "master/master_inherit.h"
 #include "master/master_notify.h"
 #include "master/master_plan.h"
 #include "master/master_worker.h"
@@ -99,6 +100,7 @@ void master_fleet_promote(struct master_generation *generation)
               generation->number, master_worker_running(generation));
     master->online = true;
     master_daemon_online(master);
+    master_inherit_store(master);
     master_notify_ready(master, "generation %u serves with %zu workers", generation->number,
                         master_worker_running(generation));
     if (master->previous) {

@@ -19,6 +19,7 @@
 #include "master/master_daemon.h"
 #include "master/master_fleet.h"
 #include "master/master_generation.h"
+#include "master/master_inherit.h"
 #include "master/master_notify.h"
 #include "master/master_reopen.h"
 #include "master/master_rundir.h"
@@ -133,6 +134,7 @@ static void init(struct master *master, const struct master_options *options,
     log_init(&master->log, STDERR_FILENO, options->core->error_log_level, "master");
     log_count_losses(&master->log);
     master_notify_take(master);
+    master_inherit_init(master);
 }
 
 /* The order: nothing of a running instance may be touched, so its lock comes first. */
@@ -180,6 +182,7 @@ static void fini(struct master *master)
 {
     master_fleet_fini(master);
     master_signal_close(master);
+    master_inherit_fini(master);
     master_notify_fini(master);
     if (master->base) {
         event_base_free(master->base);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "master/master_inherit.h"
 
 #define AGAIN_NS (100 * CLOCK_NS_PER_MS)
 
@@ -37,6 +38,7 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
+    master_inherit_store(arg);
     send_state(arg);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "master/master_context.h"
+#include "master/master_inherit.h"
 #include "master/master_listen.h"
 #include "master/master_rundir.h"
 
@@ -75,7 +76,11 @@ int master_setup_listen(struct master_setup *setup, struct error *err)
         }
     }
     if (!rc) {
+        master_inherit_listen(setup);
         rc = master_listen_open(setup->core.tree, &setup->log, err);
+    }
+    if (!rc) {
+        master_inherit_refuse(setup->master);
     }
     return rc ? rc : master_listen_control(&setup->core, err);
 }
@@ -89,7 +94,9 @@ void master_setup_close_listeners(struct master_setup *setup)
             master_listen_leave(setup->core.tree, other->core.tree);
         }
     }
+    master_inherit_leave(setup);
     master_listen_close(setup->core.tree);
+    master_inherit_store(setup->master);
 }
 
 struct master_setup *master_setup_hold(struct master_setup *setup)

@@ -297,6 +297,29 @@ static void server_args(const struct server *s, const char **argv, va_list args)
     argv[SERVER_ARGS_MAX - 1] = NULL;
 }
 
+/* As sd_listen_fds(3) wants it. First above all that are to be handed over, so that none is in another's place. */
+static void server_hand_over(const struct server *s)
+{
+    char text[32];
+
+    for (size_t i = 0; i < s->handed_count; i++) {
+        if (dup2(s->handed[i], 200 + (int)i) < 0) {
+            _exit(126);
+        }
+    }
+    for (size_t i = 0; i < s->handed_count; i++) {
+        dup2(200 + (int)i, 3 + (int)i);
+        close(200 + (int)i);
+    }
+    if (s->handed_count > 0) {
+        snprintf(text, sizeof(text), "%zu", s->handed_count);
+        setenv("LISTEN_FDS", text, 1);
+        snprintf(text, sizeof(text), "%ld", (long)getpid());
+        setenv("LISTEN_PID", text, 1);
+        setenv("LISTEN_FDNAMES", s->handed_names, 1);
+    }
+}
+
 static void server_exec(const struct server *s, const char *const *argv, pid_t parent)
 {
     int null = open("/dev/null", O_RDWR);
@@ -305,6 +328,7 @@ static void server_exec(const struct server *s, const char *const *argv, pid_t p
     if (getppid() != parent || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(s->log_fd, 2) < 0) {
         _exit(126);
     }
+    server_hand_over(s);
     execv(argv[0], (char *const *)(uintptr_t)argv);
     dprintf(2, "%s: %s\n", argv[0], strerror(errno));
     _exit(127);

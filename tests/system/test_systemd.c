@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,6 +31,8 @@
                                   "    location /hello { handler hello; }\n"     \
                                   "    location /misdeed { handler misdeed; }\n" \
                                   "}\n"
+
+#define BASE SERVER_MODULES "worker { count 2; }\n"
 
 struct manager {
     int socket;
@@ -260,6 +263,185 @@ static void test_deaf_manager(void **state)
     manager_close(&m);
 }
 
+/* -- Listeners ---------------------------------------------------------------------------------------- */
+
+static int listen_on(struct sockaddr *addr, socklen_t len)
+{
+    int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (fd < 0 || bind(fd, addr, len) != 0 || listen(fd, 16) != 0) {
+        fail_test("cannot listen: %s", strerror(errno));
+    }
+    return fd;
+}
+
+static int listen_tcp(int *port)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof(addr);
+    int fd = listen_on((struct sockaddr *)&addr, len);
+
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+    *port = ntohs(addr.sin_port);
+    return fd;
+}
+
+/* A relative path would not do for both of us. */
+static int listen_unix(const struct server *s, const char *name)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%.80s/%s", s->prefix, name);
+    return listen_on((struct sockaddr *)&addr, sizeof(addr));
+}
+
+static int connect_unix(const struct server *s, const char *name)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%.80s/%s", s->prefix, name);
+    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Taken by address, and by path; what nobody wants is named; and all of them stay the manager's after the end. */
+static void test_activation(void **state)
+{
+    struct server *s = *state;
+    struct client c;
+    int ports[2], fds[3], unix_fd;
+
+    fds[0] = listen_tcp(&ports[0]);
+    fds[1] = listen_tcp(&ports[1]);
+    fds[2] = listen_unix(s, "run/web");
+    s->handed = fds;
+    s->handed_count = 3;
+    s->handed_names = "stray:web:local";
+    server_conf(s, BASE "http { listen 127.0.0.1:%d; listen unix:run/web; location / { handler hello; } }\n",
+                ports[1]);
+    server_start(s, NULL);
+    server_wait_log(s, "listening on unix:run/web, handed over as \"local\"", SERVER_START_MS);
+    snprintf(s->line, sizeof(s->line),
+             "\"stray\" was handed over (127.0.0.1:%d), but no \"listen\" names it: closed", ports[0]);
+    char want[200];
+    snprintf(want, sizeof(want), "%.199s", s->line);
+    server_wait_log(s, want, SERVER_START_MS);
+    for (int round = 0; round < 2; round++) { /* after a reload, too */
+        assert_int_equal(client_get(ports[1], "/", NULL), 200);
+        unix_fd = connect_unix(s, "run/web");
+        assert_true(unix_fd >= 0);
+        c = (struct client){.fd = unix_fd};
+        client_request(&c, "GET", "/", "", "", 0);
+        assert_int_equal(client_status(&c, CLIENT_MS), 200);
+        client_close(&c);
+        if (round == 0) {
+            server_signal(s, SIGHUP);
+            server_wait_log(s, "is online: generation 2", SERVER_START_MS);
+        }
+    }
+    server_signal(s, SIGTERM);
+    assert_int_equal(server_wait_exit(s, SERVER_STOP_MS), 0);
+    client_open(&c, ports[1]);
+    client_close(&c);
+    unix_fd = connect_unix(s, "run/web");
+    assert_true(unix_fd >= 0);
+    close(unix_fd);
+    for (size_t i = 0; i < 3; i++) {
+        close(fds[i]);
+    }
+    snprintf(s->line, sizeof(s->line), "%.4000s/run/web", s->prefix);
+    unlink(s->line);
+    server_check_clean(s);
+}
+
+/* The next FDSTORE: its descriptor, and its name in `name`. */
+static int manager_stores(struct manager *m, char *name, size_t size)
+{
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))];
+    uint64_t deadline = wait_until(SERVER_START_MS);
+
+    for (;;) {
+        struct iovec part = {m->said, sizeof(m->said) - 1};
+        struct msghdr head = {
+            .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+        struct cmsghdr *cmsg;
+        ssize_t n = -1;
+        int fd;
+
+        if (wait_fd(m->socket, POLLIN, deadline)) {
+            n = recvmsg(m->socket, &head, MSG_CMSG_CLOEXEC);
+        }
+        if (n < 0) {
+            fail_test("no descriptor came to be kept");
+        }
+        m->said[n] = '\0';
+        cmsg = CMSG_FIRSTHDR(&head);
+        if (strncmp(m->said, "FDSTORE=1\nFDNAME=", 17) == 0 && cmsg != NULL) {
+            memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+            snprintf(name, size, "%s", m->said + 17);
+            return fd;
+        }
+    }
+}
+
+/* The master is killed; who connects then waits in the queue that the manager keeps, and is answered by the next one. */
+static void test_store(void **state)
+{
+    struct server *s = *state;
+    struct manager m;
+    struct client c;
+    char names[2][256], joined[600];
+    int port, fds[2], other, probe = listen_tcp(&port);
+
+    close(probe);
+    manager_open(&m, s, false);
+    server_conf(s, BASE "http { listen 127.0.0.1:%d; listen unix:run/web; location / { handler hello; } }\n",
+                port);
+    server_start(s, NULL);
+    fds[0] = manager_stores(&m, names[0], sizeof(names[0]));
+    fds[1] = manager_stores(&m, names[1], sizeof(names[1]));
+    snprintf(joined, sizeof(joined), "lpm_127.0.0.1_%d", port);
+    assert_string_equal(names[0], joined);
+    assert_string_equal(names[1], "lpm_unix_run/web");
+    server_signal(s, SIGKILL);
+    server_wait_exit(s, SERVER_STOP_MS);
+    client_open(&c, port);
+    client_request(&c, "GET", "/", "", "", 0);
+    other = connect_unix(s, "run/web");
+    assert_true(other >= 0);
+
+    s->handed = fds;
+    s->handed_count = 2;
+    snprintf(joined, sizeof(joined), "%s:%s", names[0], names[1]);
+    s->handed_names = joined;
+    server_start(s, NULL);
+    assert_int_equal(client_status(&c, CLIENT_MS), 200);
+    client_close(&c);
+    c = (struct client){.fd = other};
+    client_request(&c, "GET", "/", "", "", 0);
+    assert_int_equal(client_status(&c, CLIENT_MS), 200);
+    client_close(&c);
+
+    /* One goes with a reload, the other with lpm; the manager keeps neither. */
+    server_conf(s, BASE "probation 0;\nhttp { listen 127.0.0.1:%d; location / { handler hello; } }\n", port);
+    server_signal(s, SIGHUP);
+    manager_waits(&m, "FDSTOREREMOVE=1\nFDNAME=lpm_unix_run/web");
+    assert_int_equal(client_get(port, "/", NULL), 200);
+    close(fds[0]);
+    close(fds[1]);
+    server_signal(s, SIGQUIT);
+    snprintf(joined, sizeof(joined), "FDSTOREREMOVE=1\nFDNAME=lpm_127.0.0.1_%d", port);
+    manager_waits(&m, joined);
+    assert_int_equal(server_wait_exit(s, SERVER_STOP_MS), 0);
+    server_check_clean(s);
+    manager_close(&m);
+}
+
 static void test_nonsense(void **state)
 {
     struct server *s = *state;
@@ -283,6 +465,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_states),      TEST(test_reload),   TEST(test_daemon),       TEST(test_failed_start),
         TEST(test_environment), TEST(test_watchdog), TEST(test_deaf_manager), TEST(test_nonsense),
+        TEST(test_activation),  TEST(test_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
