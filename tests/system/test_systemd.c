@@ -8,11 +8,13 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -458,14 +460,118 @@ static void test_nonsense(void **state)
     unsetenv("NOTIFY_SOCKET");
 }
 
+/* -- The unit ----------------------------------------------------------------------------------------- */
+
+static char *replace(char *text, const char *what, const char *with)
+{
+    size_t size = strlen(text) + run_count(text, what) * strlen(with) + 1;
+    char *result = malloc(size), *to = result, *at;
+
+    assert_non_null(result);
+    for (char *from = text;; from = at + strlen(what)) {
+        at = strstr(from, what);
+        to += sprintf(to, "%.*s", at ? (int)(at - from) : (int)strlen(from), from);
+        if (at == NULL) {
+            break;
+        }
+        to += sprintf(to, "%s", with);
+    }
+    free(text);
+    return result;
+}
+
+static void test_unit(void **state)
+{
+    const char *version[] = {"systemd-analyze", "--version", NULL};
+    char path[4200];
+    const char *verify[] = {"systemd-analyze", "verify", "--man=no", path, NULL};
+    struct server *s = *state;
+    struct run run;
+    char *text;
+
+    run_command(&run, 30000, version);
+    if (run_exit(&run) != 0) {
+        run_free(&run);
+        print_message("no systemd-analyze\n");
+        skip();
+    }
+    text = run_read_file(LPM_SOURCE_DIR "/conf/lpm.service");
+    assert_non_null(text);
+    text = replace(text, "@PREFIX@/sbin/lpm", LPM_BUILD_DIR "/lpm");
+    text = replace(text, "@PREFIX@", s->prefix);
+    if (atoi(run.out + strcspn(run.out, "0123456789")) < 253) {
+        text = replace(text, "Type=notify-reload", "Type=notify");
+    }
+    run_free(&run);
+    server_write(s, "lpm.service", text);
+    free(text);
+    server_path(s, "lpm.service", path, sizeof(path));
+    run_command(&run, 30000, verify);
+    if (run_exit(&run) != 0 || strstr(run.err, "lpm.service") != NULL) {
+        fail_test("systemd-analyze: status %d: %s", run_exit(&run), run.err);
+    }
+    run_free(&run);
+}
+
+static const struct {
+    const char *name;
+    int number;
+} capabilities[] = {{"CAP_NET_BIND_SERVICE", CAP_NET_BIND_SERVICE},
+                    {"CAP_SETUID", CAP_SETUID},
+                    {"CAP_SETGID", CAP_SETGID},
+                    {"CAP_KILL", CAP_KILL}};
+
+/* lpm works with the capabilities that the unit leaves it, and no more: as root, with its workers as somebody else. */
+static void test_capabilities(void **state)
+{
+    struct server *s = *state;
+    char *text = run_read_file(LPM_SOURCE_DIR "/conf/lpm.service"), want[200] = "CapabilityBoundingSet=";
+
+    assert_non_null(text);
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(want + strlen(want), sizeof(want) - strlen(want), "%s%s", i ? " " : "",
+                 capabilities[i].name);
+    }
+    assert_non_null(strstr(text, want));
+    free(text);
+    if (geteuid() != 0) {
+        print_message("not root\n");
+        skip();
+    }
+    for (int number = 0; prctl(PR_CAPBSET_READ, number) >= 0; number++) {
+        bool keep = false;
+        for (size_t i = 0; i < 4; i++) {
+            keep = keep || capabilities[i].number == number;
+        }
+        if (!keep && prctl(PR_CAPBSET_DROP, number) != 0) {
+            fail_test("capability %d stays: %s", number, strerror(errno));
+        }
+    }
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    server_conf(s, CONF);
+    server_start(s, NULL);
+    assert_int_equal(client_get(server_port(s), MISDEED("crash"), NULL), 502);
+    server_wait_log(s, "died of SIGSEGV", SERVER_START_MS);
+    assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
+    server_signal(s, SIGHUP);
+    server_wait_log(s, "is online: generation 2", SERVER_START_MS);
+    kill(server_pid(s, "bus"), SIGKILL);
+    server_wait_log(s, "is online: generation 3", SERVER_START_MS);
+    assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
+    server_stop(s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, server_setup, server_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_states),      TEST(test_reload),   TEST(test_daemon),       TEST(test_failed_start),
-        TEST(test_environment), TEST(test_watchdog), TEST(test_deaf_manager), TEST(test_nonsense),
-        TEST(test_activation),  TEST(test_store),
+        TEST(test_states),       TEST(test_reload),
+        TEST(test_daemon),       TEST(test_failed_start),
+        TEST(test_environment),  TEST(test_watchdog),
+        TEST(test_deaf_manager), TEST(test_nonsense),
+        TEST(test_activation),   TEST(test_store),
+        TEST(test_unit),         TEST(test_capabilities), /* the last: what it gives up is gone */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
