@@ -288,6 +288,9 @@ static void server_args(const struct server *s, const char **argv, va_list args)
 {
     size_t n = 0;
 
+    for (const char *const *word = s->wrapper; word != NULL && *word != NULL; word++) {
+        argv[n++] = *word;
+    }
     argv[n++] = SERVER_LPM;
     argv[n++] = "-p";
     argv[n++] = s->prefix;
@@ -329,7 +332,7 @@ static void server_exec(const struct server *s, const char *const *argv, pid_t p
         _exit(126);
     }
     server_hand_over(s);
-    execv(argv[0], (char *const *)(uintptr_t)argv);
+    execvp(argv[0], (char *const *)(uintptr_t)argv);
     dprintf(2, "%s: %s\n", argv[0], strerror(errno));
     _exit(127);
 }

@@ -40,7 +40,8 @@
 #define SERVER_MISDEED "load_module tmodules/misdeed.so;\n"
 
 struct server {
-    char prefix[4096]; /* absolute */
+    char prefix[4096];          /* absolute */
+    const char *const *wrapper; /* the words of a command that runs lpm, up to NULL; NULL: none */
     /* What lpm is handed over when it is started: descriptors as LISTEN_FDS, in this order, and their names. */
     const int *handed;
     size_t handed_count;

@@ -18,6 +18,7 @@
  *     big BYTES      answers with that much
  *     status N       answers with that HTTP status
  *     headers        answers with the request's headers, a line each
+ *     orphan         leaves a process behind that has left its process group, too
  *     environ        answers with the worker's environment, a line each
  *     id             answers with the request's id; `pid` with the worker's
  *     count          answers with how many requests this worker process has been given
@@ -42,6 +43,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -345,6 +347,21 @@ static void do_headers(lpm_request *req, long n)
     lpm_respond(req, text, used);
 }
 
+static void do_orphan(lpm_request *req, long n)
+{
+    pid_t child = fork();
+    (void)n;
+
+    if (child == 0) {
+        setsid();
+        if (fork() == 0) {
+            pause();
+        }
+        _exit(0);
+    }
+    answer(req, waitpid(child, NULL, 0) == child ? "ok\n" : "cannot fork\n");
+}
+
 static void do_environ(lpm_request *req, long n)
 {
     char text[65536];
@@ -444,6 +461,7 @@ static const struct {
     {"big", do_big},
     {"status", do_status},
     {"headers", do_headers},
+    {"orphan", do_orphan},
     {"environ", do_environ},
     {"id", do_id},
     {"pid", do_pid},
