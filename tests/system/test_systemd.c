@@ -555,6 +555,7 @@ static void test_capabilities(void **state)
     assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
     server_signal(s, SIGHUP);
     server_wait_log(s, "is online: generation 2", SERVER_START_MS);
+    server_wait_log(s, "generation 1 has ended", SERVER_START_MS);
     kill(server_pid(s, "bus"), SIGKILL);
     server_wait_log(s, "is online: generation 3", SERVER_START_MS);
     assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
