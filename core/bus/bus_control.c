@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
 #include "bus/bus_reopen.h"
@@ -70,6 +71,14 @@ static void act(struct bus *bus, const struct control *message, int *fd)
         break;
     case CONTROL_REOPENED:
         bus_reopen_done(bus, message);
+        break;
+    case CONTROL_SUCCESSOR:
+        bus_handover_successor(bus, *fd);
+        *fd = -1;
+        break;
+    case CONTROL_PREDECESSOR:
+        bus_handover_predecessor(bus, *fd);
+        *fd = -1;
         break;
     case CONTROL_RETIRE:
         bus_ctl_close(bus);

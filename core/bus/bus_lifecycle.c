@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_master.h"
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
@@ -138,6 +139,7 @@ void bus_lifecycle_soft_kill(struct bus *bus)
     }
     bus->phase = POLICY_DRAINING;
     bus_rule_soft_kill(bus);
+    bus_handover_drain(bus);
     EACH_MODULE(m, bus)
     {
         if (m->module->supervisor_soft_kill) {
@@ -155,7 +157,7 @@ void bus_lifecycle_soft_kill(struct bus *bus)
 
 static bool everything_answered(const struct bus *bus)
 {
-    if (bus->waiting > 0) {
+    if (bus->waiting > 0 || bus_handover_is_open(bus)) {
         return false;
     }
     EACH_MODULE(m, bus)
@@ -191,8 +193,8 @@ static void drain(struct bus *bus)
             return;
         }
     }
-    bus_rule_soft_killed(bus);
     leave(bus);
+    bus_rule_soft_killed(bus);
 }
 
 void bus_lifecycle_again(struct bus *bus)
@@ -227,7 +229,7 @@ void bus_lifecycle_hard_kill(struct bus *bus)
     {
         bus_worker_say(w, FRAME_HARD_KILL);
     }
+    leave(bus);
     bus_rule_hard_kill(bus);
     run_hard_kill_hooks(bus);
-    leave(bus);
 }

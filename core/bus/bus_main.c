@@ -13,6 +13,7 @@
 #include "bus/bus_control.h"
 #include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
@@ -30,7 +31,8 @@ static int set_up_modules(struct bus *bus)
     if (!bus->modules || !bus->handlers) {
         return LPM_ENOMEM;
     }
-    bus->ctl.owner = (struct loader_owner){bus->log, &bus->conf_error, ctl.name};
+    bus->ctl.owner =
+        (struct loader_owner){bus->log, &bus->conf_error, NULL}; /* it passes on others' mistakes */
     bus->ctl.handle = (lpm_handle){&bus->host, &bus->ctl.owner};
     bus->ctl.bus = bus;
     bus->ctl.module = &ctl;
@@ -100,6 +102,7 @@ static void tear_down(struct bus *bus)
     bus_request_free_all(bus);
     bus_event_fini(bus);
     bus_rule_fini(bus);
+    bus_handover_fini(bus);
     bus_reopen_fini(bus);
     bus_master_fini(bus);
     free(bus->pools);
@@ -152,14 +155,13 @@ int bus_main(struct role_start *start)
     struct error err;
 
     list_init(&bus.request_free);
-    list_init(&bus.emissions_idle);
-    list_init(&bus.emissions_lost);
+    bus_event_init(&bus);
     bus_rule_init(&bus);
+    bus_handover_init(&bus);
     bus_reopen_init(&bus);
     list_init(&bus.ctl_clients);
     bus.starter = getuid();
     bus.born = clock_now();
-    role_event_init(&bus.listeners);
     bus.owner = (struct loader_owner){bus.log, &bus.conf_error, NULL};
     if (enter(start) != 0) {
         return ROLE_EXIT_FAILED;

@@ -14,13 +14,15 @@ enum control_type {
     CONTROL_WORKER_NEW = 1, /* a worker was forked; carries the bus's end of its channel */
     CONTROL_WORKER_GONE,    /* it was reaped; `status` as of waitpid() */
     CONTROL_POOL_DEGRADED,  /* no restart before `until` (ns, CLOCK_MONOTONIC; 0: no longer degraded) */
-    CONTROL_RETIRE,         /* another bus serves: as SOFT_KILL, and take no commands any more */
-    CONTROL_SOFT_KILL,      /* answer what there is, send the workers home, exit */
-    CONTROL_HARD_KILL,      /* run the hooks, exit */
-    CONTROL_SIGNAL,         /* the signal `status` came, which the bus had asked for */
-    CONTROL_LOG, /* goes on in a new file, which it carries: `index` 0, the error log; else the log of the
-                             * node with that number in the tree, the root being 0. `status` -1, and no descriptor: the
-                             * file could not be opened, the old one stays */
+    CONTROL_SUCCESSOR,   /* another bus is about to serve; carries the way to hand connections over to it */
+    CONTROL_PREDECESSOR, /* carries the way by which another bus hands over its own */
+    CONTROL_RETIRE,      /* another bus serves: as SOFT_KILL, and take no commands any more */
+    CONTROL_SOFT_KILL,   /* answer what there is, send the workers home, exit */
+    CONTROL_HARD_KILL,   /* run the hooks, exit */
+    CONTROL_SIGNAL,      /* the signal `status` came, which the bus had asked for */
+    CONTROL_LOG, /* goes on in a new file, which it carries: `index` 0, the error log; else the log of the node of
+                          * that number in the tree, the root being 0. `status` -1: it could not be opened, the old one
+                          * stays; then there is no descriptor */
     CONTROL_REOPENED, /* that was all of them; `status`: how many; `index`: that of the ASK_REOPEN, 0: nobody's */
     /* bus to master */
     CONTROL_WORKER_READY,  /* said ready for the first time */

@@ -13,6 +13,7 @@
 #include "conf/conf_load.h"
 #include "master/master_daemon.h"
 #include "master/master_generation.h"
+#include "master/master_handover.h"
 #include "master/master_inherit.h"
 #include "master/master_notify.h"
 #include "master/master_plan.h"
@@ -90,6 +91,7 @@ void master_fleet_promote(struct master_generation *generation)
     {
         if (other != generation) {
             failing = failing || other->state == MASTER_FAILING;
+            master_handover_open(other, generation);
             master_generation_event(other, MASTER_ON_RETIRE);
         }
     }

@@ -47,6 +47,18 @@ int worker_life_init(struct worker *w)
     return 0;
 }
 
+/* Has every init hook returned? Until then one may still refuse that has said ready. */
+static bool every_module_up(const struct worker *w)
+{
+    EACH_MODULE(m, w)
+    {
+        if (!m->up) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool every_module_ready(const struct worker *w)
 {
     EACH_MODULE(m, w)
@@ -61,8 +73,12 @@ static bool every_module_ready(const struct worker *w)
 
 void worker_life_announce(struct worker *w)
 {
-    bool ready = every_module_ready(w);
+    bool ready;
 
+    if (!every_module_up(w)) {
+        return;
+    }
+    ready = every_module_ready(w);
     if (ready && (!w->said_ready || w->said_busy)) {
         w->said_ready = true;
         w->said_busy = false;
@@ -81,24 +97,11 @@ static void leave(struct worker *w)
     event_base_loopbreak(w->base);
 }
 
-/* They are as good as cancelled (lpm_request_cancelled), though an answer is still welcome. A callback may answer any. */
-static void tell_open_requests(struct worker *w)
-{
-    struct list *at = w->open.next;
-
-    while (at != &w->open) {
-        struct lpm_request *req = LIST_ENTRY(at, struct lpm_request, link);
-        bool had = req->on_cancel != NULL;
-        worker_stream_cancelled(req);
-        at = had ? w->open.next : at->next;
-    }
-}
-
 void worker_life_drain(struct worker *w)
 {
     if (!w->drain) {
         w->drain = true;
-        tell_open_requests(w);
+        worker_stream_cancel_all(w);
     }
 }
 

@@ -96,8 +96,7 @@ int worker_main(struct role_start *start)
     struct worker w = {.start = start, .log = &start->log};
     struct error err;
 
-    list_init(&w.open);
-    list_init(&w.idle);
+    worker_request_init(&w);
     worker_event_init(&w);
     w.owner = (struct loader_owner){w.log, &w.conf_error, NULL};
     snprintf(w.name, sizeof(w.name), "%s/%zu", start->core->pools[start->pool].name, start->index);

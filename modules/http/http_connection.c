@@ -39,7 +39,9 @@ void http_connection_close(struct http_connection *c)
     event_del(&c->read);
     event_del(&c->write);
     event_del(&c->timer);
-    close(c->fd);
+    if (c->fd >= 0) {
+        close(c->fd);
+    }
     http_connection_release(c);
     if (c->next) {
         c->next->prev = c->prev;
@@ -241,13 +243,13 @@ static void describe_peer(struct http_connection *c, const struct sockaddr *peer
     c->remote_len = (uint8_t)len;
 }
 
-void http_connection_new(struct http_server *server, int fd, const struct sockaddr *peer)
+struct http_connection *http_connection_new(struct http_server *server, int fd, const struct sockaddr *peer)
 {
     struct http_connection *c = http_stock_get(&server->connections);
     const int on = 1;
     if (c == NULL) {
         close(fd);
-        return;
+        return NULL;
     }
     memset(c, 0, sizeof(*c));
     c->server = server;
@@ -268,9 +270,10 @@ void http_connection_new(struct http_server *server, int fd, const struct sockad
     server->count++;
     if (event_add(&c->read, NULL) != 0) {
         http_connection_close(c);
-        return;
+        return NULL;
     }
     http_io_deadline(c, server->conf.header_timeout);
+    return c;
 }
 
 /* How long an idle connection may still wait for a request when the server drains; ms. */
@@ -294,6 +297,8 @@ void http_connection_drain(struct http_connection *c)
     n = http_io_read(c);
     if (n > 0) {
         http_step_run(c);
+    } else if (n == -EAGAIN && http_handover_send(c)) {
+        return;
     } else if (n == -EAGAIN && wait > 0) {
         http_io_deadline(c, wait);
         http_io_resume(c);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "http_body.h"
+#include "http_handover.h"
 #include "http_response.h"
 #include "http_server.h"
 #include "http_stream.h"
@@ -71,13 +72,13 @@ struct http_connection {
     char remote[64]; /* "127.0.0.1:4711", "[::1]:4711", "unix:"; NUL-terminated */
 };
 
-/* Takes over `fd`; closes it when there is no memory. */
-void http_connection_new(struct http_server *server, int fd, const struct sockaddr *peer);
+/* Takes over `fd`; closes it, and returns NULL, when there is no memory. */
+struct http_connection *http_connection_new(struct http_server *server, int fd, const struct sockaddr *peer);
 
 /* Closes and frees; a request that the bus has is cancelled. */
 void http_connection_close(struct http_connection *c);
 
-/* Soft kill: closes it if it is idle, else lets it finish. */
+/* Soft kill: if it is idle hands it over, or closes it when there is nobody to take it; else lets it finish. */
 void http_connection_drain(struct http_connection *c);
 
 /* The client is gone, or too slow to take its answer: logs what was going on, and closes. */

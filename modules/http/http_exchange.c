@@ -18,7 +18,8 @@ static bool stays(const struct http_connection *c)
 {
     const struct http_exchange *x = &c->x;
     bool more = c->in && c->in->end - c->in->start > x->length;
-    return x->keep_alive && (x->received || c->upload.open) && !c->server->draining && !(c->eof && !more);
+    bool ends = c->server->draining && !http_handover_is_possible(c->server);
+    return x->keep_alive && (x->received || c->upload.open) && !ends && !(c->eof && !more);
 }
 
 static void answer_init(struct http_connection *c, struct http_answer *answer, int status)

@@ -82,7 +82,12 @@ static struct {
     void *context;
     struct taken taken[REQUESTS];
     size_t taken_count;
-    int minor;      /* of the handler */
+    int minor;             /* of the handler */
+    int handed_over;       /* the last descriptor that was, to be closed by the test; 0: none was */
+    lpm_take_over_fn take; /* of the module */
+    int successor;         /* what lpm_supervisor_has_successor() says */
+    char passport[64];     /* what went along */
+    size_t passport_len;
     int refusal;    /* what enqueue returns; 0: it takes */
     bool hold;      /* answers wait for the test */
     int done;       /* calls of soft_kill_done */
@@ -405,6 +410,30 @@ static int host_handler_minor(const lpm_supervisor *s, const lpm_handler *handle
     return host.minor;
 }
 
+static int host_has_successor(const lpm_supervisor *s)
+{
+    (void)s;
+    return host.successor;
+}
+
+static int host_hand_over(lpm_supervisor *s, int fd, const void *data, size_t len)
+{
+    (void)s;
+    assert_true(len <= 60);
+    memcpy(host.passport, data, len);
+    host.passport_len = len;
+    host.handed_over = fd;
+    return 0;
+}
+
+static int host_take_over(lpm_supervisor *s, lpm_take_over_fn fn, void *arg)
+{
+    (void)s;
+    assert_null(arg);
+    host.take = fn;
+    return 0;
+}
+
 static int host_stream_pair(const void *handle, int fds[2])
 {
     (void)handle;
@@ -454,6 +483,9 @@ static void host_table(void)
                             .response_has_stream = host_has_stream,
                             .response_stream = host_stream,
                             .supervisor_handler_minor = host_handler_minor,
+                            .supervisor_has_successor = host_has_successor,
+                            .supervisor_hand_over = host_hand_over,
+                            .supervisor_take_over = host_take_over,
                             .stream_pair = host_stream_pair,
                             .stream_end = host_stream_end};
 }

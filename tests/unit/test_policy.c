@@ -48,6 +48,8 @@ static const struct {
       {CONTROL_WORKER_NEW, "ssd", "---", "---"},
       {CONTROL_WORKER_GONE, "ssd", "---", "---"},
       {CONTROL_POOL_DEGRADED, "ssd", "---", "---"},
+      {CONTROL_SUCCESSOR, "ssd", "---", "---"},
+      {CONTROL_PREDECESSOR, "ssd", "---", "---"},
       {CONTROL_RETIRE, "ssd", "---", "---"},
       {CONTROL_SOFT_KILL, "ssd", "---", "---"},
       {CONTROL_HARD_KILL, "ssd", "---", "---"},
