@@ -25,7 +25,7 @@ say = printf '%-8s %s\n'
 endif
 
 .PHONY: all run test bench install clean help check check-unit check-abi check-system check-static
-.PHONY: check-model check-peer check-valgrind soak test-programs tidy cppcheck format deps-test FORCE
+.PHONY: check-model check-peer check-valgrind soak fuzz test-programs tidy cppcheck format deps-test FORCE
 
 help:
 	@echo 'make                 build lpm and its modules in $(BUILD)/'
@@ -40,6 +40,7 @@ help:
 	@echo 'make check-system    whole-server tests   make check-static  tests of the sources'
 	@echo 'make check-model     the protocols of shared memory, proved with spin'
 	@echo 'make soak            their code under load, with ThreadSanitizer: a few minutes'
+	@echo 'make fuzz            the bus beside a worker that libFuzzer plays: FUZZ_SECONDS=60'
 	@echo 'make check-peer      the npm package load-process-manager and lpm in the same scenario'
 	@echo 'make check-valgrind  unit tests under valgrind'
 	@echo 'make tidy            clang-tidy           make cppcheck      cppcheck'
@@ -292,6 +293,22 @@ $(SOAK): $(SOAK_SOURCES) $(wildcard core/ipc/*.h) | deps-test
 
 soak: $(SOAK)
 	@LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) auto/test -b $(BUILD) $(SOAK)
+
+# The bus beside a worker that does what libFuzzer likes: where the random deeds of tests/fuzz do not get.
+FUZZ         := $(BUILD)/fuzz/worker_fuzz
+FUZZ_FLAGS    = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -DLPM_LIBFUZZER
+FUZZ_SECONDS ?= 60
+
+$(FUZZ): tests/fuzz/test_worker_fuzz.c $(CORE_SOURCES) $(wildcard core/*/*.h tests/unit/*.h) | deps-test
+	@auto/deps fuzz
+	@mkdir -p $(@D)
+	@$(say) FUZZ $@
+	$(Q)clang $(TEST_FLAGS) $(FUZZ_FLAGS) -o $@ $< $(CORE_SOURCES) $(TEST_LIBS)
+
+fuzz: $(FUZZ)
+	@mkdir -p $(FUZZ).corpus
+	cd $(FUZZ).corpus && $(abspath $(FUZZ)) -max_total_time=$(FUZZ_SECONDS) -max_len=1000 -timeout=30 \
+	    -print_final_stats=1 -artifact_prefix=$(abspath $(FUZZ))- $(abspath $(FUZZ)).corpus
 
 # No part of `make test`, which is to need no registry but the system's.
 check-peer: all $(BUILD)/tests/modules/scenario.so
