@@ -95,7 +95,7 @@ CORE_LIBS = $(LIBS_LIBEVENT) $(LIBS_JANSSON) $(LIBS_DLOPEN)
 
 # What was built with other flags, or from other files, is built again.
 FLAGS_TEXT   = $(CC) $(CXX) $(CORE_FLAGS) $(MODULE_FLAGS) $(TEST_FLAGS) $(LINK_FLAGS) $(LINK_MODULE) $(foreach module,$(MODULES),$(CFLAGS_$(module)))
-SOURCES_TEXT = $(sort $(wildcard core/*/*.c modules/*/*.c tests/lib/*.c))
+SOURCES_TEXT = $(sort $(wildcard core/*/*.c modules/*/*.c tests/lib/*.c tests/modules/*/*.c))
 
 $(BUILD)/.flags: FORCE
 	@mkdir -p $(@D)
@@ -223,7 +223,9 @@ test_programs = $(patsubst %,$(BUILD)/tests/$(1)/%,$(call test_names,$(1)))
 test_modules  = $(foreach module,$(MODULES),$(if $(filter test_$(module) test_$(module)_%,$(1)),$(module)))
 
 BAD_MODULES  := $(patsubst tests/abi/bad/%.c,$(BUILD)/tests/abi/%.so,$(wildcard tests/abi/bad/*.c))
-TEST_MODULES := $(patsubst tests/modules/%.c,$(BUILD)/tests/modules/%.so,$(wildcard tests/modules/*.c))
+TEST_MODULE_NAMES := $(sort $(basename $(notdir $(wildcard tests/modules/*.c))) \
+    $(notdir $(patsubst %/,%,$(dir $(wildcard tests/modules/*/*.c)))))
+TEST_MODULES := $(patsubst %,$(BUILD)/tests/modules/%.so,$(TEST_MODULE_NAMES))
 
 $(TEST_LIB): $(call objects,$(wildcard tests/lib/*.c)) $(BUILD)/.sources
 	$(archive)
@@ -234,11 +236,14 @@ $(BAD_MODULES): $(BUILD)/tests/abi/%.so: $(BUILD)/obj/tests/abi/bad/%.o
 # Its fault is one that the linker would find first.
 $(BUILD)/tests/abi/unresolved.so: MODULE_LDFLAGS =
 
-# May set LIBS_<name> for tests/modules/<name>.c.
+# Each is one file, or all those of a folder. May set LIBS_<name>.
 -include $(wildcard tests/modules/*.mk)
 
-$(TEST_MODULES): $(BUILD)/tests/modules/%.so: $(BUILD)/obj/tests/modules/%.o
-	$(call link,$(LINK_MODULE),$(LIBS_$*))
+define test_module_rule
+$(BUILD)/tests/modules/$(1).so: $(call objects,$(wildcard tests/modules/$(1).c tests/modules/$(1)/*.c)) $(BUILD)/.sources
+	$$(call link,$$(LINK_MODULE),$$(LIBS_$(1)))
+endef
+$(foreach module,$(TEST_MODULE_NAMES),$(eval $(call test_module_rule,$(module))))
 
 # $(1): kind; $(2): the program's name. The archives stand in the order that the linker needs.
 define test_rules
@@ -371,6 +376,7 @@ INSTALL  := install
 ROOT      = $(DESTDIR)$(PREFIX)
 MAN_PAGES := $(wildcard docs/man/*.[1-8])
 DOCS      := $(wildcard README.md docs/*.md)
+EXAMPLE_FILES := $(wildcard modules/examples/*.c modules/examples/*.cc conf/examples/*.conf)
 
 install: all
 	$(INSTALL) -d $(ROOT)/sbin $(ROOT)/modules $(ROOT)/conf $(ROOT)/include/lpm $(ROOT)/logs $(ROOT)/run
@@ -381,6 +387,8 @@ install: all
 	[ -e $(ROOT)/conf/lpm.conf ] || $(INSTALL) -m 644 conf/lpm.conf $(ROOT)/conf/lpm.conf
 	$(if $(DOCS),$(INSTALL) -d $(ROOT)/share/doc/lpm)
 	$(if $(DOCS),$(INSTALL) -m 644 $(DOCS) $(ROOT)/share/doc/lpm)
+	$(INSTALL) -d $(ROOT)/share/doc/lpm/examples
+	$(INSTALL) -m 644 $(EXAMPLE_FILES) $(ROOT)/share/doc/lpm/examples
 	$(foreach page,$(MAN_PAGES),$(INSTALL) -D -m 644 $(page) \
 	    $(ROOT)/share/man/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)) &&) :
 

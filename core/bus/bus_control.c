@@ -6,7 +6,9 @@
 #include <signal.h>
 
 #include "base/fd.h"
+#include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
 #include "bus/bus_rule.h"
@@ -62,6 +64,18 @@ static void act(struct bus *bus, const struct control *message, int *fd)
         break;
     case CONTROL_SIGNAL:
         on_signal(bus, message->status);
+        break;
+    case CONTROL_SUCCESSOR:
+        bus_handover_successor(bus, *fd);
+        *fd = -1;
+        break;
+    case CONTROL_PREDECESSOR:
+        bus_handover_predecessor(bus, *fd);
+        *fd = -1;
+        break;
+    case CONTROL_RETIRE:
+        bus_ctl_close(bus);
+        bus_lifecycle_soft_kill(bus);
         break;
     case CONTROL_SOFT_KILL:
         bus_lifecycle_soft_kill(bus);

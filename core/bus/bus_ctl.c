@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "bus/bus_ctl_command.h"
 
 #define CLIENTS_MAX  128u
@@ -225,7 +226,22 @@ int bus_ctl_init(struct bus *bus)
         return 0;
     }
     bus->ctl_acceptable = event_new(bus->base, fd, EV_READ | EV_PERSIST, on_acceptable, bus);
-    return bus->ctl_acceptable && event_add(bus->ctl_acceptable, NULL) == 0 ? 0 : LPM_ENOMEM;
+    return bus->ctl_acceptable ? 0 : LPM_ENOMEM;
+}
+
+void bus_ctl_open(struct bus *bus)
+{
+    if (bus->ctl_acceptable) {
+        event_add(bus->ctl_acceptable, NULL);
+    }
+}
+
+void bus_ctl_close(struct bus *bus)
+{
+    if (bus->ctl_acceptable) {
+        event_del(bus->ctl_acceptable);
+        fd_close(&bus->start->core->control_fd);
+    }
 }
 
 void bus_ctl_fini(struct bus *bus)

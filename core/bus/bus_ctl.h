@@ -19,9 +19,13 @@ struct bus_ctl_client {
     bool gone;    /* closed; its memory stays as long as one of those two is true */
 };
 
-/* Begins to accept on core->control_fd, if that is not -1. 0 or LPM_ENOMEM. */
+/* For core->control_fd, if that is not -1. 0 or LPM_ENOMEM. */
 int bus_ctl_init(struct bus *bus);
 void bus_ctl_fini(struct bus *bus);
+
+/* Begins to accept; leaves it to another bus. Clients that are here stay. */
+void bus_ctl_open(struct bus *bus);
+void bus_ctl_close(struct bus *bus);
 
 /* Answers the client's command and goes on with the next. Takes `answer` (NULL: no memory for one). */
 void bus_ctl_answer(struct bus_ctl_client *client, json_t *answer);

@@ -180,6 +180,7 @@ int bus_enqueue_cancel(struct bus *bus, uint64_t ticket)
     }
     req->waited = false;
     bus->waiting--;
+    bus_timeout_cancelled(bus, req);
     bus_worker_cancel(req->worker, req);
     bus_worker_let_go_of(req->worker, req);
     return 0;

@@ -60,13 +60,8 @@ const char *bus_event_emitted(struct bus_worker *w, const struct frame *frame)
 void bus_event_forget(struct bus_worker *w)
 {
     while (!list_empty(&w->emissions)) {
-        struct lpm_request *req = LIST_ENTRY(w->emissions.next, struct lpm_request, link);
-        /* Its module may still answer: it stays open, and belongs to nobody. */
-        list_remove(&req->link);
-        list_append(&w->pool->bus->emissions_lost, &req->link);
-        req->worker = NULL;
+        bus_emission_lose(LIST_ENTRY(w->emissions.next, struct lpm_request, link), NULL);
     }
-    w->emission_count = w->emission_bytes = 0;
 }
 
 size_t bus_event_tell(struct bus *bus, const char *name, const struct bus_worker *w, const char *text)
@@ -75,12 +70,15 @@ size_t bus_event_tell(struct bus *bus, const char *name, const struct bus_worker
     return role_event_tell(&bus->listeners, NULL, &ev);
 }
 
+void bus_event_init(struct bus *bus)
+{
+    role_event_init(&bus->listeners);
+    bus_emission_init(bus);
+}
+
 void bus_event_fini(struct bus *bus)
 {
-    while (!list_empty(&bus->emissions_lost)) {
-        bus_emission_close(LIST_ENTRY(bus->emissions_lost.next, struct lpm_request, link), NULL);
-    }
-    bus_emission_free_all(bus);
+    bus_emission_fini(bus);
     role_event_fini(&bus->listeners);
 }
 
@@ -112,8 +110,8 @@ static int send_to_pool(struct bus_pool *pool, const struct frame *frame, int fd
     return count;
 }
 
-static int supervisor_broadcast(lpm_supervisor *s, const char *pool, const char *event, const void *data,
-                                size_t len, int fd)
+static int broadcast(lpm_supervisor *s, const char *pool, const char *event, const void *data, size_t len,
+                     int fd)
 {
     struct bus *bus = s->bus;
     struct bus_pool *only = pool ? pool_named(bus, pool) : NULL;
@@ -140,6 +138,12 @@ static int supervisor_broadcast(lpm_supervisor *s, const char *pool, const char 
         }
     }
     return count;
+}
+
+static int supervisor_broadcast(lpm_supervisor *s, const char *pool, const char *event, const void *data,
+                                size_t len, int fd)
+{
+    return loader_misused(s, "lpm_supervisor_broadcast", broadcast(s, pool, event, data, len, fd));
 }
 
 /* -- The host table ----------------------------------------------------------------------------------- */
@@ -169,7 +173,7 @@ static int on(const void *handle, const char *event, lpm_event_fn fn, void *arg,
     int rc = role_event_on(&s->bus->listeners, s, event, fn, arg, once != 0);
 
     settle_sigint(s->bus);
-    return rc;
+    return loader_misused(s, once ? "lpm_supervisor_once" : "lpm_supervisor_on", rc);
 }
 
 static int off(const void *handle, const char *event, lpm_event_fn fn, void *arg)
@@ -178,7 +182,7 @@ static int off(const void *handle, const char *event, lpm_event_fn fn, void *arg
     int rc = role_event_off(&s->bus->listeners, s, event, fn, arg);
 
     settle_sigint(s->bus);
-    return rc;
+    return loader_misused(s, "lpm_supervisor_off", rc);
 }
 
 static int event_worker(const lpm_event *ev, lpm_health *worker, size_t size)

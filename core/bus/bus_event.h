@@ -20,6 +20,7 @@ size_t bus_event_tell(struct bus *bus, const char *name, const struct bus_worker
 /* SIGINT came for the modules. When none listens any more, it is the hard kill that it is without them. */
 void bus_event_sigint(struct bus *bus);
 
+void bus_event_init(struct bus *bus);
 void bus_event_fini(struct bus *bus);
 
 /* The calls of events and of the requests that they carry, in the host table. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "bus/bus_enqueue.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_health.h"
 #include "bus/bus_pool.h"
 #include "bus/bus_response.h"
@@ -24,6 +25,17 @@ static const lpm_handler *supervisor_handler(lpm_supervisor *s, const char *name
     return NULL;
 }
 
+static int supervisor_enqueue(lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_fn on_response,
+                              void *arg)
+{
+    return loader_misused(s, "lpm_supervisor_enqueue", bus_enqueue(s, spec, on_response, arg));
+}
+
+static int supervisor_handler_minor(const lpm_supervisor *s, const lpm_handler *handler)
+{
+    return handler ? (int)s->bus->loader.modules[handler->index].module.needs : LPM_EINVAL;
+}
+
 static int supervisor_cancel(lpm_supervisor *s, uint64_t ticket)
 {
     return bus_enqueue_cancel(s->bus, ticket);
@@ -38,7 +50,8 @@ static int64_t supervisor_retry_after(const lpm_supervisor *s, const lpm_handler
 static int supervisor_soft_kill_done(lpm_supervisor *s)
 {
     if (!s->soft_kill_open) {
-        return s->bus->phase == POLICY_DRAINING && s->module->supervisor_soft_kill ? LPM_EDONE : LPM_EROLE;
+        bool done = s->bus->phase == POLICY_DRAINING && s->module->supervisor_soft_kill;
+        return loader_misused(s, "lpm_supervisor_soft_kill_done", done ? LPM_EDONE : LPM_EROLE);
     }
     s->soft_kill_open = false; /* the end of the turn sees it */
     return 0;
@@ -163,7 +176,8 @@ void bus_host_init(struct bus *bus)
 
     loader_host_init(host);
     host->supervisor_handler = supervisor_handler;
-    host->supervisor_enqueue = bus_enqueue;
+    host->supervisor_handler_minor = supervisor_handler_minor;
+    host->supervisor_enqueue = supervisor_enqueue;
     host->supervisor_cancel = supervisor_cancel;
     host->supervisor_retry_after = supervisor_retry_after;
     host->supervisor_soft_kill_done = supervisor_soft_kill_done;
@@ -190,4 +204,5 @@ void bus_host_init(struct bus *bus)
     bus_event_host_init(host);
     bus_health_host_init(host);
     bus_rule_host_init(host);
+    bus_handover_host_init(host);
 }

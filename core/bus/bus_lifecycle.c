@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_master.h"
 #include "bus/bus_rule.h"
 
@@ -33,11 +35,18 @@ static void run_hard_kill_hooks(struct bus *bus)
     }
 }
 
+static void show_step(const struct bus *bus, enum role_step step, const struct lpm_supervisor *m)
+{
+    role_step_set(bus->start->step, step, (size_t)(m - bus->modules));
+}
+
 int bus_lifecycle_init(struct bus *bus)
 {
     EACH_MODULE(m, bus)
     {
-        int rc = m->module->supervisor_init ? m->module->supervisor_init(m) : 0;
+        int rc;
+        show_step(bus, ROLE_STEP_INIT, m);
+        rc = m->module->supervisor_init ? m->module->supervisor_init(m) : 0;
         if (rc != 0) {
             log_write(bus->log, LPM_LOG_ERROR, "module \"%s\": supervisor_init returned %d, expected 0",
                       m->module->name, rc);
@@ -46,6 +55,7 @@ int bus_lifecycle_init(struct bus *bus)
         }
         m->up = true;
     }
+    show_step(bus, ROLE_STEP_NONE, bus->modules);
     return 0;
 }
 
@@ -73,10 +83,13 @@ static void go_online(struct bus *bus)
     EACH_MODULE(m, bus)
     {
         if (m->module->supervisor_online) {
+            show_step(bus, ROLE_STEP_ONLINE, m);
             m->module->supervisor_online(m);
         }
     }
+    show_step(bus, ROLE_STEP_NONE, bus->modules);
     bus_event_tell(bus, "online", NULL, "");
+    bus_ctl_open(bus);
     bus_lifecycle_tell_master(bus, CONTROL_ONLINE, NULL);
 }
 
@@ -125,6 +138,7 @@ void bus_lifecycle_soft_kill(struct bus *bus)
     }
     bus->phase = POLICY_DRAINING;
     bus_rule_soft_kill(bus);
+    bus_handover_drain(bus);
     EACH_MODULE(m, bus)
     {
         if (m->module->supervisor_soft_kill) {
@@ -142,7 +156,7 @@ void bus_lifecycle_soft_kill(struct bus *bus)
 
 static bool everything_answered(const struct bus *bus)
 {
-    if (bus->waiting > 0) {
+    if (bus->waiting > 0 || bus_handover_is_open(bus)) {
         return false;
     }
     EACH_MODULE(m, bus)
@@ -178,8 +192,8 @@ static void drain(struct bus *bus)
             return;
         }
     }
-    bus_rule_soft_killed(bus);
     leave(bus);
+    bus_rule_soft_killed(bus);
 }
 
 void bus_lifecycle_again(struct bus *bus)
@@ -206,11 +220,14 @@ void bus_lifecycle_end_turn(struct bus *bus)
 
 void bus_lifecycle_hard_kill(struct bus *bus)
 {
+    if (bus->waiting > 0) {
+        log_write(bus->log, LPM_LOG_WARN, "%zu requests are cut", bus->waiting);
+    }
     EACH_WORKER(w, bus)
     {
         bus_worker_say(w, FRAME_HARD_KILL);
     }
+    leave(bus);
     bus_rule_hard_kill(bus);
     run_hard_kill_hooks(bus);
-    leave(bus);
 }

@@ -13,6 +13,7 @@
 #include "bus/bus_control.h"
 #include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
@@ -29,7 +30,8 @@ static int set_up_modules(struct bus *bus)
     if (!bus->modules || !bus->handlers) {
         return LPM_ENOMEM;
     }
-    bus->ctl.owner = (struct loader_owner){bus->log, &bus->conf_error, ctl.name};
+    bus->ctl.owner =
+        (struct loader_owner){bus->log, &bus->conf_error, NULL}; /* it passes on others' mistakes */
     bus->ctl.handle = (lpm_handle){&bus->host, &bus->ctl.owner};
     bus->ctl.bus = bus;
     bus->ctl.module = &ctl;
@@ -65,10 +67,15 @@ static int set_up_pools(struct bus *bus)
     return rc;
 }
 
+static void on_load(void *arg, size_t i)
+{
+    role_step_set(arg, ROLE_STEP_LOAD, i);
+}
+
 static int set_up(struct bus *bus, struct error *err)
 {
     struct role_start *start = bus->start;
-    int rc = loader_load(&bus->loader, start->core, start->modules, NULL, NULL, err);
+    int rc = loader_load(&bus->loader, start->core, start->modules, on_load, start->step, err);
 
     if (rc == 0) {
         bus_host_init(bus);
@@ -94,6 +101,7 @@ static void tear_down(struct bus *bus)
     bus_request_free_all(bus);
     bus_event_fini(bus);
     bus_rule_fini(bus);
+    bus_handover_fini(bus);
     bus_master_fini(bus);
     free(bus->pools);
     free(bus->handlers);
@@ -145,13 +153,12 @@ int bus_main(struct role_start *start)
     struct error err;
 
     list_init(&bus.request_free);
-    list_init(&bus.emissions_idle);
-    list_init(&bus.emissions_lost);
+    bus_event_init(&bus);
     bus_rule_init(&bus);
+    bus_handover_init(&bus);
     list_init(&bus.ctl_clients);
     bus.starter = getuid();
     bus.born = clock_now();
-    role_event_init(&bus.listeners);
     bus.owner = (struct loader_owner){bus.log, &bus.conf_error, NULL};
     if (enter(start) != 0) {
         return ROLE_EXIT_FAILED;

@@ -104,7 +104,8 @@ void bus_outbox_flush(struct bus_worker *w)
 {
     while (w->channel && !list_empty(&w->outbox)) {
         struct outgoing *out = LIST_ENTRY(w->outbox.next, struct outgoing, link);
-        char *room = bus_worker_reserve(w, out->len, &out->fd, out->fd >= 0);
+        int code;
+        char *room = bus_worker_reserve(w, out->len, &out->fd, out->fd >= 0, &code);
 
         if (!room) {
             return;

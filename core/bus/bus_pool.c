@@ -170,25 +170,48 @@ static void want(struct bus_pool *pool, bool wanting)
     }
 }
 
-/* Sends until the queue is empty (true) or no worker may have more. */
+/* 0; LPM_EAGAIN: no worker may have more; LPM_ENOMEM: nothing is left to send it with. Not sent, it keeps its place. */
+static int send_one(struct bus_pool *pool, struct bus_request *req)
+{
+    struct list *before = req->link.prev;
+    int place, rc;
+
+    while ((place = bus_dispatch_pick(pool->loads, pool->places, pool->last, req->socket >= 0)) >= 0) {
+        bus_pool_remove(pool, req);
+        rc = bus_worker_send(&pool->workers[place], req);
+        if (rc == 0) {
+            pool->last = (size_t)place;
+            return 0;
+        }
+        enter(pool, req, before);
+        if (rc == LPM_ENOMEM) {
+            return rc;
+        }
+        pool->loads[place].ready = false; /* not in this turn */
+    }
+    return LPM_EAGAIN;
+}
+
+/* Does it take memory or descriptors of its own on its way? */
+static bool is_costly(const struct bus_request *req)
+{
+    return req->with_descriptor || FRAME_HEAD_SIZE + request_bytes(req) > CHANNEL_INLINE_MAX;
+}
+
+/* Sends until the queue is empty (true) or no worker may have more. While there are no memory or descriptors, those that want
+ * some wait, and the others pass them. */
 static bool send_all(struct bus_pool *pool)
 {
-    while (!list_empty(&pool->queue)) {
-        struct bus_request *req = LIST_ENTRY(pool->queue.next, struct bus_request, link);
-        int place = bus_dispatch_pick(pool->loads, pool->places, pool->last, req->socket >= 0);
-        struct bus_worker *w;
+    bool starved = false;
 
-        if (place < 0) {
+    LIST_EACH(link, after, &pool->queue)
+    {
+        struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
+        int rc = starved && is_costly(req) ? LPM_ENOMEM : send_one(pool, req);
+        if (rc == LPM_EAGAIN) {
             return false;
         }
-        w = &pool->workers[place];
-        bus_pool_remove(pool, req);
-        if (bus_worker_send(w, req) == 0) {
-            pool->last = (size_t)place;
-        } else {
-            bus_pool_push_back(pool, req);
-            pool->loads[place].ready = false; /* not in this turn */
-        }
+        starved = starved || rc == LPM_ENOMEM;
     }
     return true;
 }

@@ -25,9 +25,11 @@ struct lpm_supervisor {
     struct bus *bus;
     const lpm_module *module;
     void *context;
-    bool up;              /* its supervisor_init has done its work */
-    bool soft_kill_open;  /* its supervisor_soft_kill hook ran and has not said done */
-    bool soft_kill_asked; /* it called lpm_supervisor_soft_kill() */
+    bool up;                       /* its supervisor_init has done its work */
+    bool soft_kill_open;           /* its supervisor_soft_kill hook ran and has not said done */
+    bool soft_kill_asked;          /* it called lpm_supervisor_soft_kill() */
+    lpm_take_over_fn on_take_over; /* NULL: it takes no connections over */
+    void *on_take_over_arg;
 };
 
 /* Public as lpm_handler. */
@@ -67,11 +69,19 @@ struct bus {
     struct list ctl_clients;
     size_t ctl_count;
 
+    int successor; /* see bus_handover; -1: none */
+    struct event successor_writable;
+    struct list parcels, predecessors;
+
     struct role_listeners listeners;
     bool sigint_wanted;         /* a module listens to SIGINT, and the master knows */
     struct list emissions_idle; /* lpm_request, to use again, longest unused first */
     size_t emissions_idle_count;
-    struct list emissions_lost; /* of workers that are gone, not answered yet */
+    struct list emissions_due;     /* those with a deadline, the next first */
+    struct event *emissions_timer; /* NULL: was not needed yet */
+    struct list emissions_lost;    /* that nobody waits for, and that are not answered, oldest first */
+    size_t emissions_lost_count, emissions_lost_bytes;
+    bool emissions_dropped; /* it was too many of those, which is in the log */
 
     bool soft_kill_asked;          /* by any module; the master will say it */
     struct list soft_kill_waiters; /* see bus_rule */

@@ -85,7 +85,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
     }
     req->uses++;
     req->waited = true;
-    req->overdue = req->asked_back = req->owes_cancel = req->owes_abandon = req->suspected = false;
+    req->asked_back = req->owes_cancel = req->owes_abandon = req->suspected = false;
     req->kills = 0;
     req->stream = req->socket = -1;
     req->worker = NULL;
@@ -96,7 +96,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
 
 void bus_request_free(struct bus *bus, struct bus_request *req)
 {
-    if (req->deadline) {
+    if (event_initialized(&req->timer)) {
         event_del(&req->timer);
     }
     if (req->waited) {
@@ -156,7 +156,7 @@ struct bus_request *bus_request_find(const struct bus *bus, uint64_t ticket)
 void bus_request_free_all(struct bus *bus)
 {
     for (size_t i = 0; i < bus->request_count; i++) {
-        if (bus->requests[i]->state != BUS_REQUEST_FREE && bus->requests[i]->deadline) {
+        if (bus->requests[i]->state != BUS_REQUEST_FREE && event_initialized(&bus->requests[i]->timer)) {
             event_del(&bus->requests[i]->timer);
         }
         if (bus->requests[i]->state != BUS_REQUEST_FREE) {

@@ -16,7 +16,6 @@ struct bus_request {
     enum bus_request_state state;
     uint32_t place, uses;           /* the ticket: place in the table, and how often that was used */
     bool waited;                    /* somebody waits for the outcome */
-    bool overdue;                   /* its deadline has passed while a worker had it */
     bool asked_back;                /* ABANDON was said */
     bool owes_cancel, owes_abandon; /* they are said when its channel has room again */
     bool suspected;                 /* its worker ran nothing when it was looked at ... */
@@ -33,7 +32,7 @@ struct bus_request {
     struct bus_worker *worker; /* that has it, or had it last; NULL: none ever had */
     char worker_name[80];
     struct frame_key key;
-    struct event timer;   /* the deadline; then kill_after */
+    struct event timer;   /* the deadline; then, when nobody waits any more, kill_after */
     uint64_t due;         /* ns: when the timer is to do its work */
     bool with_descriptor; /* it came with a stream or a socket */
     int stream, socket;   /* that go to the worker, ours until they are known to be there; -1 */

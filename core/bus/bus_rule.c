@@ -98,7 +98,7 @@ static int supervisor_soft_kill(lpm_supervisor *s, lpm_done_fn on_done, void *ar
     struct bus *bus = s->bus;
     bool begun = bus->phase == POLICY_DRAINING || bus->soft_kill_asked;
     struct bus_rule_waiter *waiter;
-    int rc = new_waiter(&waiter, on_done, arg);
+    int rc = bus->over ? LPM_ESHUTDOWN : new_waiter(&waiter, on_done, arg);
 
     if (rc != 0) {
         return rc;
@@ -145,11 +145,8 @@ void bus_rule_soft_kill(struct bus *bus)
 
 void bus_rule_soft_killed(struct bus *bus)
 {
-    /* Those who ask once more while they are told are told, too. */
-    do {
-        end_soft_kill(bus, 0);
-        call_ended(bus);
-    } while (!list_empty(&bus->soft_kill_waiters) || !list_empty(&bus->rule_ended));
+    end_soft_kill(bus, 0);
+    call_ended(bus);
 }
 
 void bus_rule_hard_kill(struct bus *bus)
@@ -310,12 +307,12 @@ static int supervisor_resize(lpm_supervisor *s, const char *name, unsigned count
     struct bus_pool *pool = pool_named(s->bus, name ? name : "default");
 
     if (!pool || count < 1 || count > CONF_CORE_WORKERS_MAX) {
-        return LPM_EINVAL;
+        return loader_misused(s, "lpm_supervisor_resize", LPM_EINVAL);
     }
     if (s->bus->phase == POLICY_STARTING) {
         return LPM_EAGAIN;
     }
-    if (s->bus->phase == POLICY_DRAINING) {
+    if (s->bus->phase == POLICY_DRAINING || s->bus->over) {
         return LPM_ESHUTDOWN;
     }
     return resize(pool, count, on_done, arg);

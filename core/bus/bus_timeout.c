@@ -22,12 +22,14 @@ static void arm_in(struct bus_request *req, uint64_t ns)
     arm(&req->timer, req->due);
 }
 
+static uint64_t kill_after(const struct bus_pool *pool)
+{
+    return (uint64_t)pool->conf->kill_after * CLOCK_NS_PER_MS;
+}
+
 static void arm_kill_after(struct bus_request *req)
 {
-    int64_t ms = req->handler->pool->conf->kill_after;
-    if (ms != LPM_NONE) {
-        arm_in(req, (uint64_t)ms * CLOCK_NS_PER_MS);
-    }
+    arm_in(req, kill_after(req->handler->pool));
 }
 
 static void on_deadline(struct bus *bus, struct bus_request *req)
@@ -38,14 +40,17 @@ static void on_deadline(struct bus *bus, struct bus_request *req)
                            false);
         return;
     }
-    req->overdue = true;
     arm_kill_after(req);
-    if (req->waited) {
-        bus_worker_cancel(req->worker, req);
-        bus_worker_let_go_of(req->worker, req);
-        bus_request_finish(bus, req, LPM_ETIMEDOUT, "the deadline passed before there was an answer", NULL,
-                           true);
-    }
+    bus_worker_cancel(req->worker, req);
+    bus_worker_let_go_of(req->worker, req);
+    bus_request_finish(bus, req, LPM_ETIMEDOUT, "the deadline passed before there was an answer", NULL, true);
+}
+
+/* Does it take so long that its worker may be killed for it? That nobody waits any more is no reason: a client could kill
+ * workers by hanging up. */
+static bool is_overdue(const struct bus_request *req)
+{
+    return req->deadline && clock_now() >= req->deadline + kill_after(req->handler->pool);
 }
 
 /* It runs nothing. Between two handlers it does not either, but then it has started more at the second look. */
@@ -59,28 +64,41 @@ static bool is_stuck(const struct bus_worker *w, struct bus_request *req)
     return stuck;
 }
 
+static void give_up(struct bus_worker *w, struct bus_request *req)
+{
+    char name[80];
+
+    log_write(
+        w->pool->bus->log, is_overdue(req) ? LPM_LOG_WARN : LPM_LOG_INFO,
+        "worker %s (pid %d): module \"%s\" has not answered request %s, for which nobody waits: given up",
+        bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id);
+    bus_worker_abandon(w, req);
+    arm_kill_after(req);
+}
+
+/* Nobody has waited for it for `kill_after`, and its worker still has it. */
 static void on_kill_after(struct bus *bus, struct bus_request *req)
 {
     struct bus_worker *w = req->worker;
+    uint32_t running;
     char name[80];
 
     if (!w->channel) {
         return; /* it is being killed */
     }
-    if (channel_running(w->channel) == req->key.seq) {
+    running = channel_running(w->channel);
+    if (running != req->key.seq && bus_worker_has_started(w, req) && !req->asked_back) {
+        give_up(w, req);
+    } else if (!is_overdue(req)) {
+        arm_kill_after(req);
+    } else if (running == req->key.seq) {
         log_write(bus->log, LPM_LOG_ERROR,
                   "worker %s (pid %d): the handler of module \"%s\" still runs request %s, %lld ms after its "
                   "timeout",
                   bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id,
                   (long long)w->pool->conf->kill_after);
         bus_end_kill(w, "its handler does not come back");
-    } else if (bus_worker_has_started(w, req) && !req->asked_back) {
-        log_write(bus->log, LPM_LOG_WARN,
-                  "worker %s (pid %d): module \"%s\" has not answered request %s: taken from it",
-                  bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id);
-        bus_worker_abandon(w, req);
-        arm_kill_after(req);
-    } else if (channel_running(w->channel) != 0) {
+    } else if (running != 0) {
         req->suspected = false;
         arm_kill_after(req); /* it stands behind another in that worker, whose own limit will tell */
     } else if (!is_stuck(w, req)) {
@@ -99,10 +117,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (clock_now() < req->due) {
         arm(&req->timer, req->due); /* the loop counts from the beginning of the turn in which it was set */
-    } else if (req->overdue) {
-        on_kill_after(bus, req);
-    } else {
+    } else if (req->waited) {
         on_deadline(bus, req);
+    } else {
+        on_kill_after(bus, req);
     }
 }
 
@@ -111,6 +129,14 @@ void bus_timeout_watch(struct bus *bus, struct bus_request *req)
     event_assign(&req->timer, bus->base, -1, 0, on_timer, req);
     req->due = req->deadline;
     arm(&req->timer, req->due);
+}
+
+void bus_timeout_cancelled(struct bus *bus, struct bus_request *req)
+{
+    if (!req->deadline) {
+        event_assign(&req->timer, bus->base, -1, 0, on_timer, req);
+    }
+    arm_kill_after(req);
 }
 
 /* -- Handlers that have answered ---------------------------------------------------------------------- */
@@ -139,14 +165,13 @@ void bus_timeout_init(struct bus_worker *w)
 
 void bus_timeout_answered(struct bus_worker *w, const struct bus_request *req)
 {
-    int64_t ms = w->pool->conf->kill_after;
     uint64_t now = clock_now();
 
-    if (!req->deadline || ms == LPM_NONE || channel_running(w->channel) != req->key.seq) {
+    if (!req->deadline || channel_running(w->channel) != req->key.seq) {
         return;
     }
     w->answered_seq = req->key.seq;
-    w->answered_due = (req->deadline > now ? req->deadline : now) + (uint64_t)ms * CLOCK_NS_PER_MS;
+    w->answered_due = (req->deadline > now ? req->deadline : now) + kill_after(w->pool);
     if (!event_pending(&w->overdue, EV_TIMEOUT, NULL)) {
         arm(&w->overdue, w->answered_due);
     }

@@ -1,6 +1,5 @@
 /*
- * The workers of the bus. Runs in the bus. Whatever a worker sends is checked; one that breaks the rules is killed, and
- * what it had is settled as after any death.
+ * The workers of the bus. Runs in the bus. One that breaks the rules is killed, and what it had is settled as after any death.
  */
 #include "bus/bus_worker.h"
 
@@ -14,15 +13,14 @@
 #include "base/text.h"
 #include "bus/bus_end.h"
 #include "bus/bus_event.h"
+#include "bus/bus_input.h"
 #include "bus/bus_lifecycle.h"
-#include "bus/bus_memory.h"
 #include "bus/bus_outbox.h"
 #include "bus/bus_rule.h"
 #include "bus/bus_settle.h"
 #include "bus/bus_sweep.h"
 #include "bus/bus_timeout.h"
 #include "os/os_proc.h"
-#include "os/os_stream.h"
 
 /* A worker that has had so many requests is replaced, so that their numbers never start again. */
 #define SEQ_LAST (UINT32_MAX - 2 * FRAME_SLOT_MAX)
@@ -181,20 +179,19 @@ bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request
 /* Nothing tells when there will be something again to send with. */
 static void starve(struct bus_worker *w)
 {
-    struct timeval wait = clock_timeval(STARVED_MS * CLOCK_NS_PER_MS);
-
-    w->blocked = true;
-    event_add(&w->starved, &wait);
+    if (!event_pending(&w->starved, EV_TIMEOUT, NULL)) {
+        struct timeval wait = clock_timeval(STARVED_MS * CLOCK_NS_PER_MS);
+        event_add(&w->starved, &wait);
+    }
 }
 
-char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsigned count)
+char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsigned count, int *code)
 {
-    int code = 0;
-    char *room = channel_reserve_with(w->channel, len, fds, count, &code);
+    char *room = channel_reserve_with(w->channel, len, fds, count, code);
 
-    if (!room && code == LPM_EAGAIN) {
+    if (!room && *code == LPM_EAGAIN) {
         w->blocked = true; /* until the bell rings */
-    } else if (!room && code == LPM_ENOMEM) {
+    } else if (!room && *code == LPM_ENOMEM) {
         starve(w);
     }
     return room;
@@ -202,10 +199,11 @@ char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsig
 
 int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *fds, unsigned count)
 {
-    char *room = bus_worker_reserve(w, frame_size(frame), fds, count);
+    int code;
+    char *room = bus_worker_reserve(w, frame_size(frame), fds, count, &code);
 
     if (!room) {
-        return LPM_EAGAIN;
+        return code;
     }
     frame_encode(frame, room);
     channel_commit(w->channel);
@@ -333,6 +331,15 @@ static void send_what_waits(struct bus_worker *w)
     bus_worker_go_home(w);
 }
 
+/* There may be memory and descriptors now: what waits for them is tried again here, requests at the end of the turn. */
+static void on_starved(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    bus_outbox_flush(arg);
+    bus_worker_flush(arg);
+}
+
 static void leave(struct bus_worker *w, enum control_type type)
 {
     bus_lifecycle_tell_master(w->pool->bus, type, w);
@@ -352,131 +359,6 @@ void bus_worker_remove(struct bus_worker *w)
     leave(w, CONTROL_WORKER_REMOVE);
 }
 
-static void on_ready(struct bus_worker *w)
-{
-    w->busy = false;
-    if (w->state == BUS_WORKER_STARTING && (w->removed || w->sent_home)) {
-        w->state = BUS_WORKER_LEAVING;
-        bus_worker_go_home(w);
-    } else if (w->state == BUS_WORKER_STARTING) {
-        w->state = BUS_WORKER_SERVING;
-        w->was_ready_now = true;
-        bus_memory_begin(w);
-        bus_lifecycle_worker_ready(w);
-    }
-}
-
-/* The answer's headers go to clients: they are held to what lpm_respond_header() accepts. */
-static bool headers_are_sound(const struct frame *frame)
-{
-    lpm_header header;
-    size_t cursor = 0;
-
-    while (frame_header_next(frame->headers, &cursor, &header)) {
-        if (!frame_header_valid(header.name, header.value)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void measure(struct bus_worker *w, const struct bus_request *req)
-{
-    struct bus_load *load = &w->pool->loads[w->index];
-    uint64_t now = clock_now();
-    uint64_t since = req->sent_at > w->last_event ? req->sent_at : w->last_event;
-
-    load->service = bus_dispatch_average(load->service, now - since);
-    w->last_event = now;
-    bus_pool_count_done(w->pool, now);
-    bus_memory_count(w);
-}
-
-/* `fds`: what came with it; what the callback does not take is closed with the message. */
-static const char *on_response(struct bus_worker *w, const struct frame *frame, int *fds)
-{
-    struct bus *bus = w->pool->bus;
-    struct bus_request *req = frame->key.slot < w->slot_count ? w->slots[frame->key.slot] : NULL;
-    bool streamed = (frame->flags & FRAME_STREAM) != 0;
-    struct bus_answer answer = {frame->header_count, frame->headers, frame->data, streamed ? fds : NULL,
-                                streamed && fds[0] < 0};
-
-    if (!req || req->key.seq != frame->key.seq) {
-        return "an answer to no request of its own";
-    }
-    if (frame->error != 0 && (frame->error != LPM_ECANCELED || req->waited)) {
-        return "an answer with an error that is not its to give";
-    }
-    if (!headers_are_sound(frame)) {
-        return "an answer with a header that cannot be";
-    }
-    if (streamed && !answer.lost && os_stream_admit(&fds[0]) != 0) {
-        return "an answer with a stream that is no socket and no pipe";
-    }
-    w->answered++;
-    bus_worker_let_go_of(w, req);
-    w->slots[frame->key.slot] = NULL;
-    w->free_slots[w->free_count++] = frame->key.slot;
-    w->pool->loads[w->index].in_flight--;
-    list_remove(&req->link);
-    bus_timeout_answered(w, req);
-    measure(w, req);
-    bus_request_finish(bus, req, 0, "", &answer, false);
-    bus_worker_go_home(w);
-    return NULL;
-}
-
-static const char *on_socket_closed(struct bus_worker *w)
-{
-    struct bus_load *load = &w->pool->loads[w->index];
-
-    if (load->sockets == 0) {
-        return "it closed a socket more than it was given";
-    }
-    load->sockets--;
-    return NULL;
-}
-
-/* Returns why the worker has to go, or NULL. */
-static const char *act(struct bus_worker *w, struct channel_message *message)
-{
-    struct frame frame;
-    const char *why;
-    enum policy_phase phase = w->state == BUS_WORKER_STARTING  ? POLICY_STARTING
-                              : w->state == BUS_WORKER_SERVING ? POLICY_SERVING
-                                                               : POLICY_DRAINING;
-
-    if (frame_decode(&frame, message->data, message->len, &why) != 0) {
-        return why;
-    }
-    if (!policy_frame(POLICY_WORKER, phase, frame.type)) {
-        return "a message that is not its to send now";
-    }
-    if (message->fd_count != ((frame.flags & FRAME_STREAM) != 0 ? 1 : 0)) {
-        return "descriptors that its message does not tell of";
-    }
-    switch (frame.type) {
-    case FRAME_READY:
-        on_ready(w);
-        return NULL;
-    case FRAME_BUSY:
-        w->busy = true;
-        return NULL;
-    case FRAME_RESPONSE:
-        return on_response(w, &frame, message->fds);
-    case FRAME_EMIT:
-        return bus_event_emitted(w, &frame);
-    case FRAME_HEAP:
-        w->heap_total = frame.heap_total;
-        w->heap_used = frame.heap_used;
-        return NULL;
-    case FRAME_SOCKET_CLOSED:
-        return on_socket_closed(w);
-    default:
-        return NULL; /* IDLE: there may be room for the next, which the end of the turn sees */
-    }
-}
-
 /* Acts on what the worker has sent, up to `max` messages: 1: there may be more; 0: no more now; LPM_EIO: its end. */
 static int receive(struct bus_worker *w, unsigned max)
 {
@@ -489,7 +371,7 @@ static int receive(struct bus_worker *w, unsigned max)
             return rc;
         }
         if (rc > 0) {
-            why = act(w, &message);
+            why = bus_input_act(w, &message);
             channel_release(w->channel, &message);
         } else if (!why) {
             why = "its channel failed";
@@ -551,13 +433,6 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     bus_worker_hear(arg);
-}
-
-static void on_starved(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    send_what_waits(arg);
 }
 
 void bus_worker_reaped(struct bus_worker *w, const struct control *message)

@@ -31,15 +31,15 @@ struct bus_worker {
     struct channel *over;        /* the same after its end, for the board, while the process may still run */
     struct event readable, bell; /* see channel_fd() and channel_bell() */
     struct event starved;
-    struct event sweep; /* see bus_sweep */
-    bool sweeping;
-    unsigned long bells_lost;
     struct event again;   /* more was received than one turn is for */
     struct event buried;  /* see bus_end */
     struct event overdue; /* see bus_timeout_answered() */
     uint32_t answered_seq;
     uint64_t answered_due; /* ns */
-    bool blocked;          /* the channel is full until its bell rings, or nothing was left to send with */
+    struct event sweep;    /* see bus_sweep ... */
+    bool sweeping;
+    unsigned long bells_lost; /* ... which found so many messages of which no bell had told */
+    bool blocked;             /* the channel is full until its bell rings */
 
     struct list sent; /* bus_request, in the order of sending */
     uint32_t seq;     /* of the last one sent */
@@ -91,7 +91,8 @@ void bus_worker_want(struct bus_worker *w, bool wanting);
 /* What dispatch sees of it now, into its place in pool->loads. */
 void bus_worker_look(struct bus_worker *w);
 
-/* Puts the request in the channel; bus_worker_flush() sends it. 0, or negative: it was not taken, try another. */
+/* Puts the request in the channel; bus_worker_flush() sends it. 0; LPM_ENOMEM: nothing was left to send it with, another turn
+ * comes when that may have changed; another error: this worker cannot take it, try another. */
 int bus_worker_send(struct bus_worker *w, struct bus_request *req);
 void bus_worker_flush(struct bus_worker *w);
 
@@ -104,10 +105,11 @@ void bus_worker_let_go_of(struct bus_worker *w, struct bus_request *req);
 /* Has its handler been called? As the worker's board shows it. */
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req);
 
-/* Room in its channel for `len` bytes and `count` descriptors, or NULL: full (the rest is sent when there is room) or over. */
-char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsigned count);
+/* Room in its channel for `len` bytes and `count` descriptors, or NULL, with `*code` as channel_reserve_with(): full or starved
+ * (the outbox is tried again when that may have changed), or over. */
+char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsigned count, int *code);
 
-/* Puts the frame in its channel: 0, or negative when there is no room. */
+/* Puts the frame in its channel: 0, or that code. */
 int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *fds, unsigned count);
 
 /* The same, and while there is no room it waits in the worker's outbox, in order. `fd`: goes with it, stays the caller's;

@@ -248,6 +248,9 @@ int conf_core_read(struct conf_core *core, struct conf_tree *tree, struct error 
 
     *core = (struct conf_core){.tree = tree, .control_fd = -1};
     core->daemon = number(root, "main", "daemon") != 0;
+    core->max_generations = (unsigned)number(root, "main", "max_generations");
+    core->probation = number(root, "main", "probation");
+    core->shutdown_timeout = number(root, "main", "shutdown_timeout");
     core->timeout = number(request, "request", "timeout");
     core->retries = number(request, "request", "retries");
     core->poison_after = number(request, "request", "poison_after");

@@ -47,6 +47,9 @@ struct conf_core {
     const char *control; /* "off": none */
     int control_fd;      /* what the master bound for it, or -1 */
     bool daemon;
+    unsigned max_generations; /* that drain, before a reload waits */
+    int64_t probation;        /* ms */
+    int64_t shutdown_timeout; /* ms, or LPM_NONE */
     struct conf_module *modules;
     size_t module_count;
     int64_t timeout; /* request { }: ms, LPM_NONE */

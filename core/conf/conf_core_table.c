@@ -3,15 +3,16 @@
  */
 #include "conf/conf_core.h"
 
-#define SECOND      INT64_C(1000)
-#define DAY         (SECOND * 60 * 60 * 24)
-#define YEAR        (DAY * 365)
-#define KIB         INT64_C(1024)
-#define GIB         (KIB * KIB * KIB)
-#define LIMIT_MAX   (1 << 24)
-#define RETRY_MAX   1000
-#define RESPAWN_MAX 1000000
-#define STARTED_MAX 65536
+#define SECOND          INT64_C(1000)
+#define DAY             (SECOND * 60 * 60 * 24)
+#define YEAR            (DAY * 365)
+#define KIB             INT64_C(1024)
+#define GIB             (KIB * KIB * KIB)
+#define LIMIT_MAX       (1 << 24)
+#define RETRY_MAX       1000
+#define RESPAWN_MAX     1000000
+#define STARTED_MAX     65536
+#define GENERATIONS_MAX 64
 
 const lpm_directive conf_core_directives[] = {
     {.name = "user",
@@ -50,6 +51,29 @@ const lpm_directive conf_core_directives[] = {
      .flags = LPM_CONF_MANY,
      .syntax = "file",
      .help = "a module to load"},
+
+    {.name = "max_generations",
+     .context = "main",
+     .type = LPM_CONF_NUMBER,
+     .min = 1,
+     .max = GENERATIONS_MAX,
+     .value = "3",
+     .help = "how many generations may drain at once before a reload waits"},
+    {.name = "probation",
+     .context = "main",
+     .type = LPM_CONF_TIME,
+     .min = 0,
+     .max = DAY,
+     .value = "5s",
+     .help = "how long after a reload a crashing generation gives way to the one before"},
+    {.name = "shutdown_timeout",
+     .context = "main",
+     .type = LPM_CONF_TIME,
+     .flags = LPM_CONF_MINUS_ONE,
+     .min = 1,
+     .max = DAY,
+     .value = "-1",
+     .help = "how long a soft kill of lpm may take as a whole"},
 
     {.name = "request",
      .context = "main",

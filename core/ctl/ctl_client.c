@@ -12,15 +12,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "conf/conf_core.h"
-#include "conf/conf_parse.h"
+#include "conf/conf_load.h"
 
 static int find_socket(const struct ctl_options *options, char *path, size_t size, struct error *err)
 {
-    static const struct conf_table table = {.owner = "core", .rows = conf_core_directives};
-    static const struct conf_schema schema = {.tables = &table, .table_count = 1, .partial = true};
-    struct conf_core core;
-    struct conf_tree *tree = NULL;
+    struct conf_core core = {.tree = NULL};
     int rc;
 
     if (options->socket) {
@@ -31,20 +27,14 @@ static int find_socket(const struct ctl_options *options, char *path, size_t siz
         return error_set(err, LPM_ECONF, "cannot enter the prefix \"%s\": %s", options->prefix,
                          strerror(errno));
     }
-    rc = conf_parse(&tree, options->conf, NULL, err);
-    if (rc == 0) {
-        rc = conf_schema_check(tree, &schema, err);
-    }
-    if (rc == 0) {
-        rc = conf_core_read(&core, tree, err);
-    }
+    rc = conf_load(&core, options->conf, NULL, err);
     if (rc == 0 && strcmp(core.control, "off") == 0) {
         rc = error_set(err, LPM_ECONF, "the configuration says \"control off\"");
     }
     if (rc == 0) {
         snprintf(path, size, "%s", core.control);
     }
-    conf_tree_free(tree);
+    conf_tree_free(core.tree);
     return rc;
 }
 

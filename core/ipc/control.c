@@ -25,57 +25,22 @@ int control_pair(int fds[2], struct error *err)
 
 int control_send(int channel, const struct control *message, int fd)
 {
-    struct rights_room room;
-    struct control copy = *message;
-    struct iovec part = {&copy, sizeof(copy)};
-    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
-    ssize_t n;
-
-    if (fd >= 0) {
-        rights_attach(&head, &room, fd);
-    }
-    do {
-        n = sendmsg(channel, &head, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? LPM_EAGAIN : LPM_EIO;
-    }
-    return 0;
+    return rights_send(channel, message, sizeof(*message), fd);
 }
 
-/* A descriptor comes with a new worker, and with nothing else. */
-static bool sound(const struct control *message, int fd)
+static bool brings_descriptor(uint32_t type)
 {
-    return message->type >= CONTROL_WORKER_NEW && message->type < CONTROL_TYPE_END &&
-           (fd >= 0) == (message->type == CONTROL_WORKER_NEW);
+    return type == CONTROL_WORKER_NEW || type == CONTROL_SUCCESSOR || type == CONTROL_PREDECESSOR;
 }
 
 int control_receive(int channel, struct control *message, int *fd)
 {
-    struct rights_room room;
-    struct iovec part = {message, sizeof(*message)};
-    struct msghdr head;
-    ssize_t n;
+    int rc = rights_receive(channel, message, sizeof(*message), fd);
 
-    *fd = -1;
-    /* A reset (the peer died with unread messages) is reported once, before what the peer had sent. */
-    do {
-        head = (struct msghdr){
-            .msg_iov = &part, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof(room)};
-        n = recvmsg(channel, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
-    if (n < 0) {
-        return errno == EAGAIN ? 0 : LPM_EIO;
-    }
-    if (rights_take(&head, fd) < 0) {
-        return LPM_EPROTO;
-    }
-    if (n == 0 && *fd < 0) {
-        return LPM_EIO;
-    }
-    if (n != (ssize_t)sizeof(*message) || (head.msg_flags & MSG_TRUNC) != 0 || !sound(message, *fd)) {
+    if (rc == 1 && (message->type < CONTROL_WORKER_NEW || message->type >= CONTROL_TYPE_END ||
+                    (*fd >= 0) != brings_descriptor(message->type))) {
         fd_close(fd);
-        return LPM_EPROTO;
+        rc = LPM_EPROTO;
     }
-    return 1;
+    return rc;
 }

@@ -14,9 +14,12 @@ enum control_type {
     CONTROL_WORKER_NEW = 1, /* a worker was forked; carries the bus's end of its channel */
     CONTROL_WORKER_GONE,    /* it was reaped; `status` as of waitpid() */
     CONTROL_POOL_DEGRADED,  /* no restart before `until` (ns, CLOCK_MONOTONIC; 0: no longer degraded) */
-    CONTROL_SOFT_KILL,      /* answer what there is, send the workers home, exit */
-    CONTROL_HARD_KILL,      /* run the hooks, exit */
-    CONTROL_SIGNAL,         /* the signal `status` came, which the bus had asked for */
+    CONTROL_SUCCESSOR,   /* another bus is about to serve; carries the way to hand connections over to it */
+    CONTROL_PREDECESSOR, /* carries the way by which another bus hands over its own */
+    CONTROL_RETIRE,      /* another bus serves: as SOFT_KILL, and take no commands any more */
+    CONTROL_SOFT_KILL,   /* answer what there is, send the workers home, exit */
+    CONTROL_HARD_KILL,   /* run the hooks, exit */
+    CONTROL_SIGNAL,      /* the signal `status` came, which the bus had asked for */
     /* bus to master */
     CONTROL_WORKER_READY,  /* said ready for the first time */
     CONTROL_ONLINE,        /* every worker is ready, and the supervisor_online hooks have run */

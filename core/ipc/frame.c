@@ -154,6 +154,19 @@ lpm_slice frame_header_find(lpm_slice headers, const char *name)
     return (lpm_slice){"", 0};
 }
 
+bool frame_header_settled(lpm_slice headers, lpm_slice name)
+{
+    lpm_header header;
+    size_t cursor = 0;
+
+    while (lpm_slice_is(name, "content-type") && frame_header_next(headers, &cursor, &header)) {
+        if (lpm_slice_is(header.name, "content-type")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool headers_sound(lpm_slice headers, size_t count)
 {
     size_t cursor = 0;

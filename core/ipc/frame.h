@@ -105,6 +105,9 @@ bool frame_header_at(lpm_slice headers, size_t i, lpm_header *header);
 /* The value of the first header `name` (NULL: of none), or an empty slice whose data is "". */
 lpm_slice frame_header_find(lpm_slice headers, const char *name);
 
+/* Is `name` one that an answer has only once, and is it among `headers`? Then the one that is there counts. */
+bool frame_header_settled(lpm_slice headers, lpm_slice name);
+
 /* May it be said in an answer? A name is a token in lower case, or such with one ':' before it; a value holds
  * no CR, LF or NUL. */
 bool frame_header_valid(lpm_slice name, lpm_slice value);

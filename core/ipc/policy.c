@@ -22,9 +22,9 @@ static const unsigned frames[POLICY_ROLES][POLICY_PHASES] = {
 };
 
 /* Workers die and are replaced in every phase, and a kill may be repeated, or come before all is up. */
-#define FROM_MASTER                                                                             \
-    (CONTROL(WORKER_NEW) | CONTROL(WORKER_GONE) | CONTROL(POOL_DEGRADED) | CONTROL(SOFT_KILL) | \
-     CONTROL(HARD_KILL) | CONTROL(SIGNAL))
+#define FROM_MASTER                                                                          \
+    (CONTROL(WORKER_NEW) | CONTROL(WORKER_GONE) | CONTROL(POOL_DEGRADED) | CONTROL(RETIRE) | \
+     CONTROL(SOFT_KILL) | CONTROL(HARD_KILL) | CONTROL(SIGNAL) | CONTROL(SUCCESSOR) | CONTROL(PREDECESSOR))
 #define FROM_BUS                                                                                      \
     (CONTROL(WORKER_READY) | CONTROL(WORKER_KILL) | CONTROL(SIGNAL_WANTED) | CONTROL(ASK_SOFT_KILL) | \
      CONTROL(ASK_HARD_KILL))

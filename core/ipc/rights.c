@@ -3,6 +3,7 @@
  */
 #include "ipc/rights.h"
 
+#include <errno.h>
 #include <lpm/module.h>
 #include <stdbool.h>
 #include <string.h>
@@ -59,4 +60,53 @@ int rights_take(struct msghdr *message, int *fd)
         return LPM_EPROTO;
     }
     return 0;
+}
+
+int rights_send(int channel, const void *message, size_t len, int fd)
+{
+    struct rights_room room;
+    struct iovec part = {(void *)(uintptr_t)message, len};
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t n;
+
+    if (fd >= 0) {
+        rights_attach(&head, &room, fd);
+    }
+    do {
+        n = sendmsg(channel, &head, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? LPM_EAGAIN : LPM_EIO;
+    }
+    return 0;
+}
+
+int rights_receive(int channel, void *message, size_t len, int *fd)
+{
+    struct rights_room room;
+    struct iovec part = {message, len};
+    struct msghdr head;
+    ssize_t n;
+
+    *fd = -1;
+    /* A reset (the peer died with unread messages) is reported once, before what the peer had sent. */
+    do {
+        head = (struct msghdr){
+            .msg_iov = &part, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof(room)};
+        n = recvmsg(channel, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+    if (n < 0) {
+        return errno == EAGAIN ? 0 : LPM_EIO;
+    }
+    if (rights_take(&head, fd) < 0) {
+        return LPM_EPROTO;
+    }
+    if (n == 0 && *fd < 0) {
+        return LPM_EIO;
+    }
+    if (n != (ssize_t)len || (head.msg_flags & MSG_TRUNC) != 0) {
+        fd_close(fd);
+        return LPM_EPROTO;
+    }
+    return 1;
 }

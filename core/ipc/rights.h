@@ -18,4 +18,12 @@ void rights_attach(struct msghdr *message, struct rights_room *room, int fd);
  * it was not one descriptor; LPM_ENOMEM: the process has no descriptor left, and the kernel dropped what came. */
 int rights_take(struct msghdr *message, int *fd);
 
+/* One message of a SEQPACKET socket, `len` bytes of one form, with `fd` if that is not -1 (it stays the caller's), without
+ * waiting: 0; LPM_EAGAIN (full); LPM_EIO (gone). */
+int rights_send(int channel, const void *message, size_t len, int fd);
+
+/* 1 with a message of `len` bytes (and `*fd`, the caller's from then on, or -1); 0: none now; LPM_EIO: the peer is gone;
+ * LPM_EPROTO: no message of this length. */
+int rights_receive(int channel, void *message, size_t len, int *fd);
+
 #endif

@@ -57,6 +57,10 @@ struct loader_owner {
     const char *module;       /* whose handle it is: lpm_log() writes "NAME: text"; NULL: no name */
 };
 
+/* For a call of the host table that gave `code`, which it returns: where that tells of a module's mistake, and not of how things
+ * are, the log names the module and the call. */
+int loader_misused(const void *handle, const char *call, int code);
+
 /* The part of the host table that needs no role: size, minor, log, conf_*; all else is NULL. A role copies it
  * and fills in its own. Every handle's owner has to begin with a struct loader_owner. */
 void loader_host_init(lpm_host *host);

@@ -59,6 +59,33 @@ static int conf_error(const lpm_conf *node, const char *fmt, va_list args)
     return LPM_ECONF;
 }
 
+static const char *mistake(int code)
+{
+    switch (code) {
+    case LPM_EINVAL:
+        return "an argument is NULL, malformed or out of its range";
+    case LPM_EROLE:
+        return "not to be called in this process, or not now";
+    case LPM_ETOOBIG:
+        return "the payload is over the limit";
+    case LPM_ENOHANDLER:
+        return "no such handler";
+    default:
+        return NULL;
+    }
+}
+
+int loader_misused(const void *handle, const char *call, int code)
+{
+    const struct loader_owner *owner = owner_of(handle);
+    const char *text = mistake(code);
+
+    if (text && owner->module) {
+        log_write(owner->log, LPM_LOG_ERROR, "module \"%s\": %s() refused: %s", owner->module, call, text);
+    }
+    return code;
+}
+
 void loader_host_init(lpm_host *host)
 {
     *host = (lpm_host){

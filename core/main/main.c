@@ -11,8 +11,7 @@
 #include "base/fd.h"
 #include "base/title.h"
 #include "bus/bus.h"
-#include "conf/conf_core.h"
-#include "conf/conf_parse.h"
+#include "conf/conf_load.h"
 #include "main/main_options.h"
 #include "master/master.h"
 #include "os/os_pidfile.h"
@@ -27,21 +26,6 @@ static int enter_prefix(const char *prefix, struct error *err)
         return error_set(err, LPM_EIO, "cannot enter the prefix \"%s\": %s", prefix, strerror(errno));
     }
     return 0;
-}
-
-static int read_conf(const struct main_options *options, struct conf_core *core, struct error *err)
-{
-    static const struct conf_table table = {.owner = "core", .rows = conf_core_directives};
-    static const struct conf_schema schema = {.tables = &table, .table_count = 1, .partial = true};
-    int rc = conf_parse(&core->tree, options->conf, options->directives, err);
-
-    if (!rc) {
-        rc = conf_schema_check(core->tree, &schema, err);
-    }
-    if (!rc) {
-        rc = conf_core_read(core, core->tree, err);
-    }
-    return rc;
 }
 
 static int send_signal(const struct conf_core *core, int number, struct error *err)
@@ -85,12 +69,14 @@ static int test(const struct main_options *options, const struct master_options 
 static int run(const struct main_options *options, struct error *err)
 {
     struct conf_core core = {.tree = NULL};
-    struct master_options master = {
-        .conf_name = options->conf, .core = &core, .step_limit_ms = MASTER_STEP_LIMIT_MS};
+    struct master_options master = {.conf_name = options->conf,
+                                    .directives = options->directives,
+                                    .core = &core,
+                                    .step_limit_ms = MASTER_STEP_LIMIT_MS};
     int rc = enter_prefix(options->prefix, err);
 
     if (!rc) {
-        rc = read_conf(options, &core, err);
+        rc = conf_load(&core, options->conf, options->directives, err);
     }
     if (!rc) {
         if (options->signal) {

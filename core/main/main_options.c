@@ -46,8 +46,9 @@ static const struct {
     const char *word;
     int number;
 } main_signals[] = {
-    {"stop", SIGTERM}, /* at once */
-    {"quit", SIGQUIT}, /* after the requests that have begun */
+    {"stop", SIGTERM},  /* at once */
+    {"quit", SIGQUIT},  /* after the requests that have begun */
+    {"reload", SIGHUP}, /* with the configuration and the modules as they are now */
 };
 
 #define OPTION_COUNT (sizeof(main_option_table) / sizeof(main_option_table[0]))

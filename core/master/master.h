@@ -12,9 +12,10 @@ struct master_roles {
 };
 
 struct master_options {
-    const char *conf_name; /* as people wrote it, for titles and messages */
-    struct conf_core *core;
-    int64_t step_limit_ms; /* for each step of a trial: to load a module, to run its conf hook */
+    const char *conf_name;  /* as people wrote it; read again at a reload */
+    const char *directives; /* of the command line, behind it; NULL: none */
+    struct conf_core *core; /* what they say now; master_main() takes it over, with its tree */
+    int64_t step_limit_ms;  /* for each step of a trial: to load a module, to run its conf hook */
 };
 
 #define MASTER_STEP_LIMIT_MS 10000

@@ -4,7 +4,6 @@
 #ifndef MASTER_CONTEXT_H
 #define MASTER_CONTEXT_H
 
-#include <limits.h>
 #include <stdbool.h>
 
 #include "base/list.h"
@@ -12,6 +11,7 @@
 #include "ipc/policy.h"
 #include "master/master.h"
 #include "master/master_restart.h"
+#include "master/master_setup.h"
 #include "master/master_state.h"
 #include "os/os_pidfile.h"
 
@@ -53,17 +53,19 @@ struct master_message {
     int fd; /* -1: none */
 };
 
-/* One bus, its workers, and the copies of the modules that they run. */
+/* One bus and its workers. */
 struct master_generation {
     struct list link;
     struct master *master;
-    struct conf_core *core;
+    struct master_setup *setup; /* what they run */
+    struct conf_core *core;     /* the setup's */
     unsigned number;
     enum master_state state;
+    bool is_reload; /* its setup is a new one */
     bool was_active;
     struct error reason; /* why it failed; empty: it did not */
-    char dir[PATH_MAX];
-    int dir_lock; /* tells other instances that the directory is in use */
+    role_step_word
+        *steps; /* shared with its processes: the bus's, then for each pool CONF_CORE_WORKERS_MAX */
     struct master_trial *trial;
     pid_t bus; /* 0: none */
     int control;
@@ -74,28 +76,37 @@ struct master_generation {
     size_t message_count;
     struct event *control_readable, *control_writable;
     struct event *bus_end_timer; /* from the end of the control channel to the bus's own */
-    struct event *timer;         /* of the state: start, online, drain, kill */
+    struct event *timer;         /* of the state: start, online, probation, drain, kill */
     struct master_pool *pools;   /* core->pool_count of them */
 };
 
 struct master {
     const struct master_options *options;
     const struct master_roles *roles;
-    struct conf_core *core;
-    struct log log;
-    struct os_user user;
+    struct log log; /* the current setup's */
     struct os_pidfile pidfile;
     pid_t pid;
     struct event_base *base;
     int signals; /* signalfd, -1 */
     const struct master_signal_calls *signal_calls;
     struct event *signal_readable;
-    struct event *sweep; /* looks at generations that are gone */
-    struct list generations;
+    struct list generations; /* oldest first */
+    struct list setups;
+    struct master_setup
+        *current; /* of the generation that serves, or served last; before that: the first one's */
+    struct master_setup
+        *previous;       /* of the one before it, until the end of its probation; NULL: none to go back to */
+    struct event *sweep; /* looks at what is to be done next */
     unsigned last_number;
     struct master_restart bus_restarts;
-    bool online;          /* was once */
-    bool stopping;        /* no generation is started any more */
+    bool online;         /* was once */
+    bool stopping;       /* no generation is started any more */
+    bool reload_wanted;  /* somebody asked, and it has not begun */
+    bool reload_waits;   /* for a generation to end, which the log has said */
+    bool start_failed;   /* of the last one that was to start again */
+    uint64_t not_before; /* ns: no reload begins earlier */
+    struct event *reload_timer;
+    struct event *shutdown_timer;
     int launcher;         /* daemon: pipe to the process that people started; -1 */
     struct error failure; /* not empty: why lpm ends with status 1 */
 };

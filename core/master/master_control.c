@@ -146,6 +146,20 @@ static void handle_resize(struct master_generation *generation, const struct con
     }
 }
 
+/* As if somebody had sent it. A new generation must not end the one that serves. */
+static void handle_kill(struct master_generation *generation, int number)
+{
+    struct error why;
+
+    if (generation->state == MASTER_STARTING && generation->master->online) {
+        error_set(&why, 0, "a module asked for the end of lpm before generation %u was online",
+                  generation->number);
+        master_generation_fail(generation, &why);
+    } else {
+        kill(getpid(), number);
+    }
+}
+
 static void handle(struct master_generation *generation, const struct control *message)
 {
     if (!policy_control(POLICY_BUS, generation->bus_phase, (enum control_type)message->type)) {
@@ -172,10 +186,10 @@ static void handle(struct master_generation *generation, const struct control *m
         generation->sigint_wanted = message->status == SIGINT && message->index != 0;
         break;
     case CONTROL_ASK_SOFT_KILL:
-        kill(getpid(), SIGQUIT); /* as if somebody had sent it */
+        handle_kill(generation, SIGQUIT);
         break;
     case CONTROL_ASK_HARD_KILL:
-        kill(getpid(), SIGTERM);
+        handle_kill(generation, SIGTERM);
         break;
     default:
         handle_worker(generation, message);

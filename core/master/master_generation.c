@@ -1,6 +1,6 @@
 /*
  * The actions of the state table. Runs in the master. A generation that fails is ended and handed back with its
- * reason; what then happens to lpm is master_main.c's.
+ * reason; what then happens to lpm is master_fleet.c's.
  */
 #include "master/master_generation.h"
 
@@ -8,25 +8,21 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "base/fd.h"
-#include "base/version.h"
 #include "master/master_control.h"
-#include "master/master_daemon.h"
-#include "master/master_listen.h"
+#include "master/master_fleet.h"
 #include "master/master_pool.h"
-#include "master/master_rundir.h"
 #include "master/master_spawn.h"
 #include "master/master_trial.h"
 #include "master/master_worker.h"
 
 #define KILL_GRACE_NS CLOCK_NS_PER_S
 
-static void set_timer(struct master_generation *generation, uint64_t ns)
+void master_generation_set_timer(struct master_generation *generation, uint64_t ns)
 {
     struct timeval wait = clock_timeval(ns);
     event_add(generation->timer, &wait);
@@ -51,6 +47,39 @@ static void tell_bus(struct master_generation *generation, enum control_type typ
     master_control_send(generation, &message, -1);
 }
 
+/* -- Steps of a start --------------------------------------------------------------------------------- */
+
+static size_t steps_size(const struct conf_core *core)
+{
+    return (1 + core->pool_count * CONF_CORE_WORKERS_MAX) * sizeof(role_step_word);
+}
+
+static int map_steps(struct master_generation *generation)
+{
+    void *memory =
+        mmap(NULL, steps_size(generation->core), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    generation->steps = memory == MAP_FAILED ? NULL : memory;
+    return generation->steps ? 0 : LPM_ENOMEM;
+}
+
+role_step_word *master_generation_step(const struct master_generation *generation,
+                                       const struct master_worker *worker)
+{
+    if (!generation->steps || !worker) {
+        return generation->steps;
+    }
+    return generation->steps + 1 + worker->pool * CONF_CORE_WORKERS_MAX + worker->index;
+}
+
+const char *master_generation_step_text(const struct master_generation *generation,
+                                        const struct master_worker *worker, char room[MASTER_STEP_TEXT_SIZE])
+{
+    role_step_word *word = master_generation_step(generation, worker);
+
+    return role_step_text(word ? *word : 0, generation->core, room, MASTER_STEP_TEXT_SIZE);
+}
+
 /* -- Actions ------------------------------------------------------------------------------------------ */
 
 static void do_nothing(struct master_generation *generation)
@@ -70,8 +99,8 @@ static void on_trial_done(void *arg, int code, const struct error *err)
 
 static void do_trial(struct master_generation *generation)
 {
-    int rc = master_trial_new(&generation->trial, generation->master, generation->dir, generation->number,
-                              on_trial_done, generation, &generation->reason);
+    int rc = master_trial_new(&generation->trial, generation->setup, generation->number, on_trial_done,
+                              generation, &generation->reason);
     if (rc) {
         master_generation_event(generation, MASTER_ON_TRIAL_FAILED);
     }
@@ -91,11 +120,11 @@ static int start_bus(struct master_generation *generation, struct error *err)
         close(fds[1]);
         return error_set(err, rc, "no memory for the bus");
     }
-    master_spawn_prepare(generation->master, &start);
-    start.modules = generation->dir;
+    master_spawn_prepare(generation->setup, &start);
     start.generation = generation->number;
     start.channel = fds[1];
-    generation->bus = master_spawn(generation->master, generation->master->roles->bus, &start, err);
+    start.step = master_generation_step(generation, NULL);
+    generation->bus = master_spawn(generation->master->roles->bus, &start, err);
     close(fds[1]);
     if (generation->bus < 0) {
         generation->bus = 0;
@@ -107,11 +136,8 @@ static int start_bus(struct master_generation *generation, struct error *err)
 static void do_start(struct master_generation *generation)
 {
     struct error why;
-    int rc = master_listen_open(generation->core->tree, &generation->master->log, &why);
+    int rc = master_setup_listen(generation->setup, &why);
 
-    if (!rc) {
-        rc = master_listen_control(generation->core, &why);
-    }
     if (!rc) {
         rc = start_bus(generation, &why);
     }
@@ -123,25 +149,18 @@ static void do_start(struct master_generation *generation)
     }
 }
 
-static void do_announce(struct master_generation *generation)
+static void do_prove(struct master_generation *generation)
 {
-    struct master *master = generation->master;
-
     event_del(generation->timer);
-    generation->was_active = true;
-    log_write(&master->log, LPM_LOG_NOTICE, "lpm/" LPM_VERSION " is online: generation %u, %zu workers",
-              generation->number, master_worker_running(generation));
-    if (!master->online) {
-        master->online = true;
-        master_daemon_online(master);
-    }
+    master_fleet_prove(generation->master);
 }
 
-static void do_drain(struct master_generation *generation)
+static void drain(struct master_generation *generation, enum control_type order)
 {
     int64_t limit = 0;
 
-    tell_bus(generation, CONTROL_SOFT_KILL);
+    event_del(generation->timer);
+    tell_bus(generation, order);
     generation->bus_phase = POLICY_DRAINING;
     for (size_t i = 0; i < generation->core->pool_count; i++) {
         int64_t drain = generation->core->pools[i].drain_timeout;
@@ -152,40 +171,55 @@ static void do_drain(struct master_generation *generation)
         }
     }
     if (limit >= 0) {
-        set_timer(generation, (uint64_t)limit * CLOCK_NS_PER_MS + CLOCK_NS_PER_S);
+        master_generation_set_timer(generation, (uint64_t)limit * CLOCK_NS_PER_MS + CLOCK_NS_PER_S);
     }
+}
+
+static void do_retire(struct master_generation *generation)
+{
+    drain(generation, CONTROL_RETIRE);
+}
+
+static void do_drain(struct master_generation *generation)
+{
+    drain(generation, CONTROL_SOFT_KILL);
 }
 
 static void do_hard_kill(struct master_generation *generation)
 {
     master_pool_stop(generation);
     tell_bus(generation, CONTROL_HARD_KILL);
-    set_timer(generation, KILL_GRACE_NS);
+    master_generation_set_timer(generation, KILL_GRACE_NS);
     check_empty(generation);
 }
 
-/* Says in the log who still runs. */
-static void log_running(const struct master_generation *generation, const char *why)
+/* "bus (pid 6), worker default/0 (pid 7)": who still runs. */
+static const char *name_running(const struct master_generation *generation, char *room, size_t size)
 {
-    char text[1024] = "", name[MASTER_WORKER_NAME_SIZE];
+    char name[MASTER_WORKER_NAME_SIZE];
     size_t used = 0;
 
+    snprintf(room, size, "nobody");
     if (generation->bus > 0) {
-        used = (size_t)snprintf(text, sizeof(text), "bus (pid %ld)", (long)generation->bus);
+        used = (size_t)snprintf(room, size, "bus (pid %ld)", (long)generation->bus);
     }
     MASTER_EACH_WORKER(worker, generation)
     {
-        if (worker->pid > 0 && used < sizeof(text)) {
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", used ? ", " : "",
+        if (worker->pid > 0 && used < size) {
+            used += (size_t)snprintf(room + used, size - used, "%s%s", used ? ", " : "",
                                      master_worker_name(worker, name));
         }
     }
-    log_write(&generation->master->log, LPM_LOG_WARN, "%s: %s killed", why, used ? text : "nobody");
+    return room;
 }
 
 static void do_cut(struct master_generation *generation)
 {
-    log_running(generation, "drain_timeout passed");
+    char names[1024];
+
+    log_write(&generation->master->log, LPM_LOG_WARN,
+              "generation %u has not drained in its time, it is cut: %s", generation->number,
+              name_running(generation, names, sizeof(names)));
     do_hard_kill(generation);
 }
 
@@ -206,15 +240,16 @@ static void do_sigkill(struct master_generation *generation)
 static void do_finish(struct master_generation *generation)
 {
     event_del(generation->timer);
-    event_active(generation->master->sweep, EV_TIMEOUT, 0);
 }
 
 static void (*const actions[MASTER_ACTIONS])(struct master_generation *) = {
     [MASTER_IGNORE] = do_nothing,
     [MASTER_DO_TRIAL] = do_trial,
     [MASTER_DO_START] = do_start,
-    [MASTER_DO_ANNOUNCE] = do_announce,
+    [MASTER_DO_PROMOTE] = master_fleet_promote,
+    [MASTER_DO_PROVE] = do_prove,
     [MASTER_DO_REPLACE] = master_pool_refill,
+    [MASTER_DO_RETIRE] = do_retire,
     [MASTER_DO_DRAIN] = do_drain,
     [MASTER_DO_RELEASE] = master_pool_stop,
     [MASTER_DO_HARD_KILL] = do_hard_kill,
@@ -230,6 +265,7 @@ void master_generation_event(struct master_generation *generation, enum master_e
     if (generation->state != transition.next) {
         log_write(&generation->master->log, LPM_LOG_DEBUG, "generation %u is %s", generation->number,
                   master_state_name(transition.next));
+        master_fleet_look(generation->master);
     }
     generation->state = transition.next;
     actions[transition.action](generation);
@@ -250,7 +286,7 @@ void master_generation_workers_ready(struct master_generation *generation)
     int64_t limit = generation->core->pools[0].ready_timeout;
 
     if (generation->state == MASTER_STARTING && limit >= 0) {
-        set_timer(generation, (uint64_t)limit * CLOCK_NS_PER_MS);
+        master_generation_set_timer(generation, (uint64_t)limit * CLOCK_NS_PER_MS);
     }
 }
 
@@ -258,6 +294,7 @@ void master_generation_workers_ready(struct master_generation *generation)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct master_generation *generation = arg;
+    char names[1024], step[MASTER_STEP_TEXT_SIZE];
     struct error why;
 
     (void)fd;
@@ -267,12 +304,18 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         master_generation_event(generation, MASTER_ON_RESTART);
         break;
     case MASTER_STARTING:
-        error_set(&why, 0, "bus (pid %ld) was not online within %g s after the last worker was ready",
-                  (long)generation->bus, (double)generation->core->pools[0].ready_timeout / 1000.0);
+        error_set(&why, 0, "bus (pid %ld) was not online within %g s after the last worker was ready%s",
+                  (long)generation->bus, (double)generation->core->pools[0].ready_timeout / 1000.0,
+                  master_generation_step_text(generation, NULL, step));
         master_generation_fail(generation, &why);
         break;
+    case MASTER_PROBATION:
+        master_generation_event(generation, MASTER_ON_PROBATION_OVER);
+        break;
     case MASTER_KILLING:
-        log_running(generation, "the second for the hard kill passed");
+        log_write(&generation->master->log, LPM_LOG_WARN,
+                  "generation %u has used up the second of the hard kill, killed: %s", generation->number,
+                  name_running(generation, names, sizeof(names)));
         master_generation_event(generation, MASTER_ON_KILL_TIMEOUT);
         break;
     default:
@@ -284,13 +327,18 @@ static void bus_reaped(struct master_generation *generation, int status)
 {
     bool expected =
         generation->state == MASTER_KILLING || (generation->state == MASTER_RELEASED && status == 0);
-    char end[TEXT_EXIT_SIZE];
+    char end[TEXT_EXIT_SIZE], step[MASTER_STEP_TEXT_SIZE];
     struct error why;
 
     error_set(&why, 0, "bus (pid %ld) %s", (long)generation->bus, text_exit(status, end, sizeof(end)));
     log_write(&generation->master->log, expected ? LPM_LOG_INFO : LPM_LOG_ERROR, "%s", why.text);
     if (generation->state == MASTER_STARTING) {
-        error_set(&generation->reason, 0, "%s before lpm was online: the error log may say why", why.text);
+        master_generation_step_text(generation, NULL, step);
+        error_set(&generation->reason, 0, "%s before it was online%s", why.text,
+                  step[0] ? step : ": the error log may say why");
+    }
+    if (generation->state == MASTER_PROBATION) {
+        master_fleet_tell_failing(generation, why.text);
     }
     generation->bus = 0;
     generation->control_over = true;
@@ -326,59 +374,29 @@ bool master_generation_reaped(struct master_generation *generation, pid_t pid, i
 
 /* -- Life --------------------------------------------------------------------------------------------- */
 
-static struct master_generation *allocate(struct master *master)
+int master_generation_new(struct master_generation **out, struct master_setup *setup, bool is_reload,
+                          struct error *err)
 {
+    struct master *master = setup->master;
     struct master_generation *generation = calloc(1, sizeof(*generation));
 
     if (!generation) {
-        return NULL;
+        return error_set(err, LPM_ENOMEM, "no memory for a generation");
     }
     generation->master = master;
-    generation->core = master->core;
-    generation->control = generation->dir_lock = -1;
+    generation->setup = master_setup_hold(setup);
+    generation->core = &setup->core;
+    generation->is_reload = is_reload;
+    generation->control = -1;
     generation->number = ++master->last_number;
     list_init(&generation->messages);
     list_append(&master->generations, &generation->link);
     generation->timer = evtimer_new(master->base, on_timer, generation);
-    if (!generation->timer || master_pool_init(generation) != 0) {
+    if (!generation->timer || map_steps(generation) != 0 || master_pool_init(generation) != 0) {
         master_generation_free(generation);
-        return NULL;
-    }
-    return generation;
-}
-
-int master_generation_new(struct master_generation **out, struct master *master, struct error *err)
-{
-    struct master_generation *generation = allocate(master);
-    int rc;
-
-    if (!generation) {
         return error_set(err, LPM_ENOMEM, "no memory for a generation");
-    }
-    rc = master_rundir_make(master->core, generation->number, generation->dir, sizeof(generation->dir),
-                            &generation->dir_lock, err);
-    if (rc) {
-        generation->dir[0] = '\0';
-        master_generation_free(generation);
-        return rc;
     }
     *out = generation;
-    return 0;
-}
-
-int master_generation_succeed(struct master_generation *lost, uint64_t wait_ns, struct error *err)
-{
-    struct master_generation *next = allocate(lost->master);
-
-    if (!next) {
-        return error_set(err, LPM_ENOMEM, "no memory for a generation");
-    }
-    snprintf(next->dir, sizeof(next->dir), "%s", lost->dir);
-    next->dir_lock = lost->dir_lock;
-    lost->dir[0] = '\0';
-    lost->dir_lock = -1;
-    master_rundir_rename(next->dir, sizeof(next->dir), next->number);
-    set_timer(next, wait_ns);
     return 0;
 }
 
@@ -391,9 +409,9 @@ void master_generation_free(struct master_generation *generation)
     if (generation->timer) {
         event_free(generation->timer);
     }
-    if (generation->dir[0]) {
-        master_rundir_remove(generation->core, generation->dir, &generation->dir_lock);
+    if (generation->steps) {
+        munmap((void *)generation->steps, steps_size(generation->core));
     }
-    fd_close(&generation->dir_lock);
+    master_setup_release(&generation->setup);
     free(generation);
 }

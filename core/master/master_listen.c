@@ -5,6 +5,7 @@
 #include "master/master_listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +94,87 @@ int master_listen_check(const struct conf_tree *tree, struct error *err)
     }
     return rc;
 }
+
+/* -- Shared with another configuration ---------------------------------------------------------------- */
+
+/* How many listeners of the same words stand before `node`. */
+static size_t twins_before(const struct conf_tree *tree, const struct lpm_conf *node)
+{
+    size_t count = 0;
+
+    for (const struct lpm_conf *other = next_of(tree->root, "listen"); other != node;
+         other = next_of(other, "listen")) {
+        count += strcmp(other->args[0].data, node->args[0].data) == 0;
+    }
+    return count;
+}
+
+/* The open listener of `from` that is the same as `node` of `tree`; NULL: none. */
+static const struct lpm_conf *find_same(const struct conf_tree *from, const struct conf_tree *tree,
+                                        const struct lpm_conf *node)
+{
+    const char *address = node->args[0].data;
+    bool any = any_port(address);
+    size_t skip = any ? twins_before(tree, node) : 0;
+
+    for (const struct lpm_conf *other = next_of(from->root, "listen"); other;
+         other = next_of(other, "listen")) {
+        if (other->fd >= 0 &&
+            (any ? strcmp(other->args[0].data, address) == 0 : os_listen_bound(other->fd, address)) &&
+            skip-- == 0) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+static int copy_fd(int *fd, int from, struct error *err)
+{
+    *fd = fcntl(from, F_DUPFD_CLOEXEC, 0);
+    return *fd < 0 ? error_set(err, LPM_EIO, "cannot copy a descriptor: %s", strerror(errno)) : 0;
+}
+
+int master_listen_inherit(struct conf_tree *tree, const struct conf_tree *from, struct error *err)
+{
+    int backlog, rc = 0;
+
+    for (struct lpm_conf *node = next_of(tree->root, "listen"); node && !rc; node = next_of(node, "listen")) {
+        const struct lpm_conf *same = node->fd < 0 ? find_same(from, tree, node) : NULL;
+        if (same) {
+            rc = copy_fd(&node->fd, same->fd, err);
+            if (!rc && read_backlog(node, &backlog, err) == 0) {
+                os_listen_backlog(node->fd, backlog);
+            }
+        }
+    }
+    return rc;
+}
+
+void master_listen_leave(struct conf_tree *tree, const struct conf_tree *other)
+{
+    for (struct lpm_conf *node = next_of(tree->root, "listen"); node; node = next_of(node, "listen")) {
+        if (node->fd >= 0 && find_same(other, tree, node)) {
+            fd_close(&node->fd);
+        }
+    }
+}
+
+int master_listen_control_inherit(struct conf_core *core, const struct conf_core *from, struct error *err)
+{
+    if (core->control_fd >= 0 || from->control_fd < 0 || strcmp(core->control, from->control) != 0) {
+        return 0;
+    }
+    return copy_fd(&core->control_fd, from->control_fd, err);
+}
+
+void master_listen_control_leave(struct conf_core *core, const struct conf_core *other)
+{
+    if (other->control_fd >= 0 && strcmp(core->control, other->control) == 0) {
+        fd_close(&core->control_fd);
+    }
+}
+
+/* -- Opening and closing ------------------------------------------------------------------------------ */
 
 static int open_listen(struct lpm_conf *node, const struct log *log, struct error *err)
 {

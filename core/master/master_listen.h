@@ -15,6 +15,17 @@ int master_listen_check(const struct conf_tree *tree, struct error *err);
  * a failure stays in the tree, for master_listen_close(). 0, LPM_ECONF or LPM_EIO. */
 int master_listen_open(struct conf_tree *tree, const struct log *log, struct error *err);
 
+/* Takes a copy of each listener that `from` has open and `tree` wants too, instead of binding it a second time: one
+ * queue of connections, whoever accepts from it. A port 0 of one is that of the other, in their order. 0 or LPM_EIO. */
+int master_listen_inherit(struct conf_tree *tree, const struct conf_tree *from, struct error *err);
+
+/* Closes what `other` has open as well, and leaves it to that. */
+void master_listen_leave(struct conf_tree *tree, const struct conf_tree *other);
+
+/* Both, for the control socket. */
+int master_listen_control_inherit(struct conf_core *core, const struct conf_core *from, struct error *err);
+void master_listen_control_leave(struct conf_core *core, const struct conf_core *other);
+
 /* Binds the control socket, for the user who started lpm only. 0 or LPM_EIO. */
 int master_listen_control(struct conf_core *core, struct error *err);
 void master_listen_control_close(struct conf_core *core);

@@ -11,85 +11,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "base/title.h"
 #include "master/master_context.h"
 #include "master/master_control.h"
 #include "master/master_daemon.h"
+#include "master/master_fleet.h"
 #include "master/master_generation.h"
-#include "master/master_listen.h"
 #include "master/master_rundir.h"
 #include "master/master_signal.h"
-
-/* A generation that could not start again is not tried again sooner than this. */
-#define PAUSE_NS (100 * CLOCK_NS_PER_MS)
-
-/* -- Generations that are gone ------------------------------------------------------------------------ */
-
-static void give_up(struct master *master, const struct error *why)
-{
-    master->failure = *why;
-    master->stopping = true;
-}
-
-/* The next generation in the place of one that has lost its bus, or could not start again. */
-static void succeed(struct master *master, struct master_generation *lost)
-{
-    const struct conf_pool *pool = &master->core->pools[0];
-    uint64_t now = clock_now();
-    uint64_t when = master_restart_when(&master->bus_restarts, now);
-    struct error why;
-
-    if (lost->reason.text[0]) {
-        log_write(&master->log, LPM_LOG_CRIT, "generation %u failed: %s", lost->number, lost->reason.text);
-    }
-    if (when == MASTER_RESTART_NEVER) {
-        error_set(&why, 0, "the bus is gone, and \"restarts %lld\" allows no other",
-                  (long long)pool->restarts);
-        give_up(master, &why);
-        return;
-    }
-    if (when > now) {
-        log_write(&master->log, LPM_LOG_ERROR,
-                  "%lld restarts of the bus within %g s, the next is allowed %.1f s from now",
-                  (long long)pool->restarts, (double)pool->max_restarts_in_interval / 1000.0,
-                  (double)(when - now) / (double)CLOCK_NS_PER_S);
-    }
-    if (!lost->was_active && when < now + PAUSE_NS) {
-        when = now + PAUSE_NS;
-    }
-    if (master_restart_note(&master->bus_restarts, when) != 0 ||
-        master_generation_succeed(lost, when - now, &why) != 0) {
-        error_set(&why, 0, "no memory for another generation");
-        give_up(master, &why);
-    }
-}
-
-static void on_sweep(evutil_socket_t fd, short what, void *arg)
-{
-    struct master *master = arg;
-
-    (void)fd;
-    (void)what;
-    LIST_EACH(link, after, &master->generations)
-    {
-        struct master_generation *generation = LIST_ENTRY(link, struct master_generation, link);
-        if (generation->state != MASTER_GONE) {
-            continue;
-        }
-        if (generation->reason.text[0] && !master->online) {
-            give_up(master, &generation->reason);
-        } else if (!master->stopping) {
-            succeed(master, generation);
-        }
-        master_generation_free(generation);
-    }
-    if (list_empty(&master->generations)) {
-        event_base_loopbreak(master->base);
-    }
-}
 
 /* -- Signals ------------------------------------------------------------------------------------------ */
 
@@ -100,31 +31,37 @@ static void stop(struct master *master, int number)
 
     log_write(&master->log, LPM_LOG_NOTICE, "%s: %s", text_signal(number, name, sizeof(name)),
               number == SIGQUIT ? "soft kill" : "hard kill");
-    master->stopping = true;
-    master_listen_close(master->core->tree); /* the bus takes nothing new in, so nobody shall wait for it */
-    LIST_EACH(link, after, &master->generations)
-    {
-        master_generation_event(LIST_ENTRY(link, struct master_generation, link), event);
-    }
+    master_fleet_stop(master, event);
 }
 
-/* Passes the signal on to the bus that serves, when that has asked for it. */
-static bool pass_on(struct master *master, int number)
+/* The bus that is to hear of the signal: that which serves; at the end of lpm another may have asked for SIGINT. */
+static struct master_generation *hearer(const struct master *master, int number)
 {
-    bool passed = false;
+    struct master_generation *serving = master_fleet_serving(master);
 
+    if (serving) {
+        return number != SIGINT || serving->sigint_wanted ? serving : NULL;
+    }
     LIST_EACH(link, after, &master->generations)
     {
         struct master_generation *generation = LIST_ENTRY(link, struct master_generation, link);
-        struct control message = {.type = CONTROL_SIGNAL, .status = number};
-        bool wanted = number == SIGINT ? generation->sigint_wanted : generation->state == MASTER_ACTIVE;
-
-        if (wanted && !generation->control_over) {
-            master_control_send(generation, &message, -1);
-            passed = true;
+        if (number == SIGINT && generation->sigint_wanted) {
+            return generation;
         }
     }
-    return passed;
+    return NULL;
+}
+
+static bool pass_on(struct master *master, int number)
+{
+    struct control message = {.type = CONTROL_SIGNAL, .status = number};
+    struct master_generation *generation = hearer(master, number);
+
+    if (!generation || generation->control_over) {
+        return false;
+    }
+    master_control_send(generation, &message, -1);
+    return true;
 }
 
 static void on_signal(struct master *master, int number)
@@ -136,6 +73,10 @@ static void on_signal(struct master *master, int number)
     }
     if (number == SIGTERM || number == SIGINT || number == SIGQUIT) {
         stop(master, number);
+    } else if (number == SIGHUP) {
+        log_write(&master->log, LPM_LOG_NOTICE, "SIGHUP: %s",
+                  master->stopping ? "no reload, lpm ends" : "reload");
+        master_fleet_reload(master);
     } else if (number == SIGTTIN || number == SIGTTOU) {
         log_write(&master->log, LPM_LOG_WARN, "%s: nothing serves now, the pool stays as it is",
                   text_signal(number, name, sizeof(name)));
@@ -177,11 +118,11 @@ static void init(struct master *master, const struct master_options *options,
 
     *master = (struct master){.options = options,
                               .roles = roles,
-                              .core = options->core,
                               .signals = -1,
                               .launcher = -1,
                               .pidfile = {.path = NULL, .fd = -1}};
     list_init(&master->generations);
+    list_init(&master->setups);
     master_restart_init(&master->bus_restarts, pool->restarts, pool->max_restarts_in_interval);
     log_init(&master->log, STDERR_FILENO, options->core->error_log_level, "master");
 }
@@ -189,15 +130,9 @@ static void init(struct master *master, const struct master_options *options,
 /* The order: nothing of a running instance may be touched, so its lock comes first. */
 static int open_all(struct master *master, struct error *err)
 {
-    const struct conf_core *core = master->core;
-    int rc = os_pidfile_lock(&master->pidfile, core->pid, err);
+    int rc = os_pidfile_lock(&master->pidfile, master->current->core.pid, err);
 
     if (rc) {
-        return rc;
-    }
-    rc = master_listen_error_log(&master->log.fd, core->error_log, err);
-    if (rc) {
-        master->log.fd = STDERR_FILENO;
         return rc;
     }
     master_rundir_clean();
@@ -205,22 +140,22 @@ static int open_all(struct master *master, struct error *err)
     if (!master->base) {
         return error_set(err, LPM_ENOMEM, "cannot make an event loop");
     }
-    master->sweep = event_new(master->base, -1, 0, on_sweep, master);
-    if (!master->sweep) {
+    if (master_fleet_init(master) != 0) {
         return error_set(err, LPM_ENOMEM, "no memory for the event loop");
     }
-    return master_signal_open(master, &signal_calls, err);
+    rc = master_signal_open(master, &signal_calls, err);
+    if (!rc) {
+        rc = master_setup_prepare(master->current, 1, err);
+        master->log = master->current->log;
+    }
+    return rc;
 }
 
 static int start(struct master *master, struct error *err)
 {
-    struct master_generation *first;
-    int rc = os_user_find(&master->user, master->core->user, err);
+    int rc = master_setup_take(&master->current, master, master->options->core, err);
 
-    if (!rc) {
-        rc = master_listen_check(master->core->tree, err);
-    }
-    if (!rc && master->core->daemon) {
+    if (!rc && master->current->core.daemon) {
         rc = master_daemon_start(master, err);
     }
     if (rc) {
@@ -230,35 +165,18 @@ static int start(struct master *master, struct error *err)
     title_set("master %s", master->options->conf_name);
     master_signal_block();
     rc = open_all(master, err);
-    if (!rc) {
-        rc = master_generation_new(&first, master, err);
-    }
-    if (!rc) {
-        master_generation_event(first, MASTER_ON_START);
-    }
-    return rc;
+    return rc ? rc : master_fleet_start(master, err);
 }
 
 static void fini(struct master *master)
 {
-    LIST_EACH(link, after, &master->generations)
-    {
-        master_generation_free(LIST_ENTRY(link, struct master_generation, link));
-    }
-    master_listen_close(master->core->tree);
-    master_listen_control_close(master->core);
+    master_fleet_fini(master);
     master_signal_close(master);
-    if (master->sweep) {
-        event_free(master->sweep);
-    }
     if (master->base) {
         event_base_free(master->base);
     }
     master_restart_fini(&master->bus_restarts);
     os_pidfile_remove(&master->pidfile);
-    if (master->log.fd > STDERR_FILENO) {
-        fd_close(&master->log.fd);
-    }
     fd_close(&master->launcher);
 }
 

@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "master/master_control.h"
+#include "master/master_fleet.h"
+#include "master/master_generation.h"
 #include "master/master_worker.h"
 
 /* -- Replacement -------------------------------------------------------------------------------------- */
@@ -41,10 +43,16 @@ static void set_degraded(struct master_pool *pool, uint64_t now, uint64_t until)
     master_control_send(pool->generation, &message, -1);
 }
 
+/* While the generation before comes back, what is there goes on as well as it can. */
+static bool beyond_limits(const struct master_pool *pool)
+{
+    return pool->generation->state == MASTER_FAILING;
+}
+
 /* Forks the worker's successor. Returns when to try again, 0: it runs. */
 static uint64_t replace(struct master_pool *pool, struct master_worker *worker, uint64_t now)
 {
-    bool free_of_charge = worker->retired;
+    bool free_of_charge = worker->retired || beyond_limits(pool);
     struct error err;
 
     worker->incarnation++;
@@ -67,6 +75,16 @@ static uint64_t replace(struct master_pool *pool, struct master_worker *worker, 
     return 0;
 }
 
+static void exhausted(struct master_pool *pool)
+{
+    char why[256];
+
+    snprintf(why, sizeof(why), "pool %s has lost more workers than \"restarts %lld\" allows",
+             pool->conf->name, (long long)pool->conf->restarts);
+    master_fleet_tell_failing(pool->generation, why);
+    master_generation_event(pool->generation, MASTER_ON_EXHAUSTED);
+}
+
 static void refill(struct master_pool *pool)
 {
     uint64_t now = clock_now(), next = MASTER_RESTART_NEVER, until = 0;
@@ -76,7 +94,7 @@ static void refill(struct master_pool *pool)
         if (worker->pid > 0 || worker->removed) {
             continue;
         }
-        if (!worker->retired) {
+        if (!worker->retired && !beyond_limits(pool)) {
             uint64_t allowed = master_restart_when(&pool->restart, now);
             until = allowed > now ? allowed : until;
             when = allowed > when ? allowed : when;
@@ -87,6 +105,10 @@ static void refill(struct master_pool *pool)
         if (when && when < next) {
             next = when;
         }
+    }
+    if (until && pool->generation->state == MASTER_PROBATION) {
+        exhausted(pool);
+        return; /* it has been here again by now, beyond the limits */
     }
     set_degraded(pool, now, until);
     event_del(pool->refill_timer);

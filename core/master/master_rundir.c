@@ -138,19 +138,6 @@ int master_rundir_make(const struct conf_core *core, unsigned number, char *path
     return rc;
 }
 
-void master_rundir_rename(char *path, size_t size, unsigned number)
-{
-    char next[64];
-
-    for (int taken = 0; taken <= 1; taken++) {
-        name_for(number, taken, next, sizeof(next));
-        if (renameat2(AT_FDCWD, path, AT_FDCWD, next, RENAME_NOREPLACE) == 0) {
-            snprintf(path, size, "%s", next);
-            return;
-        }
-    }
-}
-
 void master_rundir_remove(const struct conf_core *core, const char *path, int *lock)
 {
     loader_remove(core, path);

@@ -17,10 +17,6 @@ void master_rundir_clean(void);
 int master_rundir_make(const struct conf_core *core, unsigned number, char *path, size_t size, int *lock,
                        struct error *err);
 
-/* Gives the directory, which no process uses any more, to generation `number`: its copies are those of the one
- * before. Where the name cannot be changed it stays. */
-void master_rundir_rename(char *path, size_t size, unsigned number);
-
 /* Removes it and gives up the lock. */
 void master_rundir_remove(const struct conf_core *core, const char *path, int *lock);
 

@@ -11,19 +11,23 @@
 #include <string.h>
 #include <unistd.h>
 
-void master_spawn_prepare(const struct master *master, struct role_start *start)
+void master_spawn_prepare(struct master_setup *setup, struct role_start *start)
 {
-    *start = (struct role_start){
-        .core = master->core, .user = master->user, .log = master->log, .master = master->pid, .channel = -1};
+    *start = (struct role_start){.core = &setup->core,
+                                 .modules = setup->dir,
+                                 .user = setup->user,
+                                 .log = setup->log,
+                                 .master = setup->master->pid,
+                                 .channel = -1};
 }
 
 /* A daemon's children must not hold the terminal, or the pipe, of those who started it. What the C library or a
  * sanitizer says on stderr belongs into the error log then. */
-static void leave_terminal(const struct master *master)
+static void leave_terminal(const struct role_start *start)
 {
     int null;
 
-    if (!master->core->daemon || master->log.fd <= STDERR_FILENO) {
+    if (!start->core->daemon || start->log.fd <= STDERR_FILENO) {
         return;
     }
     null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -31,10 +35,10 @@ static void leave_terminal(const struct master *master)
         dup2(null, STDIN_FILENO);
         dup2(null, STDOUT_FILENO);
     }
-    dup2(master->log.fd, STDERR_FILENO);
+    dup2(start->log.fd, STDERR_FILENO);
 }
 
-pid_t master_spawn(const struct master *master, role_main entry, struct role_start *start, struct error *err)
+pid_t master_spawn(role_main entry, struct role_start *start, struct error *err)
 {
     pid_t pid;
 
@@ -44,7 +48,7 @@ pid_t master_spawn(const struct master *master, role_main entry, struct role_sta
         return error_set(err, LPM_EIO, "cannot fork: %s", strerror(errno));
     }
     if (pid == 0) {
-        leave_terminal(master);
+        leave_terminal(start);
         exit(entry(start)); /* destructors and exit handlers of modules run, and their stdio is flushed */
     }
     return pid;

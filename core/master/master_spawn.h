@@ -6,10 +6,10 @@
 
 #include "master/master_context.h"
 
-/* What every child of `master` is given; the caller adds what is its own. */
-void master_spawn_prepare(const struct master *master, struct role_start *start);
+/* What every child that runs `setup` is given; the caller adds what is its own. */
+void master_spawn_prepare(struct master_setup *setup, struct role_start *start);
 
 /* Forks; the child runs `entry` and exits with its status. The pid, or LPM_EIO with the text. */
-pid_t master_spawn(const struct master *master, role_main entry, struct role_start *start, struct error *err);
+pid_t master_spawn(role_main entry, struct role_start *start, struct error *err);
 
 #endif

@@ -2,7 +2,6 @@
  * lpm -t: a trial, and nothing else. Runs in the process that people started; leaves nothing behind.
  */
 #include <event2/event.h>
-#include <limits.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 /* The signals' callbacks know the master; the test is around it. */
 struct test {
     struct master master; /* first */
+    struct master_setup setup;
     struct master_trial *trial;
     int code;
     struct error *err;
@@ -70,7 +70,7 @@ static void on_reaped(struct master *master, pid_t pid, int status)
 
 static const struct master_signal_calls signal_calls = {on_signal, owns, on_reaped};
 
-static int run(struct test *test, const char *dir, struct error *err)
+static int run(struct test *test, struct error *err)
 {
     struct master *master = &test->master;
     int rc;
@@ -79,7 +79,7 @@ static int run(struct test *test, const char *dir, struct error *err)
     if (!master->base) {
         return error_set(err, LPM_ENOMEM, "cannot make an event loop");
     }
-    rc = master_trial_new(&test->trial, master, dir, 1, on_done, test, err);
+    rc = master_trial_new(&test->trial, &test->setup, 1, on_done, test, err);
     if (rc) {
         goto out;
     }
@@ -99,18 +99,16 @@ out:
 
 int master_test(const struct master_options *options, const struct master_roles *roles, struct error *err)
 {
-    struct test test = {.master = {.options = options,
-                                   .roles = roles,
-                                   .core = options->core,
-                                   .signals = -1,
-                                   .launcher = -1,
-                                   .pid = getpid()},
-                        .err = err};
-    char dir[PATH_MAX];
-    int lock, rc;
+    struct test test = {
+        .master = {.options = options, .roles = roles, .signals = -1, .launcher = -1, .pid = getpid()},
+        .setup = {.master = &test.master, .core = *options->core},
+        .err = err};
+    struct master_setup *setup = &test.setup;
+    int rc;
 
     log_init(&test.master.log, STDERR_FILENO, LPM_LOG_WARN, "master");
-    rc = os_user_find(&test.master.user, options->core->user, err);
+    setup->log = test.master.log;
+    rc = os_user_find(&setup->user, setup->core.user, err);
     if (!rc) {
         rc = master_listen_check(options->core->tree, err);
     }
@@ -118,11 +116,11 @@ int master_test(const struct master_options *options, const struct master_roles 
         return rc;
     }
     master_signal_block();
-    rc = master_rundir_make(options->core, 0, dir, sizeof(dir), &lock, err);
+    rc = master_rundir_make(&setup->core, 0, setup->dir, sizeof(setup->dir), &setup->dir_lock, err);
     if (rc) {
         return rc;
     }
-    rc = run(&test, dir, err);
-    master_rundir_remove(options->core, dir, &lock);
+    rc = run(&test, err);
+    master_rundir_remove(&setup->core, setup->dir, &setup->dir_lock);
     return rc;
 }

@@ -20,7 +20,7 @@
 #include "master/master_spawn.h"
 
 struct master_trial {
-    struct master *master;
+    struct master_setup *setup;
     pid_t pid; /* 0: reaped */
     int pipe;
     struct report_reader reader;
@@ -108,7 +108,7 @@ static void take_reports(struct master_trial *trial)
     struct report report;
     int rc;
 
-    while ((rc = report_read(trial->pipe, &trial->reader, (uint32_t)trial->master->core->module_count,
+    while ((rc = report_read(trial->pipe, &trial->reader, (uint32_t)trial->setup->core.module_count,
                              &report)) == 1) {
         trial->end.last = report;
         restart_timer(trial);
@@ -135,7 +135,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     kill(trial->pid, SIGKILL);
 }
 
-static int fork_trial(struct master_trial *trial, const char *dir, unsigned generation, struct error *err)
+static int fork_trial(struct master_trial *trial, unsigned generation, struct error *err)
 {
     struct role_start start;
     int fds[2];
@@ -145,27 +145,27 @@ static int fork_trial(struct master_trial *trial, const char *dir, unsigned gene
     }
     fcntl(fds[0], F_SETFL, O_NONBLOCK);
     trial->pipe = fds[0];
-    master_spawn_prepare(trial->master, &start);
-    start.modules = dir;
+    master_spawn_prepare(trial->setup, &start);
     start.generation = generation;
     start.channel = fds[1];
-    trial->pid = master_spawn(trial->master, trial->master->roles->trial, &start, err);
+    trial->pid = master_spawn(trial->setup->master->roles->trial, &start, err);
     close(fds[1]);
     return trial->pid < 0 ? LPM_EIO : 0;
 }
 
-int master_trial_new(struct master_trial **out, struct master *master, const char *dir, unsigned generation,
+int master_trial_new(struct master_trial **out, struct master_setup *setup, unsigned generation,
                      master_trial_done done, void *arg, struct error *err)
 {
+    struct master *master = setup->master;
     struct master_trial *trial = calloc(1, sizeof(*trial));
     int rc;
 
     if (!trial) {
         return error_set(err, LPM_ENOMEM, "no memory for the trial");
     }
-    *trial = (struct master_trial){.master = master, .pipe = -1, .done = done, .arg = arg};
+    *trial = (struct master_trial){.setup = setup, .pipe = -1, .done = done, .arg = arg};
     trial->end.step_limit_ms = master->options->step_limit_ms;
-    rc = fork_trial(trial, dir, generation, err);
+    rc = fork_trial(trial, generation, err);
     if (rc) {
         trial->pid = 0;
         goto failed;
@@ -217,6 +217,6 @@ void master_trial_reaped(struct master_trial *trial, int status)
     fd_close(&trial->pipe);
     trial->pid = 0;
     trial->end.status = status;
-    code = master_trial_judge(&trial->end, trial->master->core, &err);
+    code = master_trial_judge(&trial->end, &trial->setup->core, &err);
     trial->done(trial->arg, code, &err);
 }

@@ -21,8 +21,8 @@ int master_trial_judge(const struct master_trial_end *end, const struct conf_cor
 /* Called once, after the child was reaped: `code` as of master_trial_judge(). */
 typedef void (*master_trial_done)(void *arg, int code, const struct error *err);
 
-/* Forks the trial of the modules in `dir`. 0 with `*trial`, LPM_EIO, LPM_ENOMEM. */
-int master_trial_new(struct master_trial **trial, struct master *master, const char *dir, unsigned generation,
+/* Forks the trial of `setup`, for that generation. 0 with `*trial`, LPM_EIO, LPM_ENOMEM. */
+int master_trial_new(struct master_trial **trial, struct master_setup *setup, unsigned generation,
                      master_trial_done done, void *arg, struct error *err);
 
 /* Its process must have been reaped. */

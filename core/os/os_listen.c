@@ -269,6 +269,39 @@ static void describe(int fd, const char *address, char *bound, size_t size)
     }
 }
 
+static bool same_address(const struct target *a, const struct target *b)
+{
+    if (a->addr.any.sa_family != b->addr.any.sa_family) {
+        return false;
+    }
+    switch (a->addr.any.sa_family) {
+    case AF_INET:
+        return a->addr.in.sin_port == b->addr.in.sin_port &&
+               a->addr.in.sin_addr.s_addr == b->addr.in.sin_addr.s_addr;
+    case AF_INET6:
+        return a->addr.in6.sin6_port == b->addr.in6.sin6_port &&
+               memcmp(&a->addr.in6.sin6_addr, &b->addr.in6.sin6_addr, sizeof(a->addr.in6.sin6_addr)) == 0;
+    default:
+        return strcmp(a->addr.un.sun_path, b->addr.un.sun_path) == 0;
+    }
+}
+
+bool os_listen_bound(int fd, const char *address)
+{
+    struct target wanted, bound;
+    struct error err;
+
+    memset(&bound, 0, sizeof(bound));
+    bound.len = sizeof(bound.addr);
+    return parse(&wanted, address, &err) == 0 && resolve(&wanted, address, &err) == 0 &&
+           getsockname(fd, &bound.addr.any, &bound.len) == 0 && same_address(&wanted, &bound);
+}
+
+void os_listen_backlog(int fd, int backlog)
+{
+    listen(fd, backlog < 0 ? BACKLOG_MAX : backlog);
+}
+
 int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err)
 {
     struct target t;

@@ -4,6 +4,7 @@
 #ifndef OS_LISTEN_H
 #define OS_LISTEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -16,6 +17,12 @@
  * `bound` (size bytes) receives the address as bound, for the log. 0 with `*fd`, LPM_ECONF (malformed) or LPM_EIO; the text says the address and why.
  */
 int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err);
+
+/* Listens `fd`, a listener, on that address? A port 0 is no address. */
+bool os_listen_bound(int fd, const char *address);
+
+/* Gives a listener another backlog. */
+void os_listen_backlog(int fd, int backlog);
 
 /* For the process that bound it, once nobody shall accept from it any more. Closes; a unix: address refuses from
  * then on, in every process that has a copy of `fd`, and its file is removed unless somebody else listens there

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "conf/conf_core.h"
 #include "os/os_user.h"
+#include "role/role_step.h"
 
 /* Exit statuses of children, next to 0. */
 enum {
@@ -27,6 +28,7 @@ struct role_start {
     int channel;            /* bus: to the master; worker: to the bus; trial: pipe to the master; else -1 */
     size_t pool, index;     /* worker: which */
     uint32_t incarnation;   /* worker: how many were before it in its place */
+    role_step_word *step;   /* bus and worker: for the master to read; or NULL */
 };
 
 /* The entry of a role: runs in the child, returns its exit status. */

@@ -156,6 +156,9 @@ size_t role_event_tell(struct role_listeners *listeners, const void *handle, str
                 mark_gone(listeners, l);
             }
             ev->handle = *(const lpm_handle *)l->handle;
+            if (ev->request) {
+                *(lpm_handle *)(void *)ev->request = ev->handle; /* misuse of it will be this one's */
+            }
             l->fn(ev, l->arg);
             count++;
         }

@@ -143,11 +143,15 @@ static int worker_emit(lpm_worker *m, const char *event, const void *data, size_
     char *end;
     int rc = check(w, event, data, len, on_reply != NULL);
 
+    if (rc == LPM_ESHUTDOWN) {
+        log_write(w->log, LPM_LOG_ERROR, "module \"%s\": lpm_worker_emit() refused: the worker ends",
+                  m->module->name);
+    }
     if (rc == 0 && on_reply && (emit = emit_new(m, len, on_reply, arg)) == NULL) {
         rc = LPM_ENOMEM;
     }
     if (rc != 0) {
-        return rc;
+        return loader_misused(m, "lpm_worker_emit", rc);
     }
     end = frame_header_encode(headers, lpm_slice_of(FRAME_EVENT_NAME), lpm_slice_of(event));
     frame.headers = (lpm_slice){headers, (size_t)(end - headers)};
@@ -174,13 +178,14 @@ static int worker_emit(lpm_worker *m, const char *event, const void *data, size_
 static int on(const void *handle, const char *event, lpm_event_fn fn, void *arg, int once)
 {
     const struct lpm_worker *m = handle;
-    return role_event_on(&m->worker->listeners, m, event, fn, arg, once != 0);
+    int rc = role_event_on(&m->worker->listeners, m, event, fn, arg, once != 0);
+    return loader_misused(m, once ? "lpm_worker_once" : "lpm_worker_on", rc);
 }
 
 static int off(const void *handle, const char *event, lpm_event_fn fn, void *arg)
 {
     const struct lpm_worker *m = handle;
-    return role_event_off(&m->worker->listeners, m, event, fn, arg);
+    return loader_misused(m, "lpm_worker_off", role_event_off(&m->worker->listeners, m, event, fn, arg));
 }
 
 static int response_error(const lpm_response *res)
@@ -195,6 +200,8 @@ static const char *response_error_text(const lpm_response *res)
         return "";
     case LPM_ENOHANDLER:
         return "nobody listens to the event";
+    case LPM_ETIMEDOUT:
+        return "no listener answered in time";
     case LPM_ESHUTDOWN:
         return "the worker ends";
     case LPM_EFULL:

@@ -67,13 +67,14 @@ static void *request_context(const lpm_request *req)
 
 static int respond_header(lpm_request *req, lpm_slice name, lpm_slice value)
 {
-    return req->open ? worker_request_header(req, name, value)
-                     : worker_request_misused(req, "lpm_respond_header");
+    static const char call[] = "lpm_respond_header";
+    return req->open ? loader_misused(req, call, worker_request_header(req, name, value))
+                     : worker_request_misused(req, call);
 }
 
 static int finish(lpm_request *req, const void *data, size_t len)
 {
-    int rc = worker_request_respond(req, data, len, -1);
+    int rc = loader_misused(req, "lpm_respond", worker_request_respond(req, data, len, -1));
     worker_life_end_if_done(req->owner->worker);
     return rc;
 }
@@ -126,7 +127,7 @@ static size_t worker_requests(const lpm_worker *w, lpm_request **list, size_t ma
 static int worker_soft_kill_done(lpm_worker *w)
 {
     if (!w->soft_kill_open) {
-        return w->soft_killed ? LPM_EDONE : LPM_EROLE;
+        return w->soft_killed ? LPM_EDONE : loader_misused(w, "lpm_worker_soft_kill_done", LPM_EROLE);
     }
     w->soft_kill_open = false;
     worker_life_end_if_done(w->worker);

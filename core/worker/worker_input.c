@@ -125,7 +125,8 @@ static void hear(struct worker *w)
         rc = 1;
     }
     if (rc == LPM_EIO) {
-        w->over = true; /* the bus is gone, and with it everybody who waits */
+        /* With the bus everybody is gone who waits. It may have had no room to say that this is a hard kill. */
+        worker_life_hard_kill(w);
     } else if (rc == LPM_EPROTO) {
         fail(w, "the bus broke the protocol");
     } else if (rc == LPM_ENOMEM) {

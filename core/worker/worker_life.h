@@ -21,7 +21,7 @@ void worker_life_soft_kill(struct worker *w);
 /* Draining, nothing open, no hook unfinished, no module busy: leaves the loop. */
 void worker_life_end_if_done(struct worker *w);
 
-/* The bus's hard kill: runs the hooks and leaves the loop. */
+/* The bus's hard kill, or its end: runs the hooks and leaves the loop. */
 void worker_life_hard_kill(struct worker *w);
 
 #endif

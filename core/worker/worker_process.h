@@ -32,12 +32,14 @@ struct lpm_worker {
  * meets an object that says so. */
 struct lpm_request {
     lpm_handle handle;
-    struct list link; /* in worker->open, or in worker->idle */
+    struct list link; /* in worker->open, worker->given_up, or worker->idle */
     struct lpm_worker *owner;
-    bool open; /* false: answered, or taken back */
+    bool open; /* false: answered */
     bool cancelled;
+    bool given_up; /* the bus was told so, and its place is another's: an answer is dropped */
     void *context;
     lpm_cancel_fn on_cancel; /* NULL: none, or called */
+    struct list to_cancel;   /* in worker->to_cancel while there is one */
     void *on_cancel_arg;
     struct event *cancel_timer; /* of the deadline, for on_cancel */
     unsigned taken;             /* FRAME_STREAM, FRAME_SOCKET: by the module */
@@ -69,8 +71,10 @@ struct worker {
     lpm_host host;
     struct lpm_worker *modules; /* one for each of the loader */
 
-    struct list open; /* requests that wait for their answer, oldest first */
-    struct list idle; /* objects to use again, longest unused first */
+    struct list to_cancel; /* those whose modules want to be told when nobody waits, in the order of asking */
+    struct list open;      /* requests that wait for their answer, oldest first */
+    struct list given_up;  /* that nobody waits for, and their modules have not answered all the same */
+    struct list idle;      /* objects to use again, longest unused first */
     size_t open_count, idle_count;
     struct lpm_request **slots; /* by frame_key.slot */
     size_t slot_count;

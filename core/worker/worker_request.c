@@ -17,6 +17,14 @@
 #define HEADERS_MAX  (64u * 1024)
 #define HEADERS_KEPT 4096
 
+void worker_request_init(struct worker *w)
+{
+    list_init(&w->open);
+    list_init(&w->given_up);
+    list_init(&w->to_cancel);
+    list_init(&w->idle);
+}
+
 static struct lpm_request *take_object(struct worker *w)
 {
     struct lpm_request *req;
@@ -30,6 +38,7 @@ static struct lpm_request *take_object(struct worker *w)
     req = calloc(1, sizeof(*req));
     if (req) {
         list_init(&req->link);
+        list_init(&req->to_cancel);
         req->handle.host = &w->host;
     }
     return req;
@@ -59,14 +68,26 @@ static int make_slot(struct worker *w, uint32_t slot)
     return 0;
 }
 
-/* The module is done with it: message and place are free again. */
-static void close_request(struct lpm_request *req)
+/* The bus is done with it: its place is free again. */
+static void free_place(struct lpm_request *req)
 {
     struct worker *w = req->owner->worker;
 
     worker_stream_close(req);
-    req->open = false;
     w->slots[req->frame.key.slot] = NULL;
+    list_remove(&req->link);
+    w->open_count--;
+}
+
+/* So is the module. */
+static void close_request(struct lpm_request *req)
+{
+    struct worker *w = req->owner->worker;
+
+    if (!req->given_up) {
+        free_place(req);
+    }
+    req->open = false;
     channel_release(w->channel, &req->message);
     if (req->headers_room > HEADERS_KEPT) {
         free(req->headers);
@@ -78,7 +99,6 @@ static void close_request(struct lpm_request *req)
     req->status = 0;
     list_remove(&req->link);
     list_append(&w->idle, &req->link);
-    w->open_count--;
     w->idle_count++;
 }
 
@@ -93,9 +113,15 @@ static int tell_outcome(struct lpm_request *req, struct frame *answer, int strea
 void worker_request_abandon(struct lpm_request *req)
 {
     struct frame answer = {.error = LPM_ECANCELED};
-    if (tell_outcome(req, &answer, -1) != LPM_EIO) {
-        close_request(req);
+
+    req->cancelled = true;
+    worker_stream_cancelled(req);
+    if (!req->open || tell_outcome(req, &answer, -1) == LPM_EIO) {
+        return;
     }
+    free_place(req);
+    req->given_up = true;
+    list_append(&req->owner->worker->given_up, &req->link);
 }
 
 /* The listeners to "request" come after the hook, which may have answered already. */
@@ -131,9 +157,8 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
     req->frame = *frame;
     req->message = *message;
     req->open = true;
-    req->cancelled = false;
+    req->cancelled = req->given_up = false;
     req->context = NULL;
-    req->on_cancel = NULL;
     req->taken = 0;
     w->slots[frame->key.slot] = req;
     list_append(&w->open, &req->link);
@@ -224,6 +249,9 @@ int worker_request_header(struct lpm_request *req, lpm_slice name, lpm_slice val
     if (lpm_slice_is(name, ":status")) {
         return set_status(req, value);
     }
+    if (frame_header_settled((lpm_slice){req->headers, req->headers_len}, name)) {
+        return 0;
+    }
     if (name.len > HEADERS_MAX || value.len > HEADERS_MAX) {
         return LPM_ETOOBIG;
     }
@@ -271,6 +299,10 @@ int worker_request_respond(struct lpm_request *req, const void *data, size_t len
     if (len > 0 && !data) {
         return LPM_EINVAL;
     }
+    if (req->given_up) {
+        close_request(req);
+        return LPM_ECANCELED;
+    }
     if (!req->cancelled) {
         rc = add_headers(req, &answer);
         if (rc != 0) {
@@ -294,11 +326,17 @@ int worker_request_misused(const struct lpm_request *req, const char *call)
     return LPM_EDONE;
 }
 
+static void close_all(struct list *requests)
+{
+    while (!list_empty(requests)) {
+        close_request(LIST_ENTRY(requests->next, struct lpm_request, link));
+    }
+}
+
 void worker_request_free_all(struct worker *w)
 {
-    while (!list_empty(&w->open)) {
-        close_request(LIST_ENTRY(w->open.next, struct lpm_request, link));
-    }
+    close_all(&w->open);
+    close_all(&w->given_up);
     LIST_EACH(link, after, &w->idle)
     {
         struct lpm_request *req = LIST_ENTRY(link, struct lpm_request, link);

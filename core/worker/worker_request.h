@@ -6,6 +6,8 @@
 
 #include "worker/worker_process.h"
 
+void worker_request_init(struct worker *w);
+
 /* Runs the handler. Takes `message`, in which `frame` lies. Returns 0, or LPM_EPROTO when the bus names a handler
  * or slot that cannot be, LPM_ENOMEM. */
 int worker_request_run(struct worker *w, struct channel_message *message, const struct frame *frame);
@@ -17,7 +19,8 @@ void worker_request_tell_idle(struct worker *w);
 /* The request of that key, or NULL when it is answered already. */
 struct lpm_request *worker_request_find(const struct worker *w, struct frame_key key);
 
-/* Takes it from its module, which is not asked; tells the bus. */
+/* Its place is free again, and the bus told. Its module may answer for nothing whenever it likes: until then the object is
+ * not used again, so that what comes late meets no other request. */
 void worker_request_abandon(struct lpm_request *req);
 
 /* The calls of the same names in lpm/module.h. `stream`: goes with the answer, stays the caller's; -1: none. */

@@ -45,25 +45,47 @@ static int take(struct lpm_request *req, unsigned flag, const char *call)
     return fd;
 }
 
+static void set_on_cancel(struct lpm_request *req, lpm_cancel_fn fn, void *arg)
+{
+    req->on_cancel = fn;
+    req->on_cancel_arg = arg;
+    list_remove(&req->to_cancel);
+    if (fn) {
+        list_append(&req->owner->worker->to_cancel, &req->to_cancel);
+    }
+}
+
 void worker_stream_close(struct lpm_request *req)
 {
     if (place_of(req, FRAME_SOCKET) >= 0 && (req->taken & FRAME_SOCKET) == 0) {
         worker_output_say(req->owner->worker, FRAME_SOCKET_CLOSED);
     }
+    req->taken = FRAME_STREAM | FRAME_SOCKET;
+    for (unsigned i = 0; i < req->message.fd_count; i++) {
+        fd_close(&req->message.fds[i]);
+    }
     if (req->cancel_timer) {
         event_free(req->cancel_timer);
         req->cancel_timer = NULL;
     }
-    req->on_cancel = NULL;
+    set_on_cancel(req, NULL, NULL);
 }
 
 void worker_stream_cancelled(struct lpm_request *req)
 {
     lpm_cancel_fn fn = req->on_cancel;
 
-    req->on_cancel = NULL;
+    set_on_cancel(req, NULL, req->on_cancel_arg);
     if (fn) {
         fn(req, req->on_cancel_arg);
+    }
+}
+
+/* A callback may answer any of them, and one who asks now is told within the call. */
+void worker_stream_cancel_all(struct worker *w)
+{
+    while (!list_empty(&w->to_cancel)) {
+        worker_stream_cancelled(LIST_ENTRY(w->to_cancel.next, struct lpm_request, to_cancel));
     }
 }
 
@@ -135,7 +157,7 @@ static int socket_close(lpm_worker *m, int fd)
         }
     }
     log_write(w->log, LPM_LOG_ERROR,
-              "module \"%s\": lpm_socket_close() on %d, which is no socket of its own, or closed",
+              "module \"%s\": lpm_socket_close() on %d, which is no socket of its own, or was closed",
               m->module->name, fd);
     return LPM_EINVAL;
 }
@@ -166,15 +188,14 @@ static int request_on_cancel(lpm_request *req, lpm_cancel_fn fn, void *arg)
     if (!req->open) {
         return worker_request_misused(req, "lpm_request_on_cancel");
     }
-    if (fn && req->frame.deadline && !req->cancel_timer) {
+    if (fn && req->frame.deadline && !req->given_up && !req->cancel_timer) {
         req->cancel_timer = evtimer_new(req->owner->worker->base, on_deadline, req);
         if (!req->cancel_timer) {
             return LPM_ENOMEM;
         }
         watch_deadline(req);
     }
-    req->on_cancel = fn;
-    req->on_cancel_arg = arg;
+    set_on_cancel(req, fn, arg);
     if (fn && lpm_request_cancelled(req)) {
         worker_stream_cancelled(req);
     }
@@ -188,10 +209,8 @@ static int respond_stream(lpm_request *req, const void *data, size_t len, int fd
     if (!req->open) {
         return worker_request_misused(req, "lpm_respond_stream");
     }
-    if (fd <= 2 || os_stream_check(fd) != 0) {
-        return LPM_EINVAL;
-    }
-    rc = worker_request_respond(req, data, len, fd);
+    rc = fd <= 2 || os_stream_check(fd) != 0 ? LPM_EINVAL : worker_request_respond(req, data, len, fd);
+    loader_misused(req, "lpm_respond_stream", rc);
     if (rc == 0 || rc == LPM_ECANCELED) {
         close(fd);
     }

@@ -6,11 +6,14 @@
 
 #include "worker/worker_process.h"
 
-/* The request ends: a socket that nobody took is closed, and the bus told. */
+/* The request ends, or is given up: what nobody took is closed, and the bus told of a socket. */
 void worker_stream_close(struct lpm_request *req);
 
 /* Nobody waits for it any more: calls the module's function, if there is one. */
 void worker_stream_cancelled(struct lpm_request *req);
+
+/* The same for all: they are as good as cancelled (lpm_request_cancelled), though an answer may still be welcome. */
+void worker_stream_cancel_all(struct worker *w);
 
 void worker_stream_fini(struct worker *w);
 

@@ -157,6 +157,10 @@ typedef void (*lpm_event_fn)(lpm_event *ev, void *arg);
 /* The end of something that was asked for: `error` is 0 or LPM_E... */
 typedef void (*lpm_done_fn)(int error, void *arg);
 
+/* A connection comes from the generation before: `fd` is yours, and `data`, valid during the call, is what the same module
+ * gave there with it. */
+typedef void (*lpm_take_over_fn)(lpm_supervisor *s, int fd, lpm_slice data, void *arg);
+
 /* Called once, on the worker's loop or within a call that found it out, when nobody waits for the answer any more. */
 typedef void (*lpm_cancel_fn)(lpm_request *req, void *arg);
 
@@ -403,6 +407,10 @@ struct lpm_host {
     int (*supervisor_hard_kill)(lpm_supervisor *s);
     int (*supervisor_resize)(lpm_supervisor *s, const char *pool, unsigned count, lpm_done_fn on_done,
                              void *arg);
+    int (*supervisor_handler_minor)(const lpm_supervisor *s, const lpm_handler *handler);
+    int (*supervisor_has_successor)(const lpm_supervisor *s);
+    int (*supervisor_hand_over)(lpm_supervisor *s, int fd, const void *data, size_t len);
+    int (*supervisor_take_over)(lpm_supervisor *s, lpm_take_over_fn fn, void *arg);
 #endif
 };
 
@@ -522,7 +530,8 @@ static inline uint64_t lpm_request_deadline(const lpm_request *req)
 }
 
 /* 1 when nobody waits for the answer any more (its enqueuer is gone, or its deadline has passed), or when soft kill has
- * begun, though then an answer is still delivered; else 0. It must be answered all the same, which frees its place. */
+ * begun, though then an answer is still delivered; else 0. It must be answered all the same, which frees its place. Where
+ * nobody waits, lpm gives that to others `kill_after` later; the handle stays good until the answer, which is dropped. */
 static inline int lpm_request_cancelled(const lpm_request *req)
 {
     return req ? LPM_HOST(req)->request_cancelled(req) : 0;
@@ -567,15 +576,17 @@ static inline void *lpm_request_context(const lpm_request *req)
  * Adds a header to the answer to come; both texts are copied. `name` is a token in lower case, `value` holds no CR,
  * LF or NUL. lpm_respond_header_slice() is the same for texts that are not NUL-terminated.
  * ":status" sets the HTTP status, 200 to 599 (below are the interim ones, after which an answer would still have to
- * come); the last one given counts.
+ * come); the last one given counts. Of "content-type" the first one does, so that lpm_respond_text() leaves your own.
  * Errors: LPM_EINVAL, LPM_ETOOBIG (64 KiB of headers), LPM_EDONE, LPM_ENOMEM.
  */
 static inline int lpm_respond_header(lpm_request *req, const char *name, const char *value)
 {
-    if (req == NULL || name == NULL || value == NULL) {
+    lpm_slice none = {NULL, 0};
+    if (req == NULL) {
         return LPM_EINVAL;
     }
-    return LPM_HOST(req)->respond_header(req, lpm_slice_of(name), lpm_slice_of(value));
+    return LPM_HOST(req)->respond_header(req, name ? lpm_slice_of(name) : none,
+                                         value ? lpm_slice_of(value) : none);
 }
 static inline int lpm_respond_header_slice(lpm_request *req, lpm_slice name, lpm_slice value)
 {
@@ -598,7 +609,7 @@ static inline int lpm_respond_text(lpm_request *req, const char *text)
 {
     int rc;
     if (req == NULL || text == NULL) {
-        return LPM_EINVAL;
+        return lpm_respond(req, NULL, 1); /* which refuses it */
     }
     rc = lpm_respond_header(req, "content-type", "text/plain; charset=utf-8");
     return rc == LPM_OK ? lpm_respond(req, text, strlen(text)) : rc;
@@ -862,9 +873,10 @@ static inline lpm_slice lpm_event_data(const lpm_event *ev)
 }
 
 /* In a worker: the request of "request". In the bus: what a worker emitted, with lpm_request_data(), _id(),
- * _created_at(), lpm_respond_header(), lpm_respond() and lpm_ack(), now or later (LPM_ECANCELED: the worker is gone, or
- * does not read and has no room for the answer); one that wants no reply only during the callback. NULL for any other
- * event. Of several listeners, the first answer counts. */
+ * _created_at(), _deadline(), _cancelled(), lpm_respond_header(), lpm_respond() and lpm_ack(), now or later (LPM_ECANCELED:
+ * the time is over, the worker is gone, or does not read and has no room for the answer); one that wants no reply only
+ * during the callback. Those that nobody waits for are gone, answered or not, when 65536 of them, or 64 MiB, are newer. NULL
+ * for any other event. Of several listeners, the first answer counts. */
 static inline lpm_request *lpm_event_request(const lpm_event *ev)
 {
     return LPM_HOST(ev)->event_request(ev);
@@ -885,9 +897,9 @@ static inline int lpm_event_worker(const lpm_event *ev, lpm_health *worker)
 
 /*
  * Sends an event to the bus. `on_reply` (NULL: no reply is wanted) is called once, never from within this call, with the
- * answer of a listener (lpm_response_data(), _header()) or with an error: LPM_ENOHANDLER (nobody listens), LPM_ESHUTDOWN
- * (the worker ends first), LPM_EFULL (the answer found no room: this worker does not read), LPM_ENOMEM. A listener that
- * does not answer leaves it waiting. `data` is copied. Errors, with which nothing was sent: LPM_EINVAL (a name of lpm's
+ * answer of a listener (lpm_response_data(), _header()) or with an error: LPM_ENOHANDLER (nobody listens), LPM_ETIMEDOUT
+ * (nobody answered within request { timeout }), LPM_ESHUTDOWN (the worker ends first), LPM_EFULL (the answer found no room:
+ * this worker does not read), LPM_ENOMEM. `data` is copied. Errors, with which nothing was sent: LPM_EINVAL (a name of lpm's
  * own, too), LPM_ETOOBIG (1 GiB), LPM_ENOMEM, LPM_EFULL (65536 emits of this worker, or 64 MiB of them, wait for their
  * reply), LPM_ESHUTDOWN (hard kill has begun). seed: worker.emit()
  */
@@ -921,7 +933,7 @@ static inline size_t lpm_supervisor_health(lpm_supervisor *s, lpm_health *list, 
 /* Soft kill of the whole of lpm, as SIGQUIT: everything is answered, then workers, bus and master end. `on_done` (or NULL)
  * is called when the last worker is gone, or with LPM_ECANCELED when a hard kill comes first. What the module enqueues from
  * now on is refused (LPM_ESHUTDOWN), unless it has a supervisor_soft_kill hook that has been called and is not done.
- * LPM_EDONE: it has begun already, and `on_done` will be called all the same. LPM_ENOMEM.
+ * LPM_EDONE: it has begun already, and `on_done` will be called all the same. LPM_ESHUTDOWN: it is over. LPM_ENOMEM.
  * seed: supervisor.softKill(callback) */
 static inline int lpm_supervisor_soft_kill(lpm_supervisor *s, lpm_done_fn on_done, void *arg)
 {
@@ -946,6 +958,34 @@ static inline int lpm_supervisor_resize(lpm_supervisor *s, const char *pool, uns
                                         lpm_done_fn on_done, void *arg)
 {
     return s ? LPM_HOST(s)->supervisor_resize(s, pool, count, on_done, arg) : LPM_EINVAL;
+}
+
+/* The minor of the ABI that the handler's module was compiled for: one below 1 cannot see a stream or a socket.
+ * LPM_EINVAL: no handler. */
+static inline int lpm_supervisor_handler_minor(const lpm_supervisor *s, const lpm_handler *handler)
+{
+    return s ? LPM_HOST(s)->supervisor_handler_minor(s, handler) : LPM_EINVAL;
+}
+
+/* 1 when another generation serves, to which lpm_supervisor_hand_over() leads; it is so when the supervisor_soft_kill hook is
+ * called for a reload. 0 when there is none, as in the end of lpm. */
+static inline int lpm_supervisor_has_successor(const lpm_supervisor *s)
+{
+    return s ? LPM_HOST(s)->supervisor_has_successor(s) : 0;
+}
+
+/* Hands a connection to the same module of the generation that serves now, with up to 60 bytes of `data`. `fd` is lpm's when
+ * it returns 0, and closed if that module is not loaded there, or does not take connections over. Errors: LPM_ENOHANDLER (no successor),
+ * LPM_ETOOBIG, LPM_EINVAL, LPM_ENOMEM. */
+static inline int lpm_supervisor_hand_over(lpm_supervisor *s, int fd, const void *data, size_t len)
+{
+    return s ? LPM_HOST(s)->supervisor_hand_over(s, fd, data, len) : LPM_EINVAL;
+}
+
+/* Calls `fn` for each connection that a generation before hands over. Cannot fail when `s` is not NULL. */
+static inline int lpm_supervisor_take_over(lpm_supervisor *s, lpm_take_over_fn fn, void *arg)
+{
+    return s ? LPM_HOST(s)->supervisor_take_over(s, fn, arg) : LPM_EINVAL;
 }
 
 /* -- Streams (1.1) --------------------------------------------------------------------------------------
@@ -980,8 +1020,8 @@ static inline int lpm_request_has_socket(const lpm_request *req)
 }
 
 /* The stream: to be read from, non-blocking; the module's from now on, to be closed, also after the answer. LPM_EINVAL:
- * none came; LPM_EDONE: it was taken; LPM_EIO: it is lost, since the process had no descriptor left for it. One that
- * nobody took is closed with the request. seed: req.stream */
+ * none came; LPM_EDONE: it was taken, or closed with a request that lpm gave up; LPM_EIO: it is lost, since the process
+ * had no descriptor left for it. One that nobody took is closed with the request. seed: req.stream */
 static inline int lpm_request_stream(lpm_request *req)
 {
     return req ? LPM_HOST(req)->request_stream(req) : LPM_EINVAL;

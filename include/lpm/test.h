@@ -203,6 +203,15 @@ static inline void lpm_test_headers_free(lpm_test_headers *headers)
     memset(headers, 0, sizeof(*headers));
 }
 
+static inline int lpm_test_headers_has(const lpm_test_headers *headers, const char *name)
+{
+    size_t i = 0;
+    while (i < headers->count && !lpm_slice_is(headers->list[i].name, name)) {
+        i++;
+    }
+    return i < headers->count;
+}
+
 static inline lpm_slice lpm_test_headers_find(const lpm_test_headers *headers, const char *name, int last)
 {
     lpm_slice found = lpm_test_slice("", 0);
@@ -394,6 +403,9 @@ static inline int lpm_test_host_respond_header(lpm_request *req, lpm_slice name,
     }
     if (r->response_headers.bytes + name.len + value.len > LPM_TEST_HEADERS_MAX) {
         return LPM_ETOOBIG;
+    }
+    if (lpm_slice_is(name, "content-type") && lpm_test_headers_has(&r->response_headers, "content-type")) {
+        return LPM_OK; /* the first one counts */
     }
     lpm_test_headers_add(&r->response_headers, name, value);
     return LPM_OK;

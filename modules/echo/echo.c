@@ -1,14 +1,16 @@
 /*
  * The handler `echo`: answers with what it was sent, as the content-type that it came with. With `headers` in the
  * query of the path (GET /?headers), or with the header `x-echo-headers: 1`, it answers with the request's headers
- * instead, a line "name: value" each. Runs in workers.
+ * instead, a line "name: value" each. A body that comes as a stream goes back as it comes. Runs in workers.
  *
  *     curl -d hi http://127.0.0.1:8080/
  *     curl http://127.0.0.1:8080/?headers
  */
+#define LPM_NEEDS 1
 #include <lpm/module.h>
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char default_type[] = "application/octet-stream";
 
@@ -65,6 +67,28 @@ static void respond_headers(lpm_request *req)
     free(text);
 }
 
+/* Hands the stream on: the worker sees none of its bytes. */
+static void respond_stream(lpm_request *req)
+{
+    lpm_slice length = lpm_request_header(req, "content-length");
+    int fd = lpm_request_stream(req), rc = fd;
+
+    if (length.len > 0) {
+        lpm_respond_header_slice(req, lpm_slice_of("content-length"), length);
+    }
+    if (fd >= 0) {
+        rc = lpm_respond_stream(req, "", 0, fd);
+    }
+    if (rc < 0 && rc != LPM_ECANCELED) {
+        lpm_log(req, LPM_LOG_ERROR, "the stream cannot be sent back: error %d", rc);
+        lpm_respond_header(req, ":status", "500");
+        lpm_respond_text(req, "the stream cannot be sent back\n");
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+}
+
 static void respond_data(lpm_request *req)
 {
     lpm_slice data = lpm_request_data(req);
@@ -74,7 +98,11 @@ static void respond_data(lpm_request *req)
     if (type.len == 0 || lpm_respond_header_slice(req, lpm_slice_of("content-type"), type) != LPM_OK) {
         lpm_respond_header(req, "content-type", default_type);
     }
-    lpm_respond(req, data.data, data.len);
+    if (lpm_request_has_stream(req)) {
+        respond_stream(req);
+    } else {
+        lpm_respond(req, data.data, data.len);
+    }
 }
 
 static void echo(lpm_request *req)

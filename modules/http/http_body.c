@@ -1,5 +1,5 @@
 /*
- * The body of a request on its way to the handler: gathered whole, growing with what arrives and not with what the
+ * The body of a request on its way to the handler: what is here grows with what arrives and not with what the
  * client announces. Fails by naming the status to answer with.
  */
 #include "http_body.h"
@@ -11,6 +11,7 @@ void http_body_begin(struct http_body *body, bool chunked, uint64_t length, uint
     body->is_chunked = chunked;
     body->left = chunked ? 0 : length;
     body->max = max;
+    body->sum = 0;
     body->why = NULL;
     http_chunked_init(&body->chunked);
 }
@@ -27,10 +28,11 @@ static int feed_chunked(struct http_body *body, struct http_stock *stock, const 
     for (;;) {
         lpm_slice data;
         int status = http_chunked_next(&body->chunked, bytes, len, used, &data);
+        body->sum += status == HTTP_CHUNKED_DATA ? data.len : 0;
+        if (body->sum + http_chunked_left(&body->chunked) > body->max) {
+            return refuse(body, 413, "the body is too large");
+        }
         if (status == HTTP_CHUNKED_DATA) {
-            if (http_buffer_len(&body->data) + data.len + body->chunked.left > body->max) {
-                return refuse(body, 413, "the body is too large");
-            }
             if (http_buffer_add(&body->data, stock, data.data, data.len)) {
                 return refuse(body, 500, "out of memory");
             }
@@ -70,6 +72,12 @@ char *http_body_room(struct http_body *body, struct http_stock *stock, size_t *r
 int http_body_arrived(struct http_body *body, size_t len)
 {
     body->data.end += len;
+    body->left -= len;
+    return body->left == 0 ? HTTP_BODY_DONE : HTTP_BODY_MORE;
+}
+
+int http_body_passed(struct http_body *body, size_t len)
+{
     body->left -= len;
     return body->left == 0 ? HTTP_BODY_DONE : HTTP_BODY_MORE;
 }

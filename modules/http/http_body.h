@@ -1,6 +1,6 @@
 /*
- * The body of a request on its way to the handler. Today it is gathered whole; where it goes is known to this file
- * only, so that it can become a stream without a change to the connection.
+ * The body of a request, as its bytes arrive: without its transfer coding, within its limits. What becomes of it is told by
+ * the connection: gathered whole, or sent on (http_upload.h).
  */
 #ifndef HTTP_BODY_H
 #define HTTP_BODY_H
@@ -11,10 +11,11 @@
 enum { HTTP_BODY_MORE = 0, HTTP_BODY_DONE = 1 };
 
 struct http_body {
-    struct http_buffer data;
+    struct http_buffer data; /* what is here */
     struct http_chunked chunked;
     bool is_chunked;
     uint64_t left; /* bytes to come, when it is not chunked */
+    uint64_t sum;  /* bytes that came, when it is */
     uint64_t max;
     const char *why; /* of a refusal: a constant text */
 };
@@ -31,5 +32,8 @@ int http_body_feed(struct http_body *body, struct http_stock *stock, const char 
  * Say with http_body_arrived() how many came. */
 char *http_body_room(struct http_body *body, struct http_stock *stock, size_t *room);
 int http_body_arrived(struct http_body *body, size_t len);
+
+/* The same for bytes that went past, not into its buffer. */
+int http_body_passed(struct http_body *body, size_t len);
 
 #endif

@@ -23,6 +23,12 @@ struct http_chunked {
 
 void http_chunked_init(struct http_chunked *c);
 
+/* Bytes of the present chunk that are still to come; 0 while its head is not whole. */
+static inline uint64_t http_chunked_left(const struct http_chunked *c)
+{
+    return c->digits > 0 ? 0 : c->left;
+}
+
 /*
  * Goes on at bytes[*pos] and moves `*pos`. HTTP_CHUNKED_MORE: all were used; HTTP_CHUNKED_DATA: `*data` is the next
  * piece of the body, call again; HTTP_CHUNKED_DONE: the body has ended, what follows is not its; or the status to

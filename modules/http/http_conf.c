@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+#define WHOLE_MAX (INT64_C(1) << 30) /* what the bus carries in one message */
+#define BODY_MAX  (INT64_C(1) << 50)
+
 const lpm_directive http_conf_directives[] = {
     {.name = "http",
      .context = "main",
@@ -31,9 +34,15 @@ const lpm_directive http_conf_directives[] = {
     {.name = "max_body_size",
      .context = "http",
      .type = LPM_CONF_SIZE,
-     .max = 1 << 30,
+     .max = BODY_MAX,
      .value = "1m",
      .help = "how large a request's body may be; above, the answer is 413"},
+    {.name = "body_buffer",
+     .context = "http",
+     .type = LPM_CONF_SIZE,
+     .max = WHOLE_MAX,
+     .value = "64k",
+     .help = "how large a body may be to be handed over whole; a larger one becomes a stream"},
     {.name = "header_timeout",
      .context = "http",
      .type = LPM_CONF_TIME,
@@ -104,12 +113,17 @@ const lpm_directive http_conf_directives[] = {
     {.name = "max_body_size",
      .context = "location",
      .type = LPM_CONF_SIZE,
-     .max = 1 << 30,
+     .max = BODY_MAX,
+     .help = "that of this location; not given: that of http"},
+    {.name = "body_buffer",
+     .context = "location",
+     .type = LPM_CONF_SIZE,
+     .max = WHOLE_MAX,
      .help = "that of this location; not given: that of http"},
     {.name = NULL},
 };
 
-static int location_read(struct http_location *location, const lpm_conf *node, int64_t max_body_size)
+static int location_read(struct http_location *location, const lpm_conf *node, const lpm_conf *http)
 {
     lpm_slice prefix = lpm_conf_arg(node, 0);
     if (prefix.len == 0 || prefix.data[0] != '/') {
@@ -125,7 +139,11 @@ static int location_read(struct http_location *location, const lpm_conf *node, i
     location->timeout = lpm_conf_value(node, "timeout", LPM_DEFAULT);
     location->retries = lpm_conf_value(node, "retries", LPM_DEFAULT);
     location->retry_non_idempotent = lpm_conf_value(node, "retry_non_idempotent", 0) != 0;
-    location->max_body_size = (uint64_t)lpm_conf_value(node, "max_body_size", max_body_size);
+    location->max_body_size =
+        (uint64_t)lpm_conf_value(node, "max_body_size", lpm_conf_value(http, "max_body_size", 1048576));
+    location->body_buffer =
+        (uint64_t)lpm_conf_value(node, "body_buffer", lpm_conf_value(http, "body_buffer", 65536));
+    location->max_whole = location->max_body_size < WHOLE_MAX ? location->max_body_size : WHOLE_MAX;
     return 0;
 }
 
@@ -136,7 +154,7 @@ static int longer_first(const void *a, const void *b)
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-static int locations_read(struct http_conf *conf, int64_t max_body_size)
+static int locations_read(struct http_conf *conf)
 {
     const lpm_conf *first = lpm_conf_child(conf->node, "location");
     size_t count = 0;
@@ -152,7 +170,7 @@ static int locations_read(struct http_conf *conf, int64_t max_body_size)
     }
     for (const lpm_conf *node = first; node; node = lpm_conf_next(node)) {
         struct http_location *location = &conf->locations[conf->location_count];
-        int rc = location_read(location, node, max_body_size);
+        int rc = location_read(location, node, conf->node);
         if (rc) {
             return rc;
         }
@@ -182,7 +200,7 @@ int http_conf_init(struct http_conf *conf, const lpm_conf *root)
     conf->body_timeout = lpm_conf_value(node, "body_timeout", 60000);
     conf->send_timeout = lpm_conf_value(node, "send_timeout", 60000);
     conf->keepalive_timeout = lpm_conf_value(node, "keepalive_timeout", 75000);
-    rc = locations_read(conf, lpm_conf_value(node, "max_body_size", 1048576));
+    rc = locations_read(conf);
     if (rc) {
         http_conf_fini(conf);
     }
@@ -204,6 +222,8 @@ const char *http_conf_resolve(struct http_conf *conf, lpm_supervisor *s)
         if (location->handler == NULL) {
             return location->handler_name;
         }
+        location->streams = location->body_buffer < location->max_body_size &&
+                            lpm_supervisor_handler_minor(s, location->handler) >= 1;
     }
     return NULL;
 }

@@ -14,7 +14,10 @@ struct http_location {
     const lpm_handler *handler; /* NULL until http_conf_resolve() */
     int64_t timeout, retries;   /* for lpm_enqueue */
     bool retry_non_idempotent;
-    uint64_t max_body_size;
+    uint64_t max_body_size; /* of a body that becomes a stream */
+    uint64_t max_whole;     /* of one that does not */
+    uint64_t body_buffer;   /* a body above it becomes a stream, if the handler takes one */
+    bool streams;           /* it does, and bodies above it are allowed; false until http_conf_resolve() */
 };
 
 /* Durations in ms. Strings live as long as the configuration. */
@@ -34,7 +37,7 @@ extern const lpm_directive http_conf_directives[];
 int http_conf_init(struct http_conf *conf, const lpm_conf *root);
 void http_conf_fini(struct http_conf *conf);
 
-/* Looks up the locations' handlers. NULL, or the name of one that lpm does not know. */
+/* Looks up the locations' handlers, and what they take. NULL, or the name of one that lpm does not know. */
 const char *http_conf_resolve(struct http_conf *conf, lpm_supervisor *s);
 
 /* The location with the longest prefix of `path`, which is raw and without a query; NULL: none. Pure. */

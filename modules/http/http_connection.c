@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define FRESH_DRAIN_MS 2000 /* at a soft kill, for the first request of a connection that was just taken in */
+#define NEXT_DRAIN_MS  1000 /* and from an answer to the next request, which may be on its way */
 #define LINGER_IDLE_MS 5000
 #define LINGER_MS      10000
 #define LINGER_BYTES   ((size_t)16 << 20)
@@ -33,11 +34,14 @@ void http_connection_close(struct http_connection *c)
     if (c->state == HTTP_WAIT) {
         lpm_supervisor_cancel(server->s, c->x.ticket);
     }
+    http_upload_close(c);
     http_stream_close(c);
     event_del(&c->read);
     event_del(&c->write);
     event_del(&c->timer);
-    close(c->fd);
+    if (c->fd >= 0) {
+        close(c->fd);
+    }
     http_connection_release(c);
     if (c->next) {
         c->next->prev = c->prev;
@@ -50,7 +54,7 @@ void http_connection_close(struct http_connection *c)
 
 void http_connection_abort(struct http_connection *c)
 {
-    if (c->state != HTTP_SEND) {
+    if (c->state < HTTP_SEND) {
         c->x.status = 499; /* nginx's: the client was gone before there was an answer */
     }
     http_exchange_log(c);
@@ -83,6 +87,7 @@ static void linger(struct http_connection *c)
 
 void http_connection_end(struct http_connection *c)
 {
+    http_upload_close(c);
     if (c->eof || (c->x.received && !has_more(c) && !has_unread(c))) {
         http_connection_close(c);
     } else {
@@ -130,6 +135,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     }
     if (c->state == HTTP_LINGER) {
         drop_input(c);
+        return;
+    }
+    if (c->upload.open) {
+        http_upload_run(c);
         return;
     }
     n = http_io_read(c);
@@ -234,13 +243,13 @@ static void describe_peer(struct http_connection *c, const struct sockaddr *peer
     c->remote_len = (uint8_t)len;
 }
 
-void http_connection_new(struct http_server *server, int fd, const struct sockaddr *peer)
+struct http_connection *http_connection_new(struct http_server *server, int fd, const struct sockaddr *peer)
 {
     struct http_connection *c = http_stock_get(&server->connections);
     const int on = 1;
     if (c == NULL) {
         close(fd);
-        return;
+        return NULL;
     }
     memset(c, 0, sizeof(*c));
     c->server = server;
@@ -261,13 +270,25 @@ void http_connection_new(struct http_server *server, int fd, const struct sockad
     server->count++;
     if (event_add(&c->read, NULL) != 0) {
         http_connection_close(c);
-        return;
+        return NULL;
     }
     http_io_deadline(c, server->conf.header_timeout);
+    return c;
+}
+
+/* How long an idle connection may still wait for a request when the server drains; ms. */
+static int64_t patience(const struct http_connection *c)
+{
+    uint64_t idle = (http_now() - c->answered_at) / 1000000;
+    if (c->fresh) {
+        return FRESH_DRAIN_MS;
+    }
+    return idle < NEXT_DRAIN_MS ? NEXT_DRAIN_MS - (int64_t)idle : 0;
 }
 
 void http_connection_drain(struct http_connection *c)
 {
+    int64_t wait = patience(c);
     ssize_t n;
     if (c->state != HTTP_IDLE) {
         return;
@@ -276,8 +297,11 @@ void http_connection_drain(struct http_connection *c)
     n = http_io_read(c);
     if (n > 0) {
         http_step_run(c);
-    } else if (n == -EAGAIN && c->fresh) {
-        http_io_deadline(c, FRESH_DRAIN_MS);
+    } else if (n == -EAGAIN && http_handover_send(c)) {
+        return;
+    } else if (n == -EAGAIN && wait > 0) {
+        http_io_deadline(c, wait);
+        http_io_resume(c);
     } else {
         http_connection_close(c);
     }

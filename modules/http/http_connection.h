@@ -11,9 +11,11 @@
 #include <sys/socket.h>
 
 #include "http_body.h"
+#include "http_handover.h"
 #include "http_response.h"
 #include "http_server.h"
 #include "http_stream.h"
+#include "http_upload.h"
 
 enum http_state {
     HTTP_IDLE = 0, /* no byte of the next request is there */
@@ -21,6 +23,7 @@ enum http_state {
     HTTP_BODY,     /* its body arrives */
     HTTP_WAIT,     /* the bus has it */
     HTTP_SEND,     /* its answer is being written */
+    HTTP_TAIL,     /* it is answered, and its handler still reads the body */
     HTTP_LINGER /* answered and closed for writing: what still comes is dropped until the client has read it */
 };
 
@@ -33,6 +36,7 @@ struct http_exchange {
     bool received;  /* all of it has been read */
     bool head_only; /* HEAD */
     bool keep_alive;
+    bool streamed;   /* the handler gets the body as a stream, beside HTTP_WAIT and HTTP_SEND */
     bool in_place;   /* the body is whole in the read buffer, behind the head */
     uint32_t length; /* bytes of the read buffer that are its */
     size_t body_len; /* of the answer, as far as it is sent */
@@ -58,21 +62,23 @@ struct http_connection {
     bool writing; /* the write event is set */
     bool fresh;   /* no request has come yet */
     uint32_t requests;
-    size_t lingered; /* bytes dropped */
+    uint64_t answered_at; /* ns: the last one was */
+    size_t lingered;      /* bytes dropped */
     uint64_t linger_end;
     struct http_exchange x;
+    struct http_upload upload; /* the rest of the body, in HTTP_WAIT, HTTP_SEND and HTTP_TAIL */
     struct http_stream stream; /* the rest of the answer, in HTTP_SEND */
     uint8_t remote_len, address_at, address_len;
     char remote[64]; /* "127.0.0.1:4711", "[::1]:4711", "unix:"; NUL-terminated */
 };
 
-/* Takes over `fd`; closes it when there is no memory. */
-void http_connection_new(struct http_server *server, int fd, const struct sockaddr *peer);
+/* Takes over `fd`; closes it, and returns NULL, when there is no memory. */
+struct http_connection *http_connection_new(struct http_server *server, int fd, const struct sockaddr *peer);
 
 /* Closes and frees; a request that the bus has is cancelled. */
 void http_connection_close(struct http_connection *c);
 
-/* Soft kill: closes it if it is idle, else lets it finish. */
+/* Soft kill: if it is idle hands it over, or closes it when there is nobody to take it; else lets it finish. */
 void http_connection_drain(struct http_connection *c);
 
 /* The client is gone, or too slow to take its answer: logs what was going on, and closes. */
@@ -88,6 +94,10 @@ void http_connection_release(struct http_connection *c);
 
 /* Goes on as far as the bytes that are there allow. The connection may be gone afterwards. */
 void http_step_run(struct http_connection *c);
+
+/* Takes what the read buffer holds of a body that does not stay there into c->body; what is behind it moves up to the head.
+ * Results as http_body_feed(). */
+int http_step_take_body(struct http_connection *c);
 
 /* -- http_io.c ---------------------------------------------------------------------------------------- */
 
@@ -105,6 +115,9 @@ void http_io_resume(struct http_connection *c);
 /* Writes what is in c->out. 1: all; 0: the rest when the socket takes it; -1: the connection is gone. */
 int http_io_flush(struct http_connection *c);
 
+/* The client takes nothing now: asks to be told when it does. 0; -1: the connection is gone. */
+int http_io_wait(struct http_connection *c);
+
 /* Writes c->out and then `body`; what the socket does not take is copied. Results as http_io_flush(). */
 int http_io_send(struct http_connection *c, lpm_slice body);
 
@@ -113,8 +126,9 @@ int http_io_send(struct http_connection *c, lpm_slice body);
 /* The head is whole: finds the location, and what is to come. 0, or the status to answer with. */
 int http_request_route(struct http_connection *c, const char **why);
 
-/* Hands the request to the bus: 0, or LPM_E... */
-int http_request_enqueue(struct http_connection *c, lpm_slice body, lpm_response_fn on_response);
+/* Hands the request to the bus, with `body` or, if it is not 0, the descriptor `stream`, which is the bus's if it is taken:
+ * 0, or LPM_E... */
+int http_request_enqueue(struct http_connection *c, lpm_slice body, int stream, lpm_response_fn on_response);
 
 /* -- http_exchange.c ---------------------------------------------------------------------------------- */
 

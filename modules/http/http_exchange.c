@@ -18,7 +18,8 @@ static bool stays(const struct http_connection *c)
 {
     const struct http_exchange *x = &c->x;
     bool more = c->in && c->in->end - c->in->start > x->length;
-    return x->keep_alive && x->received && !c->server->draining && !(c->eof && !more);
+    bool ends = c->server->draining && !http_handover_is_possible(c->server);
+    return x->keep_alive && (x->received || c->upload.open) && !ends && !(c->eof && !more);
 }
 
 static void answer_init(struct http_connection *c, struct http_answer *answer, int status)
@@ -161,6 +162,7 @@ void http_exchange_answer(lpm_response *res, void *arg)
     c->x.queue_time = lpm_response_queue_time(res);
     c->x.service_time = lpm_response_service_time(res);
     snprintf(c->x.worker, sizeof(c->x.worker), "%s", lpm_response_worker(res));
+    http_upload_answered(c, error);
     if (error) {
         http_exchange_fail(c, error);
     } else if (answer_send(c, res) < 0) {
@@ -178,7 +180,7 @@ static lpm_slice logged_field(const struct http_connection *c, int place)
 void http_exchange_log(struct http_connection *c)
 {
     struct http_exchange *x = &c->x;
-    size_t unsent = http_buffer_len(&c->out);
+    size_t unsent = http_buffer_len(&c->out) + c->stream.pipe.held;
     struct http_log_entry entry = {
         .remote = {c->remote + c->address_at, c->address_len},
         .time = http_server_date(c->server)->log,

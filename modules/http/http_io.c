@@ -48,7 +48,8 @@ static ssize_t input_room(struct http_connection *c)
 
 ssize_t http_io_read(struct http_connection *c)
 {
-    bool direct = c->state == HTTP_BODY && !c->x.in_place && !c->body.is_chunked;
+    bool arriving = c->upload.open || (c->state == HTTP_BODY && !c->x.in_place);
+    bool direct = arriving && !c->body.is_chunked;
     size_t room = 0;
     char *to;
     ssize_t n;
@@ -102,7 +103,7 @@ void http_io_resume(struct http_connection *c)
     }
 }
 
-static int wait_writable(struct http_connection *c)
+int http_io_wait(struct http_connection *c)
 {
     http_io_deadline(c, c->server->conf.send_timeout);
     if (!c->writing) {
@@ -127,12 +128,13 @@ static int written(struct http_connection *c)
 
 int http_io_flush(struct http_connection *c)
 {
+    int flags = MSG_NOSIGNAL | (c->stream.pipe.held > 0 ? MSG_MORE : 0);
     while (http_buffer_len(&c->out) > 0) {
-        ssize_t n = send(c->fd, c->out.data + c->out.start, http_buffer_len(&c->out), MSG_NOSIGNAL);
+        ssize_t n = send(c->fd, c->out.data + c->out.start, http_buffer_len(&c->out), flags);
         if (n >= 0) {
             c->out.start += (size_t)n;
         } else if (errno == EAGAIN) {
-            return wait_writable(c);
+            return http_io_wait(c);
         } else if (errno != EINTR) {
             http_connection_abort(c);
             return -1;
@@ -162,5 +164,5 @@ int http_io_send(struct http_connection *c, lpm_slice body)
     if (http_buffer_len(&c->out) == 0) {
         return written(c);
     }
-    return wait_writable(c);
+    return http_io_wait(c);
 }

@@ -48,23 +48,30 @@ int http_request_route(struct http_connection *c, const char **why)
     const struct http_head *head = &parse->head;
     struct http_exchange *x = &c->x;
     uint64_t there = c->in->end - c->in->start - parse->pos;
-    bool fits = !head->has_coding && parse->pos + head->content_length <= c->server->input_size;
+    uint64_t max;
     x->head_only = lpm_slice_is(slice(request_bytes(c), head->method), "HEAD");
     x->keep_alive = wants_keep_alive(c);
     x->length = parse->pos;
-    x->in_place = fits;
-    if (fits) {
+    x->location = find_location(c);
+    x->streamed = x->location && x->location->streams &&
+                  (head->has_coding || head->content_length > x->location->body_buffer);
+    x->in_place =
+        !x->streamed && !head->has_coding && parse->pos + head->content_length <= c->server->input_size;
+    if (x->in_place) {
         x->length += (uint32_t)head->content_length;
         x->received = there >= head->content_length;
     }
-    x->location = find_location(c);
     if (x->location == NULL) {
         *why = "no location for this path";
         return 404;
     }
-    if (head->has_length && head->content_length > x->location->max_body_size) {
+    max = x->streamed ? x->location->max_body_size : x->location->max_whole;
+    if (head->has_length && head->content_length > max) {
         *why = "the body is too large";
         return 413;
+    }
+    if (!x->in_place) {
+        http_body_begin(&c->body, head->has_coding, head->content_length, max);
     }
     return 0;
 }
@@ -122,7 +129,7 @@ static lpm_header *add_fields(lpm_header *to, const struct http_head *head, cons
     return to;
 }
 
-int http_request_enqueue(struct http_connection *c, lpm_slice body, lpm_response_fn on_response)
+int http_request_enqueue(struct http_connection *c, lpm_slice body, int stream, lpm_response_fn on_response)
 {
     const struct http_head *head = &c->in->parse.head;
     const char *bytes = request_bytes(c);
@@ -143,6 +150,7 @@ int http_request_enqueue(struct http_connection *c, lpm_slice body, lpm_response
     spec.header_count = (size_t)(end - headers);
     spec.data = body.data;
     spec.len = body.len;
+    spec.stream = stream;
     spec.timeout = location->timeout;
     spec.retries = retry ? location->retries : 0;
     spec.id = c->x.id;

@@ -57,6 +57,7 @@ static int start(struct http_server *server)
     if (server->scratch == NULL) {
         return LPM_ENOMEM;
     }
+    http_handover_init(server);
     rc = http_log_init(&server->log, server->s, log_node ? lpm_supervisor_fd(server->s, log_node) : -1);
     return rc ? rc : http_listen_init(server);
 }
@@ -98,6 +99,7 @@ void http_server_free(struct http_server *server)
     http_stock_fini(&server->connections);
     http_stock_fini(&server->inputs);
     http_stock_fini(&server->buffers);
+    http_pipes_fini(&server->pipes);
     http_conf_fini(&server->conf);
     free(server->scratch);
     free(server);

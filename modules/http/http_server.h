@@ -13,6 +13,7 @@
 #include "http_date.h"
 #include "http_log.h"
 #include "http_parse.h"
+#include "http_pipe.h"
 
 struct http_server;
 struct http_connection;
@@ -38,6 +39,7 @@ struct http_server {
     struct http_date date;
     struct http_log log;
     struct http_stock connections, inputs, buffers;
+    struct http_pipes pipes;
     uint32_t input_size;
     char *scratch;                 /* large_header_size + 1 bytes, for one call */
     struct http_connection *first; /* of all connections */

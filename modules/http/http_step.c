@@ -38,17 +38,11 @@ static bool step_idle(struct http_connection *c)
     return false;
 }
 
-/* The head is whole and allowed: the body is next, if only to find that there is none. */
-static bool begin_body(struct http_connection *c)
+/* 100 Continue, but not for a client that did not wait for it. false: the connection is gone. */
+static bool ask_for_body(struct http_connection *c)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     const struct http_parse *parse = &c->in->parse;
-    c->state = HTTP_BODY;
-    if (!c->x.in_place) {
-        http_body_begin(&c->body, parse->head.has_coding, parse->head.content_length,
-                        c->x.location->max_body_size);
-    }
-    /* Not for a client that did not wait for it. */
     if (!parse->head.expect_continue || c->x.received || c->in->end - c->in->start > parse->pos) {
         return true;
     }
@@ -57,6 +51,32 @@ static bool begin_body(struct http_connection *c)
         return false;
     }
     return http_io_flush(c) >= 0;
+}
+
+/* The bus gets the request now, and its handler the body as it comes. */
+static bool begin_upload(struct http_connection *c)
+{
+    int rc = http_upload_begin(c);
+    if (rc) {
+        http_exchange_fail(c, rc);
+        return true;
+    }
+    c->state = HTTP_WAIT;
+    http_io_deadline(c, 0);
+    if (ask_for_body(c)) {
+        http_upload_run(c);
+    }
+    return false;
+}
+
+/* The head is whole and allowed: the body is next, if only to find that there is none. */
+static bool begin_body(struct http_connection *c)
+{
+    if (c->x.streamed) {
+        return begin_upload(c);
+    }
+    c->state = HTTP_BODY;
+    return ask_for_body(c);
 }
 
 static bool step_head(struct http_connection *c)
@@ -88,7 +108,7 @@ static bool submit(struct http_connection *c, lpm_slice body)
 {
     int rc;
     c->x.received = true;
-    rc = http_request_enqueue(c, body, http_exchange_answer);
+    rc = http_request_enqueue(c, body, 0, http_exchange_answer);
     http_buffer_release(&c->body.data, &c->server->buffers);
     if (rc) {
         http_exchange_fail(c, rc);
@@ -99,8 +119,7 @@ static bool submit(struct http_connection *c, lpm_slice body)
     return false;
 }
 
-/* Takes what the read buffer holds of a body that does not stay there; what is behind it moves up to the head. */
-static int take_body(struct http_connection *c)
+int http_step_take_body(struct http_connection *c)
 {
     struct http_input *in = c->in;
     char *from = in->bytes + in->start + c->x.length;
@@ -121,7 +140,7 @@ static bool step_body(struct http_connection *c)
     lpm_slice body = {in->bytes + in->start + in->parse.pos, c->x.length - in->parse.pos};
     int status = HTTP_BODY_DONE;
     if (!c->x.in_place) {
-        status = take_body(c);
+        status = http_step_take_body(c);
         body.data = c->body.data.data ? c->body.data.data : "";
         body.len = http_buffer_len(&c->body.data);
     } else if (in->end - in->start < c->x.length) {
@@ -150,7 +169,21 @@ static bool step_send(struct http_connection *c)
     }
     http_exchange_log(c);
     c->x.open = false;
-    if (!c->x.keep_alive) {
+    c->state = HTTP_TAIL;
+    if (c->upload.open && !c->x.keep_alive) {
+        shutdown(c->fd, SHUT_WR); /* the end of the answer, for a client that can see it by nothing else */
+    }
+    return true;
+}
+
+/* The request is over when its answer is sent and its handler has the body, or does not want it. */
+static bool step_tail(struct http_connection *c)
+{
+    if (c->upload.open) {
+        http_io_deadline(c, 0);
+        return false;
+    }
+    if (!c->x.keep_alive || !c->x.received) {
         http_connection_end(c);
         return false;
     }
@@ -161,6 +194,7 @@ static bool step_send(struct http_connection *c)
     if (c->in->start == c->in->end) {
         c->in->start = c->in->end = 0;
     }
+    c->answered_at = http_now();
     c->state = HTTP_IDLE;
     return true;
 }
@@ -181,6 +215,9 @@ void http_step_run(struct http_connection *c)
             break;
         case HTTP_SEND:
             more = step_send(c);
+            break;
+        case HTTP_TAIL:
+            more = step_tail(c);
             break;
         default:
             more = false;

@@ -13,9 +13,13 @@
 
 #include "http_connection.h"
 
-#define PIECE      65536u /* read at once */
-#define PIECES     16     /* in one turn of the loop, so that others get theirs */
-#define CHUNK_ROOM 16u    /* "fffff\r\n" before and "\r\n" behind a piece */
+#define PIECE       262144u /* moved at once */
+#define SMALL_PIECE (HTTP_BUFFER_SIZE - 2 * CHUNK_ROOM)
+#define PIECES      16  /* in one turn of the loop, so that others get theirs */
+#define CHUNK_ROOM  16u /* "fffff\r\n" before and "\r\n" behind a piece */
+
+/* After a piece: on at once; the stream or the client is waited for, or the connection is gone; all is in c->out. */
+enum pump { PUMP_MORE, PUMP_WAIT, PUMP_END };
 
 static const char last_chunk[] = "0\r\n\r\n";
 
@@ -53,8 +57,21 @@ void http_stream_close(struct http_connection *c)
     if (c->stream.open) {
         event_del(&c->stream.readable);
         close(c->stream.fd);
+        http_pipe_return(&c->server->pipes, &c->stream.pipe);
         c->stream.open = false;
     }
+}
+
+/* Is there room for `n` more in what was announced? Counts them. */
+static bool count(struct http_connection *c, size_t n)
+{
+    if (c->stream.framing == HTTP_MEASURED && n > c->stream.left) {
+        reset(c, "the stream is longer than its handler announced");
+        return false;
+    }
+    c->stream.left -= c->stream.framing == HTTP_MEASURED ? n : 0;
+    c->x.body_len += n;
+    return true;
 }
 
 /* Puts the `n` bytes at `piece` behind what c->out holds; there is CHUNK_ROOM around them. */
@@ -63,7 +80,6 @@ static void frame_piece(struct http_connection *c, char *piece, size_t n)
     char size[CHUNK_ROOM];
     int len = 0;
 
-    c->x.body_len += n;
     if (c->stream.framing == HTTP_CHUNKED) {
         len = snprintf(size, sizeof(size), "%zx\r\n", n);
         memcpy(piece - len, size, (size_t)len);
@@ -96,69 +112,140 @@ int http_stream_begin(struct http_connection *c, int fd, enum http_framing frami
     stream->fd = fd;
     stream->framing = framing;
     stream->left = length - (framing == HTTP_MEASURED ? data.len : 0);
+    stream->large = stream->copies = false;
     stream->open = true;
     event_assign(&stream->readable, c->server->base, fd, EV_READ, on_stream, c);
     return 0;
 }
 
-/* The clean end of the stream. */
-static bool finish(struct http_connection *c)
+/* Appends to c->out: false: no memory, and the connection is gone. */
+static bool add(struct http_connection *c, const char *text, size_t len)
 {
-    if (c->stream.framing == HTTP_MEASURED && c->stream.left > 0) {
-        reset(c, "the stream ended before the length that its handler announced");
-        return false;
-    }
-    http_stream_close(c);
-    if (c->stream.framing == HTTP_CHUNKED &&
-        http_buffer_add(&c->out, &c->server->buffers, last_chunk, sizeof(last_chunk) - 1) != 0) {
+    if (http_buffer_add(&c->out, &c->server->buffers, text, len) != 0) {
         reset(c, "out of memory");
         return false;
     }
     return true;
 }
 
-/* One piece, from the stream to the client's socket: 1: more may follow; 0: it waits or the connection is gone; 2: the
- * end. */
-static int pump_piece(struct http_connection *c)
+/* The clean end of the stream. */
+static enum pump finish(struct http_connection *c)
 {
-    struct http_stream *stream = &c->stream;
-    char *room = http_buffer_reserve(&c->out, &c->server->buffers, PIECE + 2 * CHUNK_ROOM);
+    if (c->stream.framing == HTTP_MEASURED && c->stream.left > 0) {
+        reset(c, "the stream ended before the length that its handler announced");
+        return PUMP_WAIT;
+    }
+    http_stream_close(c);
+    return c->stream.framing == HTTP_CHUNKED && !add(c, last_chunk, sizeof(last_chunk) - 1) ? PUMP_WAIT
+                                                                                            : PUMP_END;
+}
+
+/* No bytes came: why? */
+static enum pump nothing(struct http_connection *c, ssize_t n)
+{
+    if (n == 0) {
+        return finish(c);
+    }
+    if (errno != EAGAIN && errno != EINTR) {
+        reset(c, "the stream was aborted by its handler, or its worker died");
+        return PUMP_WAIT;
+    }
+    http_pipe_return(&c->server->pipes, &c->stream.pipe);
+    if (http_io_flush(c) > 0) {
+        http_buffer_release(&c->out, &c->server->buffers);
+        http_io_deadline(c, 0); /* it is the worker's turn */
+        event_add(&c->stream.readable, NULL);
+    }
+    return PUMP_WAIT;
+}
+
+/* A piece by way of a buffer. */
+static enum pump copy_piece(struct http_connection *c)
+{
+    size_t room = c->stream.large ? PIECE : SMALL_PIECE;
+    char *to;
     ssize_t n;
 
-    if (room == NULL) {
+    if (http_io_flush(c) <= 0) {
+        return PUMP_WAIT;
+    }
+    to = http_buffer_reserve(&c->out, &c->server->buffers, room + 2 * CHUNK_ROOM);
+    if (to == NULL) {
         reset(c, "out of memory");
-        return 0;
+        return PUMP_WAIT;
     }
-    n = read_now(stream->fd, room + CHUNK_ROOM, PIECE);
-    if (n == 0) {
-        return finish(c) ? 2 : 0;
+    n = read_now(c->stream.fd, to + CHUNK_ROOM, room);
+    if (n <= 0) {
+        return nothing(c, n);
     }
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        http_io_deadline(c, 0); /* it is the worker's turn */
-        event_add(&stream->readable, NULL);
-        return 0;
+    if (!count(c, (size_t)n)) {
+        return PUMP_WAIT;
+    }
+    c->stream.large = (size_t)n == room;
+    frame_piece(c, to + CHUNK_ROOM, (size_t)n);
+    return http_io_flush(c) > 0 ? PUMP_MORE : PUMP_WAIT;
+}
+
+/* A piece into the pipe, and what goes before it to the client. */
+static enum pump fill_piece(struct http_connection *c)
+{
+    struct http_stream *stream = &c->stream;
+    ssize_t n = http_pipe_fill(&stream->pipe, stream->fd, PIECE);
+    char size[CHUNK_ROOM];
+
+    if (n < 0 && errno == EINVAL) {
+        stream->copies = true;
+        return PUMP_MORE;
+    }
+    if (n <= 0) {
+        return nothing(c, n);
+    }
+    stream->large = (size_t)n >= SMALL_PIECE;
+    if (!count(c, (size_t)n)) {
+        return PUMP_WAIT;
+    }
+    if (stream->framing == HTTP_CHUNKED &&
+        !add(c, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", (size_t)n))) {
+        return PUMP_WAIT;
+    }
+    return http_io_flush(c) > 0 ? PUMP_MORE : PUMP_WAIT;
+}
+
+/* What the pipe holds, to the client. What ends the chunk goes out with what follows. */
+static enum pump drain_piece(struct http_connection *c)
+{
+    ssize_t n = http_pipe_drain(&c->stream.pipe, c->fd);
+
+    if (n < 0 && errno == EAGAIN) {
+        http_io_wait(c);
+        return PUMP_WAIT;
     }
     if (n < 0) {
-        reset(c, "the stream was aborted by its handler, or its worker died");
-        return 0;
+        http_connection_abort(c);
+        return PUMP_WAIT;
     }
-    if (stream->framing == HTTP_MEASURED && (uint64_t)n > stream->left) {
-        reset(c, "the stream is longer than its handler announced");
-        return 0;
+    if (c->stream.pipe.held == 0 && c->stream.framing == HTTP_CHUNKED && !add(c, "\r\n", 2)) {
+        return PUMP_WAIT;
     }
-    stream->left -= stream->framing == HTTP_MEASURED ? (uint64_t)n : 0;
-    frame_piece(c, room + CHUNK_ROOM, (size_t)n);
-    return http_io_flush(c) > 0;
+    return PUMP_MORE;
 }
 
 bool http_stream_pump(struct http_connection *c)
 {
-    for (int i = 0; i < PIECES; i++) {
-        int rc = pump_piece(c);
-        if (rc != 1) {
-            return rc == 2;
+    struct http_stream *stream = &c->stream;
+    enum pump rc = PUMP_MORE;
+
+    for (int i = 0; i < PIECES && rc == PUMP_MORE; i++) {
+        if (stream->pipe.held > 0) {
+            rc = drain_piece(c);
+        } else if (stream->large && !stream->copies && http_pipe_lend(&c->server->pipes, &stream->pipe)) {
+            rc = fill_piece(c);
+        } else {
+            rc = copy_piece(c);
         }
     }
-    event_active(&c->stream.readable, EV_READ, 0);
-    return false;
+    if (rc == PUMP_MORE) {
+        http_io_wait(c); /* the client takes more, so that this comes back after the others */
+    }
+    return rc == PUMP_END;
 }

@@ -8,6 +8,8 @@
 #include <lpm/module.h>
 #include <stdbool.h>
 
+#include "http_pipe.h"
+
 struct http_connection;
 
 /* How the client learns where the answer ends. */
@@ -18,6 +20,9 @@ struct http_stream {
     int fd;
     enum http_framing framing;
     uint64_t left; /* HTTP_MEASURED: bytes that are still to come */
+    bool large;    /* the last piece was: the next goes through the pipe */
+    bool copies;   /* it cannot be spliced */
+    struct http_pipe pipe;
     struct event readable;
 };
 

@@ -154,7 +154,11 @@ FIELD(lpm_host, supervisor_health, 576, 8);
 FIELD(lpm_host, supervisor_soft_kill, 584, 8);
 FIELD(lpm_host, supervisor_hard_kill, 592, 8);
 FIELD(lpm_host, supervisor_resize, 600, 8);
-SIZE(lpm_host, 608);
+FIELD(lpm_host, supervisor_handler_minor, 608, 8);
+FIELD(lpm_host, supervisor_has_successor, 616, 8);
+FIELD(lpm_host, supervisor_hand_over, 624, 8);
+FIELD(lpm_host, supervisor_take_over, 632, 8);
+SIZE(lpm_host, 640);
 
 FIELD(lpm_health, pool, 0, 72); /* 1.1 */
 FIELD(lpm_health, index, 72, 4);

@@ -120,4 +120,7 @@ size_t server_pids(const struct server *s, const char *role, pid_t *pids, size_t
 /* The only one of that role; fails when there are none or several. */
 pid_t server_pid(const struct server *s, const char *role);
 
+/* The most memory that the process ever had resident, kB. */
+long server_peak_kb(pid_t pid);
+
 #endif

@@ -76,3 +76,18 @@ pid_t server_pid(const struct server *s, const char *role)
     }
     return pids[0];
 }
+
+long server_peak_kb(pid_t pid)
+{
+    char path[64], *text, *at;
+    long kb;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    text = run_read_file(path);
+    assert_non_null(text);
+    at = strstr(text, "VmHWM:");
+    assert_non_null(at);
+    kb = strtol(at + 6, NULL, 10);
+    free(text);
+    return kb;
+}

@@ -19,7 +19,7 @@
 /* Short limits, so that the tests that run into them are short. */
 #define LIMITS                                                                                  \
     "header_timeout 400ms; body_timeout 400ms; keepalive_timeout 400ms; large_header_size 4k; " \
-    "max_body_size 1m;\n"
+    "max_body_size 1m; body_buffer 1m;\n"
 
 static void start_with(struct server *s, const char *limits)
 {

@@ -106,21 +106,6 @@ static int curl(struct server *s, const char *order, long *bytes)
     return status;
 }
 
-static long peak_kb(pid_t pid)
-{
-    char path[64], *text, *at;
-    long kb;
-
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    text = run_read_file(path);
-    assert_non_null(text);
-    at = strstr(text, "VmHWM:");
-    assert_non_null(at);
-    kb = strtol(at + 6, NULL, 10);
-    free(text);
-    return kb;
-}
-
 static void test_large(void **state)
 {
     struct server *s = *state;
@@ -129,11 +114,11 @@ static void test_large(void **state)
 
     start(s);
     assert_int_equal(curl(s, "answer-stream 1000000", &bytes), 0);
-    before = peak_kb(server_pid(s, "bus"));
+    before = server_peak_kb(server_pid(s, "bus"));
     snprintf(order, sizeof(order), "answer-stream %ld", LARGE);
     assert_int_equal(curl(s, order, &bytes), 0);
     assert_true(bytes == LARGE + (long)strlen(HEAD_DATA));
-    assert_in_range(peak_kb(server_pid(s, "bus")), 0, before + 8192);
+    assert_in_range(server_peak_kb(server_pid(s, "bus")), 0, before + 8192);
     server_stop(s);
 }
 

@@ -1,5 +1,5 @@
 /*
- * What the README of load-process-manager promises, on a real server: the module tests/modules/seed.c does it, in the bus and
+ * What the README of load-process-manager promises, on a real server: the module tests/modules/seed does it, in the bus and
  * in the workers, and tells.
  */
 #include <stdarg.h>
@@ -76,6 +76,19 @@ static void test_emit(void **state)
     expect(s, "fire nobody x", "emit: 0");
     expect(s, "emits 10000", "10000 replies, 0 wrong");
     expect(s, "emit", "emit: -2");
+    server_stop(s);
+}
+
+static void test_emit_in_time(void **state)
+{
+    struct server *s = *state;
+
+    server_conf(s, SERVER_MODULES "load_module tmodules/seed.so;\n"
+                                  "request { timeout 300ms; }\n"
+                                  "http { listen 127.0.0.1:0; location / { handler seed; timeout 30s; } }\n");
+    server_start(s, NULL);
+    expect(s, "emit mute x", "error -7 no listener answered in time");
+    expect(s, "emit double 21", "42");
     server_stop(s);
 }
 
@@ -432,15 +445,25 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, server_setup, server_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_emit),           TEST(test_broadcast),
-        TEST(test_core_events),    TEST(test_sigint),
-        TEST(test_health),         TEST(test_resize),
-        TEST(test_resize_victims), TEST(test_resize_by_signal),
-        TEST(test_soft_kill),      TEST(test_hard_kill),
-        TEST(test_enqueue),        TEST(test_streams),
-        TEST(test_socket),         TEST(test_cancelled),
-        TEST(test_once),           TEST(test_enqueue_options),
-        TEST(test_busy_and_ready), TEST(test_busy_while_soft_killed),
+        TEST(test_emit),
+        TEST(test_emit_in_time),
+        TEST(test_broadcast),
+        TEST(test_core_events),
+        TEST(test_sigint),
+        TEST(test_health),
+        TEST(test_resize),
+        TEST(test_resize_victims),
+        TEST(test_resize_by_signal),
+        TEST(test_soft_kill),
+        TEST(test_hard_kill),
+        TEST(test_enqueue),
+        TEST(test_streams),
+        TEST(test_socket),
+        TEST(test_cancelled),
+        TEST(test_once),
+        TEST(test_enqueue_options),
+        TEST(test_busy_and_ready),
+        TEST(test_busy_while_soft_killed),
         TEST(test_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@
 
 #define SETTLE_TRIES 200
 
-/* The first port is that of the sockets, the second is of http, for orders to tests/modules/seed.c. */
+/* The first port is that of the sockets, the second is of http, for orders to tests/modules/seed. */
 static void start(struct server *s, const char *worker, const char *block)
 {
     server_conf(s,

@@ -1,6 +1,6 @@
 /*
  * Streams between bus and workers where one side goes wrong, and descriptors that are no streams: tests/modules/courier.c
- * plays both ends, tests/modules/seed.c those that go well.
+ * plays both ends, tests/modules/seed those that go well.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -17,6 +17,7 @@
 #include "bus/bus_control.h"
 #include "bus/bus_enqueue.h"
 #include "bus/bus_event.h"
+#include "bus/bus_handover.h"
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
@@ -84,14 +85,14 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
     f->bus.handlers = &f->handler;
     f->bus.handler_count = 1;
     list_init(&f->bus.request_free);
-    list_init(&f->bus.emissions_idle);
-    list_init(&f->bus.emissions_lost);
+    bus_event_init(&f->bus);
     bus_rule_init(&f->bus);
-    role_event_init(&f->bus.listeners);
+    bus_handover_init(&f->bus);
     bus_host_init(&f->bus);
     f->supervisor.bus = &f->bus;
     f->supervisor.module = &module;
-    f->supervisor.handle.host = &f->bus.host;
+    f->supervisor.owner = (struct loader_owner){f->bus.log, NULL, "m"};
+    f->supervisor.handle = (lpm_handle){&f->bus.host, &f->supervisor.owner};
     f->bus.pools = calloc(1, sizeof(*f->bus.pools));
     assert_non_null(f->bus.pools);
     f->bus.pool_count = 1;

@@ -134,12 +134,14 @@ static void an_emit_is_answered_later(void **state)
     assert_int_equal(lpm_respond_header(seen.req, "one", "1"), 0);
     assert_int_equal(lpm_respond(seen.req, NULL, 1), LPM_EINVAL);
     assert_int_equal(lpm_respond(seen.req, "", (size_t)2 << 30), LPM_ETOOBIG);
-    assert_int_equal(lpm_respond(seen.req, "done", 4), 0);
+    assert_int_equal(lpm_respond_header(seen.req, "content-type", "a/b"), 0);
+    assert_int_equal(lpm_respond_text(seen.req, "done"), 0);
     turn(f);
     assert_int_equal(channel_next(f->channel, &message, &why), 1);
     assert_int_equal(frame_decode(&frame, message.data, message.len, &why), 0);
-    assert_int_equal(frame.header_count, 1);
+    assert_int_equal(frame.header_count, 2);
     assert_true(lpm_slice_is(frame_header_find(frame.headers, "one"), "1"));
+    assert_true(lpm_slice_is(frame_header_find(frame.headers, "content-type"), "a/b"));
     assert_true(lpm_slice_is(frame.data, "done"));
     channel_release(f->channel, &message);
     fixture_free(f);
@@ -204,6 +206,95 @@ static void the_worker_is_gone(void **state)
     assert_int_equal(lpm_respond_text(seen.req, "later"), LPM_EDONE);
     turn(f);
     expect_nothing(f); /* the next one in its place did not ask */
+    fixture_free(f);
+}
+
+/* As a request; but the listener's answer is no mistake, however late it comes. */
+static void nobody_answers_in_time(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct seen first = {0}, second = {0}, third = {0};
+
+    (void)state;
+    f->core.timeout = SOON_MS;
+    LISTEN(f, "first", keep_it, &first);
+    LISTEN(f, "second", keep_it, &second);
+    LISTEN(f, "third", keep_it, &third);
+    start_ready_worker(f);
+    emit(f, "first", 1, "x", 0, FRAME_WANTS_REPLY);
+    emit(f, "third", 2, "x", 0, FRAME_WANTS_REPLY);
+    emit(f, "second", 3, "x", 0, FRAME_WANTS_REPLY);
+    turn(f);
+    assert_int_equal(lpm_request_deadline(first.req),
+                     lpm_request_created_at(first.req) + SOON_MS * CLOCK_NS_PER_MS);
+    assert_int_equal(lpm_ack(first.req), 0);
+    turn(f);
+    assert_int_equal(expect(f, FRAME_REPLY, 0, ""), 1);
+    while (!lpm_request_cancelled(second.req)) {
+        event_base_loop(f->bus.base, EVLOOP_ONCE);
+        bus_lifecycle_end_turn(&f->bus);
+    }
+    assert_in_range(clock_now(), lpm_request_deadline(second.req), UINT64_MAX);
+    assert_int_equal(expect(f, FRAME_REPLY, LPM_ETIMEDOUT, ""), 2);
+    assert_int_equal(expect(f, FRAME_REPLY, LPM_ETIMEDOUT, ""), 3);
+    assert_int_equal(worker(f)->emission_count, 0);
+    assert_true(lpm_slice_is(lpm_request_data(second.req), "x"));
+    assert_int_equal(lpm_respond_text(second.req, "late"), LPM_ECANCELED);
+    assert_int_equal(lpm_respond_text(second.req, "later"), LPM_EDONE);
+    turn(f);
+    expect_nothing(f);
+    assert_int_equal(f->bus.emissions_lost_count, 1);
+    fixture_free(f);
+}
+
+/* Of those whose worker has died, so many bytes are kept at the most; the oldest goes first. */
+static void what_is_kept_of_the_dead(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct seen oldest = {0}, others = {0};
+    size_t some = FRAME_EMITS_BYTES_MAX / 4;
+
+    (void)state;
+    LISTEN(f, "oldest", keep_it, &oldest);
+    LISTEN(f, "other", keep_it, &others);
+    for (int i = 0; i < 5; i++) {
+        start_ready_worker(f);
+        emit(f, i == 0 ? "oldest" : "other", 1, "", i < 4 ? some : 1, FRAME_WANTS_REPLY);
+        turn(f);
+        die(f);
+        reap(f);
+        assert_int_equal(f->bus.emissions_lost_count, i < 4 ? i + 1 : 4);
+    }
+    assert_int_equal(oldest.calls + others.calls, 5);
+    assert_int_equal(f->bus.emissions_lost_bytes, 3 * some + 1);
+    assert_int_equal(lpm_ack(oldest.req), LPM_EDONE);
+    assert_int_equal(lpm_ack(others.req), LPM_ECANCELED);
+    assert_int_equal(f->bus.emissions_lost_bytes, 3 * some);
+    fixture_free(f);
+}
+
+/* Or so many of them. */
+static void how_many_are_kept_of_the_dead(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct seen seen = {0};
+
+    (void)state;
+    LISTEN(f, "e", keep_it, &seen);
+    for (uint32_t i = 0; i < 2; i++) {
+        start_ready_worker(f);
+        for (uint32_t seq = 1; seq <= FRAME_EMITS_MAX / 2 + 10; seq++) {
+            emit(f, "e", seq, "", 0, FRAME_WANTS_REPLY);
+            if (seq % 64 == 0) {
+                turn(f);
+            }
+        }
+        turn(f);
+        die(f);
+        reap(f);
+    }
+    assert_int_equal(seen.calls, FRAME_EMITS_MAX + 20);
+    assert_int_equal(f->bus.emissions_lost_count, FRAME_EMITS_MAX);
     fixture_free(f);
 }
 
@@ -548,6 +639,9 @@ int main(void)
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(no_reply_is_wanted),
         cmocka_unit_test(the_worker_is_gone),
+        cmocka_unit_test(nobody_answers_in_time),
+        cmocka_unit_test(what_is_kept_of_the_dead),
+        cmocka_unit_test(how_many_are_kept_of_the_dead),
         cmocka_unit_test(names_of_the_core),
         cmocka_unit_test(as_many_as_may_wait),
         cmocka_unit_test(as_many_bytes_as_may_wait),

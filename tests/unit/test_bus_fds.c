@@ -381,6 +381,19 @@ static struct rlimit take_descriptors(void)
     return old;
 }
 
+/* valgrind keeps the limit itself, and holds only some calls to it. */
+static bool limit_holds(void)
+{
+    int fds[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0) {
+        close(fds[0]);
+        close(fds[1]);
+        return false;
+    }
+    return true;
+}
+
 /* It waits, whatever else happens, and is sent without a further event when there are some again. */
 static void a_request_waits_for_descriptors(void **state)
 {
@@ -396,14 +409,87 @@ static void a_request_waits_for_descriptors(void **state)
     put_with(f, &o, 0, socket.given);
     assert_int_equal(hear(f, &key), FRAME_TYPE_END);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-    for (uint64_t end = clock_now() + WAIT_MS * CLOCK_NS_PER_MS; clock_now() < end && worker(f)->seq == 0;) {
-        event_base_loop(f->bus.base, EVLOOP_ONCE);
-        bus_lifecycle_end_turn(&f->bus);
-    }
-    assert_int_equal(hear(f, &key), FRAME_REQUEST);
+    wait_to_hear(f, FRAME_REQUEST, &key);
     assert_int_equal(o.calls, 0);
     fixture_free(f);
     end_gone(&socket);
+}
+
+static void put_bytes(struct fixture *f, struct outcome *o, size_t len)
+{
+    lpm_enqueue spec = spec_with(f, 0, 0);
+
+    spec.data = calloc(1, len);
+    spec.len = len;
+    assert_non_null(spec.data);
+    *o = (struct outcome){.error = NOT_CALLED};
+    assert_int_equal(lpm_supervisor_enqueue(&f->supervisor, &spec, on_response, o), 0);
+    free((void *)(uintptr_t)spec.data);
+}
+
+static void is_answered(struct fixture *f, struct outcome *o)
+{
+    struct frame_key key;
+
+    wait_to_hear(f, FRAME_REQUEST, &key);
+    begin(f, key);
+    answer_and_return(f, key, "pong");
+    turn_until(f, &o->calls, 1);
+    assert_int_equal(o->error, 0);
+}
+
+/* Small ones pass it, events too; what it waits for comes to those that wait in their order. */
+static void only_they_wait_for_descriptors(void **state)
+{
+    struct fixture *f = fixture_with(1);
+    struct end socket = end_make();
+    struct outcome large, with_socket, small[3];
+    struct frame_key key;
+    struct rlimit old;
+
+    (void)state;
+    start_ready_worker(f);
+    old = take_descriptors();
+    put_bytes(f, &large, 2 * CHANNEL_INLINE_MAX);
+    put_with(f, &with_socket, 0, socket.given);
+    for (int i = 0; i < 3; i++) {
+        put_bytes(f, &small[i], 10);
+        is_answered(f, &small[i]);
+    }
+    assert_int_equal(lpm_supervisor_broadcast(&f->supervisor, NULL, "e", "", 0, 0), 1);
+    turn(f);
+    assert_int_equal(hear(f, &key), FRAME_EVENT);
+    assert_int_equal(f->bus.pools->queued, 2);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    is_answered(f, &large);
+    assert_int_equal(with_socket.calls, 0);
+    is_answered(f, &with_socket);
+    fixture_free(f);
+    end_gone(&socket);
+}
+
+/* An event that waits for memory lets requests pass, but no other event. */
+static void an_event_waits_for_descriptors(void **state)
+{
+    struct fixture *f = fixture_new();
+    void *data = calloc(2, CHANNEL_INLINE_MAX);
+    struct outcome o;
+    struct frame_key key;
+    struct rlimit old;
+
+    (void)state;
+    start_ready_worker(f);
+    old = take_descriptors();
+    assert_int_equal(lpm_supervisor_broadcast(&f->supervisor, NULL, "e", data, 2 * CHANNEL_INLINE_MAX, 0), 1);
+    assert_int_equal(lpm_supervisor_broadcast(&f->supervisor, NULL, "e", "", 0, 0), 1);
+    put_bytes(f, &o, 10);
+    is_answered(f, &o);
+    assert_int_equal(hear(f, &key), FRAME_TYPE_END);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    wait_to_hear(f, FRAME_EVENT, &key);
+    wait_to_hear(f, FRAME_EVENT, &key);
+    free(data);
+    fixture_free(f);
 }
 
 static void an_answer_without_its_stream(void **state)
@@ -413,6 +499,7 @@ static void an_answer_without_its_stream(void **state)
     struct streamed s;
     struct frame frame = {.type = FRAME_RESPONSE, .flags = FRAME_STREAM};
     struct rlimit old;
+    bool holds;
     int code;
     char *room;
 
@@ -428,10 +515,15 @@ static void an_answer_without_its_stream(void **state)
     assert_int_equal(channel_flush(f->channel), 0);
     close(end.given);
     old = take_descriptors();
+    holds = limit_holds();
     turn(f);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     assert_int_equal(s.has, 1);
-    assert_int_equal(s.fd, LPM_EIO);
+    if (holds) {
+        assert_int_equal(s.fd, LPM_EIO);
+    } else {
+        close(s.fd);
+    }
     assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
     end_gone(&end);
     fixture_free(f);
@@ -483,6 +575,8 @@ int main(void)
         cmocka_unit_test(an_answer_brings_a_stream),
         cmocka_unit_test(liars),
         cmocka_unit_test(a_request_waits_for_descriptors),
+        cmocka_unit_test(only_they_wait_for_descriptors),
+        cmocka_unit_test(an_event_waits_for_descriptors),
         cmocka_unit_test(an_answer_without_its_stream),
         cmocka_unit_test(sockets_are_counted),
     };

@@ -527,6 +527,38 @@ static void hard_kill_tells_that_it_will_not_be(void **state)
     hands_free(h);
 }
 
+static void ask_once_more(int error, void *arg)
+{
+    struct done *done = arg;
+
+    done->calls++;
+    done->error = error;
+    assert_int_equal(lpm_supervisor_soft_kill(done->ask, ask_once_more, done), LPM_ESHUTDOWN);
+    assert_int_equal(lpm_supervisor_resize(done->ask, NULL, 2, ask_once_more, done), LPM_ESHUTDOWN);
+}
+
+/* Who asks whenever he is told gets no other end. */
+static void there_is_one_end(void **state)
+{
+    (void)state;
+    for (int hard = 0; hard <= 1; hard++) {
+        struct hands *h = hands_new(1);
+        struct done done = {.ask = &h->f->supervisor};
+
+        assert_int_equal(lpm_supervisor_soft_kill(&h->f->supervisor, ask_once_more, &done), 0);
+        if (!hard) {
+            from_master(h, CONTROL_SOFT_KILL, 0, -1);
+            end_at(h, 0);
+        } else {
+            from_master(h, CONTROL_HARD_KILL, 0, -1);
+        }
+        assert_true(h->f->bus.over);
+        assert_int_equal(done.calls, 1);
+        assert_int_equal(done.error, hard ? LPM_ECANCELED : 0);
+        hands_free(h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -544,6 +576,7 @@ int main(void)
         cmocka_unit_test(signals_step_by_one),
         cmocka_unit_test(soft_kill_tells_when_the_last_is_gone),
         cmocka_unit_test(hard_kill_tells_that_it_will_not_be),
+        cmocka_unit_test(there_is_one_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

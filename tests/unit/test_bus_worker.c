@@ -295,6 +295,61 @@ static void cancelling(void **state)
     fixture_free(f);
 }
 
+/* Without a time limit, a handler may run on; when it is back and has not answered, its place is given up. */
+static void cancelled_without_a_time_limit(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct outcome o;
+    struct frame_key key, told;
+    uint64_t ticket;
+
+    (void)state;
+    start_ready_worker(f);
+    assert_int_equal(enqueue(f, &o, LPM_NONE, 0, &ticket), 0);
+    turn(f);
+    assert_int_equal(hear(f, &key), FRAME_REQUEST);
+    begin(f, key);
+    assert_int_equal(lpm_supervisor_cancel(&f->supervisor, ticket), 0);
+    wait_to_hear(f, FRAME_CANCEL, &told);
+    turn_for(f, BUS_WORKER_GONE, 5 * (uint64_t)f->conf.kill_after);
+    assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
+    assert_int_equal(hear(f, &told), FRAME_TYPE_END);
+    channel_show_running(f->channel, 0);
+    wait_to_hear(f, FRAME_ABANDON, &told);
+    assert_int_equal(told.seq, key.seq);
+    struct frame frame = {.type = FRAME_RESPONSE, .key = key, .error = LPM_ECANCELED};
+    say(f, &frame);
+    turn(f);
+    assert_int_equal(worker(f)->pool->loads[0].in_flight, 0);
+    assert_int_equal(o.calls, 0);
+    fixture_free(f);
+}
+
+/* With one, it has until then, whoever hung up before. */
+static void cancelled_with_a_time_limit(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct outcome o;
+    struct frame_key key, told;
+    uint64_t ticket;
+
+    (void)state;
+    start_ready_worker(f);
+    assert_int_equal(enqueue(f, &o, LONG_MS, 0, &ticket), 0);
+    turn(f);
+    assert_int_equal(hear(f, &key), FRAME_REQUEST);
+    begin(f, key);
+    assert_int_equal(lpm_supervisor_cancel(&f->supervisor, ticket), 0);
+    wait_to_hear(f, FRAME_CANCEL, &told);
+    turn_for(f, BUS_WORKER_GONE, 5 * (uint64_t)f->conf.kill_after);
+    assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
+    worker(f)->slots[key.slot]->deadline = clock_now();
+    turn_for(f, BUS_WORKER_GONE, WAIT_MS);
+    assert_int_equal(worker(f)->state, BUS_WORKER_GONE);
+    assert_int_equal(o.calls, 0);
+    fixture_free(f);
+}
+
 /* A worker that does not read: nothing that it has to hear is lost. */
 static void a_full_channel(void **state)
 {
@@ -472,6 +527,8 @@ int main(void)
         cmocka_unit_test(a_forgotten_request_is_taken_back),
         cmocka_unit_test(a_handler_that_hangs_costs_the_worker),
         cmocka_unit_test(cancelling),
+        cmocka_unit_test(cancelled_without_a_time_limit),
+        cmocka_unit_test(cancelled_with_a_time_limit),
         cmocka_unit_test(a_full_channel),
         cmocka_unit_test(refusals),
         cmocka_unit_test(a_degraded_pool_refuses_what_it_cannot_run),

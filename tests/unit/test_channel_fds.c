@@ -238,6 +238,7 @@ static void lost_on_the_way(void **state)
     struct channel_message message;
     struct rlimit old, none;
     const char *why = NULL;
+    int probe[2], unlimited;
 
     assert_int_equal(put(pair, pair->bus, 4, 10, 2), 0);
     assert_int_equal(channel_flush(pair->bus), 0);
@@ -245,8 +246,15 @@ static void lost_on_the_way(void **state)
     none = old;
     none.rlim_cur = 0;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    unlimited = socketpair(AF_UNIX, SOCK_STREAM, 0, probe) == 0;
     assert_int_equal(channel_next(pair->worker, &message, &why), 1);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    if (unlimited) { /* valgrind keeps the limit itself, and holds only some calls to it */
+        close(probe[0]);
+        close(probe[1]);
+        channel_release(pair->worker, &message);
+        skip();
+    }
     assert_int_equal(message.len, 10);
     assert_int_equal(message.fd_count, 2);
     assert_int_equal(message.fds[0], -1);

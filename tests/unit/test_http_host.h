@@ -24,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/os_stream.h"
+
 #define NODES    64
 #define REQUESTS 64
 #define WAIT_S   10
@@ -51,6 +53,7 @@ struct lpm_response {
     lpm_slice data;
     const lpm_header *headers;
     size_t header_count;
+    int stream;
 };
 
 /* A request that the module handed over. */
@@ -60,6 +63,7 @@ struct taken {
     size_t len;
     int64_t timeout, retries;
     char id[37];
+    int stream; /* the reader's end; 0: the body came whole */
     lpm_response_fn on_response;
     void *arg;
     bool answered, cancelled;
@@ -78,6 +82,12 @@ static struct {
     void *context;
     struct taken taken[REQUESTS];
     size_t taken_count;
+    int minor;             /* of the handler */
+    int handed_over;       /* the last descriptor that was, to be closed by the test; 0: none was */
+    lpm_take_over_fn take; /* of the module */
+    int successor;         /* what lpm_supervisor_has_successor() says */
+    char passport[64];     /* what went along */
+    size_t passport_len;
     int refusal;    /* what enqueue returns; 0: it takes */
     bool hold;      /* answers wait for the test */
     int done;       /* calls of soft_kill_done */
@@ -203,8 +213,9 @@ static const lpm_handler *host_handler(lpm_supervisor *s, const char *name)
     return strcmp(name, "missing") == 0 ? NULL : &host.handler;
 }
 
-static void answer(size_t i, int error, const lpm_header *headers, size_t header_count, const char *data,
-                   size_t len)
+/* `stream`: what follows the data; 0: nothing. */
+static void answer_with(size_t i, int error, const lpm_header *headers, size_t header_count, const char *data,
+                        size_t len, int stream)
 {
     struct taken *t = &host.taken[i];
     struct lpm_response res = {.handle = {&host.table, NULL},
@@ -212,10 +223,17 @@ static void answer(size_t i, int error, const lpm_header *headers, size_t header
                                .id = t->id,
                                .data = {data, len},
                                .headers = headers,
-                               .header_count = header_count};
+                               .header_count = header_count,
+                               .stream = stream};
     assert_true(i < host.taken_count && !t->answered && !t->cancelled);
     t->answered = true;
     t->on_response(&res, t->arg);
+}
+
+static inline void answer(size_t i, int error, const lpm_header *headers, size_t header_count,
+                          const char *data, size_t len)
+{
+    answer_with(i, error, headers, header_count, data, len, 0);
 }
 
 static inline void answer_text(size_t i, const char *text)
@@ -265,10 +283,11 @@ static int host_enqueue(lpm_supervisor *s, const lpm_enqueue *spec, lpm_response
     t->len = spec->len;
     t->timeout = spec->timeout;
     t->retries = spec->retries;
+    t->stream = spec->stream;
     t->on_response = on_response;
     t->arg = arg;
     *spec->ticket = ++host.taken_count;
-    if (!host.hold) {
+    if (!host.hold && t->stream == 0) {
         assert_int_equal(event_base_once(host.base, -1, EV_TIMEOUT, echo, t, &now), 0);
     }
     return 0;
@@ -376,8 +395,55 @@ static uint64_t host_queue_time(const lpm_response *res)
 
 static int host_has_stream(const lpm_response *res)
 {
-    (void)res;
+    return res->stream > 0;
+}
+
+static int host_stream(lpm_response *res)
+{
+    return res->stream;
+}
+
+static int host_handler_minor(const lpm_supervisor *s, const lpm_handler *handler)
+{
+    (void)s;
+    assert_ptr_equal(handler, &host.handler);
+    return host.minor;
+}
+
+static int host_has_successor(const lpm_supervisor *s)
+{
+    (void)s;
+    return host.successor;
+}
+
+static int host_hand_over(lpm_supervisor *s, int fd, const void *data, size_t len)
+{
+    (void)s;
+    assert_true(len <= 60);
+    memcpy(host.passport, data, len);
+    host.passport_len = len;
+    host.handed_over = fd;
     return 0;
+}
+
+static int host_take_over(lpm_supervisor *s, lpm_take_over_fn fn, void *arg)
+{
+    (void)s;
+    assert_null(arg);
+    host.take = fn;
+    return 0;
+}
+
+static int host_stream_pair(const void *handle, int fds[2])
+{
+    (void)handle;
+    return os_stream_pair(fds);
+}
+
+static int host_stream_end(const void *handle, int fd)
+{
+    (void)handle;
+    return os_stream_end(fd);
 }
 
 static uint64_t host_service_time(const lpm_response *res)
@@ -414,17 +480,25 @@ static void host_table(void)
                             .response_worker = host_response_worker,
                             .response_queue_time = host_queue_time,
                             .response_service_time = host_service_time,
-                            .response_has_stream = host_has_stream};
+                            .response_has_stream = host_has_stream,
+                            .response_stream = host_stream,
+                            .supervisor_handler_minor = host_handler_minor,
+                            .supervisor_has_successor = host_has_successor,
+                            .supervisor_hand_over = host_hand_over,
+                            .supervisor_take_over = host_take_over,
+                            .stream_pair = host_stream_pair,
+                            .stream_end = host_stream_end};
 }
 
 /* -- Starting and stopping ---------------------------------------------------------------------------- */
 
-/* The module with `directives` in its http block, listening and online. */
-static void serve(const char *directives)
+/* The module with `directives` in its http block, listening and online, and a handler of ABI 1.`minor`. */
+static void serve_minor(const char *directives, int minor)
 {
     char text[2048];
     socklen_t len = sizeof(host.address);
     memset(&host, 0, sizeof(host));
+    host.minor = minor;
     host_table();
     host.supervisor.handle.host = &host.table;
     host.address.sin_family = AF_INET;
@@ -442,6 +516,11 @@ static void serve(const char *directives)
     assert_int_equal(lpm_module_v1.conf(&host.root), 0);
     assert_int_equal(lpm_module_v1.supervisor_init(&host.supervisor), 0);
     lpm_module_v1.supervisor_online(&host.supervisor);
+}
+
+static inline void serve(const char *directives)
+{
+    serve_minor(directives, 0);
 }
 
 static void stop(void)

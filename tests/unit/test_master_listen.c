@@ -6,9 +6,13 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <lpm/module.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/conf_parse.h"
@@ -122,13 +126,69 @@ static void test_failure_names_place(void **state)
     conf_tree_free(tree);
 }
 
+static ino_t inode(int fd)
+{
+    struct stat st;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    return st.st_ino;
+}
+
+static struct lpm_conf *nth_listen(const struct conf_tree *tree, int n)
+{
+    struct lpm_conf *node = conf_tree_child(tree->root, "listen");
+
+    while (n-- > 0) {
+        node = conf_tree_same(node);
+    }
+    return node;
+}
+
+/* What another configuration listens on is shared, whatever its words; what is not shared is closed with the last. */
+static void test_shared(void **state)
+{
+    struct conf_tree *a =
+        parse("listen unix:a.sock; listen 127.0.0.1:0; listen 127.0.0.1:0; listen unix:b.sock;");
+    struct conf_tree *b;
+    char text[200];
+    struct sockaddr_in bound;
+    socklen_t len = sizeof(bound);
+    struct log log;
+    struct error err = {.text = ""};
+
+    (void)state;
+    log_init(&log, -1, LPM_LOG_NOTICE, "master");
+    assert_int_equal(master_listen_open(a, &log, &err), 0);
+    assert_int_equal(getsockname(nth_listen(a, 2)->fd, (struct sockaddr *)&bound, &len), 0);
+    snprintf(text, sizeof(text),
+             "listen localhost:%u backlog=5; listen 127.0.0.1:0; listen unix:a.sock; listen unix:c.sock;",
+             ntohs(bound.sin_port));
+    b = parse(text);
+    assert_int_equal(master_listen_inherit(b, a, &err), 0);
+    assert_int_equal(inode(nth_listen(b, 0)->fd), inode(nth_listen(a, 2)->fd));
+    assert_int_equal(inode(nth_listen(b, 1)->fd), inode(nth_listen(a, 1)->fd));
+    assert_int_equal(inode(nth_listen(b, 2)->fd), inode(nth_listen(a, 0)->fd));
+    assert_true(fcntl(nth_listen(b, 2)->fd, F_GETFD) & FD_CLOEXEC);
+    assert_int_equal(nth_listen(b, 3)->fd, -1);
+    assert_int_equal(master_listen_open(b, &log, &err), 0);
+
+    master_listen_leave(a, b);
+    master_listen_close(a);
+    assert_int_equal(access("a.sock", F_OK), 0);
+    assert_int_equal(access("b.sock", F_OK), -1);
+    conf_tree_free(a);
+    master_listen_close(b);
+    assert_int_equal(access("a.sock", F_OK), -1);
+    assert_int_equal(access("c.sock", F_OK), -1);
+    conf_tree_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_check),
-        cmocka_unit_test(test_bad_address_has_place),
-        cmocka_unit_test(test_open_and_close),
-        cmocka_unit_test(test_failure_names_place),
+        cmocka_unit_test(test_check),          cmocka_unit_test(test_bad_address_has_place),
+        cmocka_unit_test(test_open_and_close), cmocka_unit_test(test_failure_names_place),
+        cmocka_unit_test(test_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

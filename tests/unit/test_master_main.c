@@ -44,6 +44,7 @@ static struct plan {
     bool never_ready;      /* the bus does not say so */
     bool never_online;     /* nor that */
     unsigned bus_fails_at; /* exits before it is online, from that generation on */
+    bool reload_hangs;     /* the trial of every generation but the first */
     bool ignore_kills;     /* soft and hard */
     bool late_release;     /* says RELEASED only after a worker has been replaced */
     bool retire;           /* retires worker 0 of incarnation 0 */
@@ -58,6 +59,9 @@ static int trial_role(struct role_start *start)
         return ROLE_EXIT_FAILED;
     }
     report_write(start->channel, REPORT_LOAD, 0, "");
+    if (plan.reload_hangs && start->generation > 1) {
+        pause();
+    }
     switch (plan.trial) {
     case TRIAL_SEGV:
         raise(SIGKILL);
@@ -177,6 +181,7 @@ static bool bus_handle(struct fake_bus *bus, const struct control *message, int 
         return false;
     case CONTROL_WORKER_GONE:
         return bus->released && --bus->wanted == 0;
+    case CONTROL_RETIRE:
     case CONTROL_SOFT_KILL:
         if (plan.late_release) {
             shutdown(bus->channels[0], SHUT_RDWR);
@@ -236,10 +241,15 @@ static int be_master(void)
     static const struct conf_table table = {.owner = "core", .rows = conf_core_directives};
     static const struct conf_schema schema = {.tables = &table, .table_count = 1, .partial = true};
     struct conf_core core = {.tree = NULL};
-    struct master_options options = {.conf_name = "test.conf", .core = &core, .step_limit_ms = 300};
+    struct master_options options = {
+        .conf_name = "test.conf", .core = &core, .step_limit_ms = MASTER_STEP_LIMIT_MS};
     const char *conf = plan.conf ? plan.conf : CONF;
     struct error err;
     int status;
+
+    if (plan.trial == TRIAL_HANG || plan.reload_hangs) {
+        options.step_limit_ms = 300;
+    }
 
     if (conf_parse_text(&core.tree, "test.conf", conf, strlen(conf), &err) ||
         conf_schema_check(core.tree, &schema, &err) || conf_core_read(&core, core.tree, &err)) {
@@ -533,7 +543,7 @@ static void test_bus_fails_at_start(void **state)
     plan.bus_fails_at = 1;
     run = start();
     wait_for(run, "lpm: bus (pid ");
-    wait_for(run, " exited with status 3 before lpm was online");
+    wait_for(run, " exited with status 3 before it was online");
     expect_end(run, 1);
 }
 
@@ -613,8 +623,7 @@ static void test_bus_dies(void **state)
     kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
     wait_for(run, ") died of SIGKILL");
     wait_for(run, " is online: generation 2, 2 workers");
-    assert_int_equal(access("run/gen-1", F_OK), -1);
-    assert_int_equal(access("run/gen-2/000-m.so", F_OK), 0);
+    assert_int_equal(access("run/gen-1/000-m.so", F_OK), 0); /* the copies are the same */
     assert_int_equal(access("run/s.sock", F_OK), 0);
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
@@ -683,6 +692,124 @@ static void test_bus_closes_channel(void **state)
     expect_bus_killed("closed its channel to the master and did not end: killed");
 }
 
+/* -- Reloads ------------------------------------------------------------------------------------------ */
+
+/* What a reload reads: the configuration of the start is in memory. */
+static void write_conf(const char *text)
+{
+    FILE *f = fopen("test.conf", "we");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* The copies of a setup go when nobody holds it any more. */
+static void wait_until_gone(const char *path)
+{
+    uint64_t end = clock_now() + 20 * CLOCK_NS_PER_S;
+
+    while (access(path, F_OK) == 0) {
+        assert_true(clock_now() < end);
+        usleep(1000);
+    }
+}
+
+static void test_reload(void **state)
+{
+    struct run *run = start();
+
+    (void)state;
+    wait_for(run, " is online: generation 1");
+    write_conf(
+        "load_module m.so; error_log stderr info; probation 0s; listen unix:run/s.sock; worker { count 3; }");
+    kill(run->pid, SIGHUP);
+    wait_for(run, " is online: generation 2, 3 workers");
+    wait_for(run, "generation 1 has ended");
+    wait_until_gone("run/gen-1");
+    assert_int_equal(access("run/gen-2/000-m.so", F_OK), 0);
+    assert_int_equal(access("run/s.sock", F_OK), 0);
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* The setup before is kept for as long as it may be needed, and a dead bus brings it back. */
+static void test_probation(void **state)
+{
+    struct run *run = start();
+
+    (void)state;
+    wait_for(run, " is online: generation 1");
+    write_conf("load_module m.so; error_log stderr info; probation 1m; worker { count 3; }");
+    kill(run->pid, SIGHUP);
+    wait_for(run, " is online: generation 2, 3 workers");
+    wait_for(run, "generation 1 has ended");
+    assert_int_equal(access("run/gen-1/000-m.so", F_OK), 0);
+    assert_int_equal(access("run/s.sock", F_OK), 0);
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
+    wait_for(run, "generation 2 failed on probation, lpm goes back to what ran before it: bus (pid ");
+    wait_for(run, " is online: generation 3, 2 workers");
+    assert_int_equal(access("run/gen-1/000-m.so", F_OK), 0);
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+static void test_reload_fails(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.bus_fails_at = 2;
+    run = start();
+    wait_for(run, " is online: generation 1");
+    kill(run->pid, SIGHUP);
+    wait_for(run, "reload failed, generation 1 goes on: cannot open \"test.conf\"");
+    write_conf("load_module m.so;\nworker { count 0; }");
+    kill(run->pid, SIGHUP);
+    wait_for(run, "reload failed, generation 1 goes on: \"count\" expects a number");
+    write_conf(CONF);
+    kill(run->pid, SIGHUP);
+    wait_for(run, "reload failed, generation 1 goes on: bus (pid ");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* What ran before is back at once; the reload is done later, and fails by itself. */
+static void test_bus_dies_during_reload(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.reload_hangs = true;
+    run = start();
+    wait_for(run, " is online: generation 1");
+    write_conf(CONF);
+    kill(run->pid, SIGHUP);
+    wait_for_child(run, "lpm: trial", 0);
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
+    wait_for(run, "the reload begins anew when lpm serves again");
+    wait_for(run, " is online: generation 3, 2 workers");
+    wait_for(run, "reload failed, generation 3 goes on: module \"m.so\" did not finish loading");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+static void test_quit_during_reload(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.reload_hangs = true;
+    run = start();
+    wait_for(run, " is online: generation 1");
+    write_conf(CONF);
+    kill(run->pid, SIGHUP);
+    wait_for_child(run, "lpm: trial", 0);
+    kill(run->pid, SIGQUIT);
+    wait_for(run, "soft kill");
+    expect_end(run, 0);
+}
+
 /* -- Ends --------------------------------------------------------------------------------------------- */
 
 static void test_quit(void **state)
@@ -720,8 +847,23 @@ static void test_drain_timeout(void **state)
     run = start();
     wait_for(run, " is online");
     kill(run->pid, SIGQUIT);
-    wait_for(run, "drain_timeout passed: bus (pid ");
+    wait_for(run, "generation 1 has not drained in its time, it is cut: bus (pid ");
     wait_for(run, ", worker default/0 (pid ");
+    expect_end(run, 0);
+}
+
+static void test_shutdown_timeout(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.ignore_kills = plan.worker_deaf = true;
+    plan.conf = "load_module m.so; error_log stderr; shutdown_timeout 100ms;";
+    run = start();
+    wait_for(run, " is online");
+    kill(run->pid, SIGQUIT);
+    wait_for(run, "shutdown_timeout passed");
+    wait_for(run, "generation 1 has not drained in its time, it is cut: bus (pid ");
     expect_end(run, 0);
 }
 
@@ -746,8 +888,6 @@ static void test_other_signals(void **state)
 
     (void)state;
     wait_for(run, " is online");
-    kill(run->pid, SIGHUP);
-    wait_for(run, "SIGHUP: not supported by this version");
     kill(run->pid, SIGUSR1);
     wait_for(run, "SIGUSR1: not supported by this version");
     kill(run->pid, SIGTERM);
@@ -819,6 +959,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bus_may_never_restart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bus_lies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bus_closes_channel, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_probation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reload_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bus_dies_during_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_quit_during_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shutdown_timeout, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quit_replaces_until_released, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_drain_timeout, set_up, tear_down),

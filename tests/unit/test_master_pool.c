@@ -28,7 +28,7 @@
 
 struct fixture {
     struct master master;
-    struct conf_core core;
+    struct master_setup setup;
     struct master_generation generation;
     int bus;               /* its end */
     int channels[BUS_MAX]; /* the workers' */
@@ -59,12 +59,13 @@ static struct fixture *fixture_new(const char *worker)
 
     assert_non_null(f);
     snprintf(conf, sizeof(conf), "load_module m.so; worker { %s }", worker);
-    assert_int_equal(conf_parse_text(&f->core.tree, "test.conf", conf, strlen(conf), &err), 0);
-    assert_int_equal(conf_schema_check(f->core.tree, &schema, &err), 0);
-    assert_int_equal(conf_core_read(&f->core, f->core.tree, &err), 0);
+    assert_int_equal(conf_parse_text(&f->setup.core.tree, "test.conf", conf, strlen(conf), &err), 0);
+    assert_int_equal(conf_schema_check(f->setup.core.tree, &schema, &err), 0);
+    assert_int_equal(conf_core_read(&f->setup.core, f->setup.core.tree, &err), 0);
     assert_int_equal(control_pair(fds, &err), 0);
     log_init(&f->master.log, -1, LPM_LOG_NOTICE, "master");
-    f->master.core = &f->core;
+    f->setup.master = &f->master;
+    log_init(&f->setup.log, -1, LPM_LOG_NOTICE, "master");
     f->master.roles = &roles;
     f->master.pid = getpid();
     f->master.launcher = f->master.signals = -1;
@@ -72,7 +73,8 @@ static struct fixture *fixture_new(const char *worker)
     assert_non_null(f->master.base);
     list_init(&f->master.generations);
     f->generation.master = &f->master;
-    f->generation.core = &f->core;
+    f->generation.setup = &f->setup;
+    f->generation.core = &f->setup.core;
     f->generation.number = 1;
     f->generation.state = MASTER_ACTIVE;
     f->generation.bus_phase = POLICY_SERVING;
@@ -115,7 +117,7 @@ static void fixture_free(struct fixture *f)
     master_control_close(&f->generation);
     master_pool_fini(&f->generation);
     event_base_free(f->master.base);
-    conf_tree_free(f->core.tree);
+    conf_tree_free(f->setup.core.tree);
     close(f->bus);
     for (size_t i = 0; i < f->channel_count; i++) {
         close(f->channels[i]);

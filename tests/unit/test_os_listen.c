@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -340,6 +341,32 @@ static void test_unix_close_with_copy(void **state)
     close(copy);
 }
 
+static void test_bound(void **state)
+{
+    (void)state;
+    char bound[64], address[80];
+    struct error err;
+    int fd, port;
+
+    assert_int_equal(os_listen(&fd, "127.0.0.1:0", -1, bound, sizeof(bound), &err), 0);
+    port = atoi(strchr(bound, ':') + 1);
+    assert_true(os_listen_bound(fd, bound));
+    snprintf(address, sizeof(address), "localhost:%d", port);
+    assert_true(os_listen_bound(fd, address));
+    assert_false(os_listen_bound(fd, "127.0.0.1:0"));
+    assert_false(os_listen_bound(fd, "no address"));
+    snprintf(address, sizeof(address), "%d", port);
+    assert_false(os_listen_bound(fd, address));
+    snprintf(address, sizeof(address), "[::1]:%d", port);
+    assert_false(os_listen_bound(fd, address));
+    os_listen_close(&fd, bound);
+
+    assert_int_equal(os_listen(&fd, "unix:bound.sock", -1, bound, sizeof(bound), &err), 0);
+    assert_true(os_listen_bound(fd, "unix:bound.sock"));
+    assert_false(os_listen_bound(fd, "unix:other.sock"));
+    os_listen_close(&fd, "unix:bound.sock");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_unix_other_files),
         cmocka_unit_test(test_unix_close_leaves_others),
         cmocka_unit_test(test_unix_close_with_copy),
+        cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

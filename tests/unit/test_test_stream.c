@@ -1,5 +1,5 @@
 /*
- * The fake worker of lpm/test.h: streams, sockets and cancels behave as in a worker.
+ * The fake worker of lpm/test.h: streams, sockets, cancels and headers behave as in a worker.
  */
 #include <lpm/test.h>
 
@@ -110,6 +110,19 @@ static void a_cancel_is_told_once(void **state)
     close(fds[1]);
 }
 
+/* As in a worker, also of this the first one counts. */
+static void the_first_content_type_counts(void **state)
+{
+    lpm_request *req = lpm_test_request(*state, "", 0);
+    lpm_header header;
+
+    lpm_test_run(*state, req);
+    assert_int_equal(lpm_respond_header(req, "content-type", "a/b"), 0);
+    assert_int_equal(lpm_respond_text(req, "x"), 0);
+    assert_true(lpm_slice_is(lpm_test_response_header(req, "content-type"), "a/b"));
+    assert_int_equal(lpm_test_response_header_at(req, 1, &header), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -117,6 +130,7 @@ int main(void)
         TEST(a_stream_comes_and_goes),
         TEST(a_socket_is_the_modules),
         TEST(a_cancel_is_told_once),
+        TEST(the_first_content_type_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

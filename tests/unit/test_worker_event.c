@@ -61,8 +61,7 @@ static int set_up(void **state)
     f->w.base = event_base_new();
     f->w.loader = (struct loader){f->loaded, MODULES};
     f->w.modules = f->modules;
-    list_init(&f->w.open);
-    list_init(&f->w.idle);
+    worker_request_init(&f->w);
     worker_event_init(&f->w);
     worker_host_init(&f->w);
     for (int i = 0; i < MODULES; i++) {

@@ -28,6 +28,20 @@ static void ready_and_busy(void **state)
     fixture_free(f);
 }
 
+/* Before its hook has returned it may still refuse. */
+static void ready_within_the_hook(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+
+    (void)state;
+    f->modules[ANSWERS].up = f->modules[ANSWERS].ready = false;
+    assert_int_equal(lpm_worker_ready(&f->modules[ANSWERS]), 0);
+    assert_int_equal(hear(f).type, FRAME_TYPE_END);
+    f->modules[ANSWERS].up = true;
+    announce(f);
+    fixture_free(f);
+}
+
 static void soft_kill_of_an_idle_one(void **state)
 {
     struct fixture *f = fixture_new(NULL);
@@ -128,16 +142,38 @@ static void hard_kill_waits_for_nothing(void **state)
     fixture_free(f);
 }
 
+/* Its HARD_KILL may have found no room. */
+static void the_end_of_the_bus_is_a_hard_kill(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+
+    (void)state;
+    f->loaded[ANSWERS].module.hard_kill = on_soft_kill;
+    announce(f);
+    request(f, 0);
+    channel_free(f->bus);
+    f->bus = NULL;
+    turn(f);
+    assert_true(f->worker.over);
+    assert_int_equal(f->worker.status, 0);
+    assert_int_equal(script(f)->soft_kills, 1);
+    turn(f);
+    assert_int_equal(script(f)->soft_kills, 1);
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ready_and_busy),
+        cmocka_unit_test(ready_within_the_hook),
         cmocka_unit_test(soft_kill_of_an_idle_one),
         cmocka_unit_test(soft_kill_before_it_is_ready),
         cmocka_unit_test(soft_kill_waits_for_answers),
         cmocka_unit_test(soft_kill_waits_for_a_busy_module),
         cmocka_unit_test(soft_kill_waits_for_the_hook),
         cmocka_unit_test(hard_kill_waits_for_nothing),
+        cmocka_unit_test(the_end_of_the_bus_is_a_hard_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

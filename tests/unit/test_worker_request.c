@@ -5,6 +5,9 @@
 #include "worker_fixture.h"
 
 #include <sys/resource.h>
+#include <sys/socket.h>
+
+#define IDLE_OBJECTS 70 /* more than rest before one is used again */
 
 static void respond_pong(struct fixture *f, lpm_request *req)
 {
@@ -131,6 +134,27 @@ static void what_may_be_answered(void **state)
 }
 
 /* An answer that could not be sent leaves the request open, and nothing of itself in the next. */
+static void the_first_content_type_counts(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+
+    (void)state;
+    announce(f);
+    for (uint32_t i = 0; i < 3; i++) {
+        request(f, i);
+    }
+    assert_int_equal(lpm_respond_header(script(f)->kept[0], "a", "b"), 0);
+    assert_int_equal(lpm_respond_header(script(f)->kept[0], "content-type", "text/html"), 0);
+    assert_int_equal(lpm_respond_text(script(f)->kept[0], "<p>"), 0);
+    assert_string_equal(hear(f).all_headers, "a=b;content-type=text/html;");
+    assert_int_equal(lpm_respond_header(script(f)->kept[1], "content-type", ""), 0);
+    assert_int_equal(lpm_respond_text(script(f)->kept[1], "?"), 0);
+    assert_string_equal(hear(f).all_headers, "content-type=;");
+    assert_int_equal(lpm_respond_text(script(f)->kept[2], "text"), 0);
+    assert_string_equal(hear(f).all_headers, "content-type=text/plain; charset=utf-8;");
+    fixture_free(f);
+}
+
 static void after_a_failed_answer(void **state)
 {
     struct fixture *f = fixture_new(NULL);
@@ -246,7 +270,7 @@ static void cancelled(void **state)
     fixture_free(f);
 }
 
-static void taken_back(void **state)
+static void given_up(void **state)
 {
     struct fixture *f = fixture_new(NULL);
     struct frame_key key;
@@ -265,11 +289,87 @@ static void taken_back(void **state)
     assert_int_equal(heard.key.seq, key.seq);
     assert_int_equal(heard.error, LPM_ECANCELED);
     assert_int_equal(hear(f).type, FRAME_TYPE_END);
+    assert_int_equal(f->worker.open_count, 0); /* a soft kill does not wait for it */
+    /* Its place is free again, but the object is the module's until it answers, so that it meets no other request. */
+    for (int i = 0; i < 2 * IDLE_OBJECTS; i++) {
+        request(f, 0);
+        assert_ptr_not_equal(script(f)->kept[(i + 1) % 8], req);
+        assert_int_equal(lpm_ack(script(f)->kept[(i + 1) % 8]), 0);
+        assert_int_equal(hear(f).error, 0);
+    }
+    assert_int_equal(lpm_request_cancelled(req), 1);
+    assert_true(lpm_slice_is(lpm_request_data(req), "ping"));
+    assert_int_equal(lpm_respond_header(req, "a", "b"), 0);
+    assert_int_equal(lpm_respond(req, "late", 4), LPM_ECANCELED);
+    assert_int_equal(hear(f).type, FRAME_TYPE_END);
     assert_stale(req);
-    request(f, 0); /* its place is free again */
-    assert_ptr_not_equal(script(f)->kept[1], req);
-    assert_int_equal(lpm_ack(script(f)->kept[1]), 0);
-    assert_int_equal(hear(f).error, 0);
+    fixture_free(f);
+}
+
+/* What came with it is closed at once, and what the module never answers is no leak. */
+static void given_up_with_descriptors(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+    struct frame frame = {.type = FRAME_REQUEST,
+                          .flags = FRAME_STREAM | FRAME_SOCKET,
+                          .key = {0, ++f->seq},
+                          .id = "01234567-89ab-4def-8123-456789abcdef"};
+    int code, pairs[2][2], sent[2];
+    char byte, *room;
+
+    (void)state;
+    announce(f);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]), 0);
+        sent[i] = pairs[i][1];
+    }
+    room = channel_reserve_with(f->bus, frame_size(&frame), sent, 2, &code);
+    assert_non_null(room);
+    frame_encode(&frame, room);
+    channel_commit(f->bus);
+    flush(f);
+    close(sent[0]);
+    close(sent[1]);
+    assert_int_equal(hear(f).type, FRAME_IDLE);
+    say_about(f, FRAME_CANCEL, frame.key);
+    say_about(f, FRAME_ABANDON, frame.key);
+    flush(f);
+    assert_int_equal(hear(f).type, FRAME_RESPONSE);
+    assert_int_equal(hear(f).type, FRAME_SOCKET_CLOSED);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(read(pairs[i][0], &byte, 1), 0);
+        close(pairs[i][0]);
+    }
+    assert_int_equal(lpm_request_stream(script(f)->kept[0]), LPM_EDONE);
+    assert_int_equal(lpm_request_socket(script(f)->kept[0]), LPM_EDONE);
+    fixture_free(f);
+}
+
+static void answer_when_told(lpm_request *req, void *arg)
+{
+    int *calls = arg;
+
+    ++*calls;
+    assert_int_equal(lpm_ack(req), LPM_ECANCELED);
+}
+
+/* One who learns of it only now may answer in time. */
+static void answered_while_given_up(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+    struct frame_key key;
+    int calls = 0;
+
+    (void)state;
+    announce(f);
+    key = request(f, 0);
+    assert_int_equal(lpm_request_on_cancel(script(f)->kept[0], answer_when_told, &calls), 0);
+    say_about(f, FRAME_ABANDON, key);
+    flush(f);
+    assert_int_equal(calls, 1);
+    assert_int_equal(hear(f).error, LPM_ECANCELED);
+    assert_int_equal(hear(f).type, FRAME_TYPE_END);
+    assert_stale(script(f)->kept[0]);
     fixture_free(f);
 }
 
@@ -285,6 +385,48 @@ static void past_its_deadline(void **state)
     assert_int_equal(lpm_request_cancelled(script(f)->kept[0]), 1);
     assert_int_equal(lpm_respond(script(f)->kept[0], "late", 4), 0);
     assert_string_equal(hear(f).data, "late");
+    fixture_free(f);
+}
+
+struct told {
+    struct fixture *f;
+    char order[16];
+};
+
+/* The first answers the second, which is not told then; the third asks again, and is told at once. */
+static void on_drain(lpm_request *req, void *arg)
+{
+    struct told *told = arg;
+    size_t at = strlen(told->order);
+
+    for (char i = 0; i < 5; i++) {
+        if (req == script(told->f)->kept[(size_t)i]) {
+            told->order[at] = (char)('0' + i);
+        }
+    }
+    if (at == 0) {
+        assert_int_equal(lpm_ack(script(told->f)->kept[1]), 0);
+    } else if (at == 1) {
+        assert_int_equal(lpm_request_on_cancel(req, on_drain, told), 0);
+    }
+}
+
+static void all_are_told_of_the_drain(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+    struct told told = {.f = f};
+
+    (void)state;
+    announce(f);
+    for (uint32_t i = 0; i < 5; i++) {
+        request(f, i);
+        assert_int_equal(lpm_request_on_cancel(script(f)->kept[i], on_drain, &told), 0);
+    }
+    assert_int_equal(lpm_request_on_cancel(script(f)->kept[3], NULL, NULL), 0);
+    say(f, FRAME_DRAIN);
+    assert_string_equal(told.order, "0224");
+    say(f, FRAME_SOFT_KILL);
+    assert_string_equal(told.order, "0224");
     fixture_free(f);
 }
 
@@ -444,11 +586,15 @@ int main(void)
         cmocka_unit_test(a_request_is_answered),
         cmocka_unit_test(after_the_answer),
         cmocka_unit_test(what_may_be_answered),
+        cmocka_unit_test(the_first_content_type_counts),
         cmocka_unit_test(after_a_failed_answer),
         cmocka_unit_test(answers_come_later_and_in_any_order),
         cmocka_unit_test(a_handler_answers_another_request),
         cmocka_unit_test(cancelled),
-        cmocka_unit_test(taken_back),
+        cmocka_unit_test(all_are_told_of_the_drain),
+        cmocka_unit_test(given_up),
+        cmocka_unit_test(given_up_with_descriptors),
+        cmocka_unit_test(answered_while_given_up),
         cmocka_unit_test(past_its_deadline),
         cmocka_unit_test(the_bus_wants_to_know),
         cmocka_unit_test(rules_of_the_bus),

@@ -86,8 +86,7 @@ static inline struct fixture *fixture_new(hook_fn request)
     w->start = &f->start;
     w->log = &f->start.log;
     strcpy(w->name, "default/0");
-    list_init(&w->open);
-    list_init(&w->idle);
+    worker_request_init(w);
     worker_event_init(w);
     w->base = event_base_new();
     w->loader = (struct loader){f->loaded, MODULES};

@@ -1,0 +1,37 @@
+/*
+ * The generations together: who serves, who comes next, who goes. Carries out the plan.
+ */
+#ifndef MASTER_FLEET_H
+#define MASTER_FLEET_H
+
+#include "master/master_context.h"
+
+/* Begins the first one, of master->current. 0, or negative with the text. */
+int master_fleet_start(struct master *master, struct error *err);
+
+/* Somebody wants a reload: it begins as soon as it may. */
+void master_fleet_reload(struct master *master);
+
+/* All end, by that event. No generation is started any more. */
+void master_fleet_stop(struct master *master, enum master_event kill);
+
+/* `generation` is online: whoever served before is retired, and its own probation begins. */
+void master_fleet_promote(struct master_generation *generation);
+
+/* The log's line for one that has failed its probation. */
+void master_fleet_tell_failing(const struct master_generation *generation, const char *why);
+
+/* The probation of the one that serves is over: nothing to go back to is kept. */
+void master_fleet_prove(struct master *master);
+
+/* Something has changed that the plan depends on. */
+void master_fleet_look(struct master *master);
+
+/* The one that serves, or NULL. */
+struct master_generation *master_fleet_serving(const struct master *master);
+
+/* Timers and the like; the loop is there. 0 or LPM_ENOMEM. */
+int master_fleet_init(struct master *master);
+void master_fleet_fini(struct master *master);
+
+#endif

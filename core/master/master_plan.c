@@ -1,0 +1,61 @@
+/*
+ * What comes next. Runs in the master; pure. At most one generation is on its way to serve: so the one that arrives is
+ * always the newest, and whoever serves then is to retire.
+ */
+#include "master/master_plan.h"
+
+void master_plan_count(struct master_view *view, enum master_state state, bool is_reload)
+{
+    switch (state) {
+    case MASTER_NEW:
+    case MASTER_TRIAL:
+    case MASTER_STARTING:
+        view->coming++;
+        view->reloading += is_reload;
+        break;
+    case MASTER_FAILING:
+        view->failing++;
+        view->serving++;
+        break;
+    case MASTER_PROBATION:
+    case MASTER_ACTIVE:
+        view->serving++;
+        break;
+    case MASTER_DRAINING:
+    case MASTER_RELEASED:
+        view->leaving++;
+        break;
+    default:
+        view->ending++;
+    }
+}
+
+/* Nobody serves. */
+static enum master_plan plan_loss(const struct master_view *view)
+{
+    if (view->coming > 0) {
+        return view->reloading > 0 ? MASTER_ABANDON : MASTER_WAIT;
+    }
+    if (!view->online) {
+        return MASTER_GIVE_UP;
+    }
+    return view->can_go_back ? MASTER_BACK : MASTER_AGAIN;
+}
+
+enum master_plan master_plan_next(const struct master_view *view)
+{
+    if (view->stopping) {
+        unsigned all = view->coming + view->serving + view->leaving + view->ending;
+        return all > 0 ? MASTER_WAIT : MASTER_END;
+    }
+    if (view->serving == 0) {
+        return plan_loss(view);
+    }
+    if (view->coming > 0) {
+        return MASTER_WAIT;
+    }
+    if (view->failing > 0 && view->can_go_back) {
+        return MASTER_BACK;
+    }
+    return view->reload_due && view->leaving < view->max_leaving ? MASTER_RELOAD : MASTER_WAIT;
+}

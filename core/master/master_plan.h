@@ -1,0 +1,39 @@
+/*
+ * What the master does next, seen all its generations together. Pure. The life of each one is master_state's.
+ */
+#ifndef MASTER_PLAN_H
+#define MASTER_PLAN_H
+
+#include <stdbool.h>
+
+#include "master/master_state.h"
+
+enum master_plan {
+    MASTER_WAIT = 0, /* until something happens */
+    MASTER_RELOAD,   /* begin a generation from what the configuration says now */
+    MASTER_AGAIN,    /* nobody serves: begin one from what served last */
+    MASTER_BACK,     /* what serves has failed its probation: begin one from what served before */
+    MASTER_ABANDON,  /* nobody serves, and a reload would take its time: throw it away, to be done later */
+    MASTER_GIVE_UP,  /* lpm could not start */
+    MASTER_END       /* nobody is left */
+};
+
+/* What the plan depends on. Zeroed, then the flags, then master_plan_count() for each generation. */
+struct master_view {
+    bool stopping;    /* no generation is started any more */
+    bool online;      /* one has served */
+    bool can_go_back; /* what served before is kept */
+    bool reload_due;  /* somebody asked for a reload, and it may begin */
+    unsigned max_leaving;
+    unsigned coming, reloading; /* on their way to serve; those of them that are reloads */
+    unsigned serving, failing;  /* failing ones serve too */
+    unsigned leaving;           /* drain */
+    unsigned ending;            /* are being killed, or are gone and not buried yet */
+};
+
+/* Adds a generation. */
+void master_plan_count(struct master_view *view, enum master_state state, bool is_reload);
+
+enum master_plan master_plan_next(const struct master_view *view);
+
+#endif

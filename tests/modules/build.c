@@ -1,0 +1,66 @@
+/*
+ * The handler `build`: answers with the name of its build. tests/lib/build.c makes builds of it by writing another name over
+ * the one here, and with it how the build behaves:
+ *
+ *     ok       as it should
+ *     refuse   its worker_init refuses          crash    its worker_init crashes
+ *     never    it is never ready                request  a request crashes it
+ *     bus      crashes the bus as soon as that is online
+ */
+#include <lpm/module.h>
+
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* "BEHAVIOUR NAME"; volatile, so that it is read when it is used. */
+static volatile char mark[64] = "lpm test build: ok none";
+
+static const char *text(char room[64])
+{
+    for (size_t i = 0; i < sizeof(mark); i++) {
+        room[i] = mark[i];
+    }
+    return room + strlen("lpm test build: ");
+}
+
+static bool behaves(const char *how)
+{
+    char room[64];
+    return strncmp(text(room), how, strlen(how)) == 0;
+}
+
+static int worker_init(lpm_worker *w)
+{
+    if (behaves("crash ")) {
+        raise(SIGABRT);
+    }
+    if (behaves("refuse ")) {
+        return LPM_EINVAL;
+    }
+    if (!behaves("never ")) {
+        lpm_worker_ready(w);
+    }
+    return 0;
+}
+
+static void request(lpm_request *req)
+{
+    char room[64];
+
+    if (behaves("request ")) {
+        raise(SIGABRT);
+    }
+    lpm_respond_text(req, strchr(text(room), ' ') + 1);
+}
+
+static void online(lpm_supervisor *s)
+{
+    (void)s;
+    if (behaves("bus ")) {
+        raise(SIGABRT);
+    }
+}
+
+LPM_MODULE(.name = "build", .version = "1.0", .worker_init = worker_init, .request = request,
+           .supervisor_online = online);

@@ -1,0 +1,1 @@
+LIBS_relay := $(LIBS_LIBEVENT)
