@@ -25,7 +25,7 @@ say = printf '%-8s %s\n'
 endif
 
 .PHONY: all run test bench install clean help check check-unit check-abi check-system check-static
-.PHONY: check-peer check-valgrind test-programs tidy cppcheck format deps-test FORCE
+.PHONY: check-model check-peer check-valgrind soak fuzz test-programs tidy cppcheck format deps-test FORCE
 
 help:
 	@echo 'make                 build lpm and its modules in $(BUILD)/'
@@ -38,6 +38,9 @@ help:
 	@echo 'make check           every test, over the present build only'
 	@echo 'make check-unit      unit tests           make check-abi     module ABI tests'
 	@echo 'make check-system    whole-server tests   make check-static  tests of the sources'
+	@echo 'make check-model     the protocols of shared memory, proved with spin'
+	@echo 'make soak            their code under load, with ThreadSanitizer: a few minutes'
+	@echo 'make fuzz            the bus beside a worker that libFuzzer plays: FUZZ_SECONDS=60'
 	@echo 'make check-peer      the npm package load-process-manager and lpm in the same scenario'
 	@echo 'make check-valgrind  unit tests under valgrind'
 	@echo 'make tidy            clang-tidy           make cppcheck      cppcheck'
@@ -258,13 +261,14 @@ $(CXX_PROGRAMS): CC = $(CXX)
 FAST_PROGRAMS   := $(foreach kind,$(filter-out system,$(KINDS)),$(call test_programs,$(kind)))
 SYSTEM_PROGRAMS := $(call test_programs,system)
 STATIC_TESTS    := $(wildcard tests/static/*.sh)
+MODEL_TESTS     := $(wildcard tests/model/*.sh)
 
 test-programs: all $(FAST_PROGRAMS) $(SYSTEM_PROGRAMS) $(BAD_MODULES) $(TEST_MODULES)
 
 RUN_TESTS = CC='$(CC)' CXX='$(CXX)' auto/test -b $(BUILD)
 
 check: test-programs
-	@$(RUN_TESTS) $(STATIC_TESTS) $(FAST_PROGRAMS) -s $(SYSTEM_PROGRAMS)
+	@$(RUN_TESTS) $(STATIC_TESTS) $(MODEL_TESTS) $(FAST_PROGRAMS) -s $(SYSTEM_PROGRAMS)
 
 check-unit: $(call test_programs,unit) $(call module_so,$(MODULES)) $(TEST_MODULES)
 	@$(RUN_TESTS) $(call test_programs,unit)
@@ -277,6 +281,39 @@ check-system: all $(SYSTEM_PROGRAMS) $(BAD_MODULES) $(TEST_MODULES)
 
 check-static:
 	@$(RUN_TESTS) $(STATIC_TESTS)
+
+check-model: deps-test
+	@$(RUN_TESTS) $(MODEL_TESTS)
+
+# The ring of the channel between threads, a hundred million messages under ThreadSanitizer, which knows no fences: gcc says
+# so, and tests/model is for them.
+SOAK         := $(BUILD)/soak/test_ring_stress
+SOAK_SOURCES := tests/unit/test_ring_stress.c core/ipc/ring.c core/ipc/arena.c core/ipc/bell.c core/base/fd.c
+SOAK_FLAGS    = -O2 -g -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan)
+LPM_STRESS_MESSAGES ?= 100000000
+
+$(SOAK): $(SOAK_SOURCES) $(wildcard core/ipc/*.h) | deps-test
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CORE_FLAGS) $(SOAK_FLAGS) -pie -o $@ $(SOAK_SOURCES) $(LIBS_CMOCKA) -lpthread
+
+soak: $(SOAK)
+	@LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) auto/test -b $(BUILD) $(SOAK)
+
+# The bus beside a worker that does what libFuzzer likes: where the random deeds of tests/fuzz do not get.
+FUZZ         := $(BUILD)/fuzz/worker_fuzz
+FUZZ_FLAGS    = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -DLPM_LIBFUZZER
+FUZZ_SECONDS ?= 60
+
+$(FUZZ): tests/fuzz/test_worker_fuzz.c $(CORE_SOURCES) $(wildcard core/*/*.h tests/unit/*.h) | deps-test
+	@auto/deps fuzz
+	@mkdir -p $(@D)
+	@$(say) FUZZ $@
+	$(Q)clang $(TEST_FLAGS) $(FUZZ_FLAGS) -o $@ $< $(CORE_SOURCES) $(TEST_LIBS)
+
+fuzz: $(FUZZ)
+	@mkdir -p $(FUZZ).corpus
+	cd $(FUZZ).corpus && $(abspath $(FUZZ)) -max_total_time=$(FUZZ_SECONDS) -max_len=1000 -timeout=30 \
+	    -print_final_stats=1 -artifact_prefix=$(abspath $(FUZZ))- $(abspath $(FUZZ)).corpus
 
 # No part of `make test`, which is to need no registry but the system's.
 check-peer: all $(BUILD)/tests/modules/scenario.so

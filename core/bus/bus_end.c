@@ -10,6 +10,7 @@
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_outbox.h"
 #include "bus/bus_settle.h"
+#include "bus/bus_sweep.h"
 
 static const struct timeval burial_wait = {1, 0};
 
@@ -41,11 +42,12 @@ static void take_channel(struct bus_worker *w)
 {
     if (w->channel) {
         event_del(&w->readable);
-        event_del(&w->writable);
+        event_del(&w->bell);
         w->over = w->channel;
         w->channel = NULL;
     }
     event_del(&w->starved);
+    bus_sweep_end(w);
     event_del(&w->again);
     event_del(&w->overdue);
     fd_close(&w->statm);

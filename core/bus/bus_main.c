@@ -20,6 +20,7 @@
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "os/os_limit.h"
+#include "role/role_base.h"
 
 static int set_up_modules(struct bus *bus)
 {
@@ -85,7 +86,7 @@ static int set_up(struct bus *bus, struct error *err)
     if (rc != 0) {
         return rc;
     }
-    bus->base = event_base_new();
+    bus->base = role_base_new();
     if (!bus->base || set_up_pools(bus) != 0 || set_up_modules(bus) != 0 || bus_control_init(bus) != 0 ||
         bus_ctl_init(bus) != 0) {
         return error_set(err, LPM_ENOMEM, "out of memory");

@@ -19,6 +19,7 @@
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "bus/bus_settle.h"
+#include "bus/bus_sweep.h"
 #include "bus/bus_timeout.h"
 #include "os/os_proc.h"
 
@@ -35,7 +36,8 @@
 #define LAST_MESSAGES 100000
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
-static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void on_bell(evutil_socket_t fd, short what, void *arg);
+static void on_again(evutil_socket_t fd, short what, void *arg);
 static void on_starved(evutil_socket_t fd, short what, void *arg);
 
 int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
@@ -48,7 +50,8 @@ int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
     list_init(&w->emissions);
     list_init(&w->outbox);
     event_assign(&w->starved, pool->bus->base, -1, 0, on_starved, w);
-    event_assign(&w->again, pool->bus->base, -1, 0, on_readable, w);
+    event_assign(&w->again, pool->bus->base, -1, 0, on_again, w);
+    bus_sweep_init(w);
     bus_end_init(w);
     bus_timeout_init(w);
     w->slots = calloc(w->slot_count, sizeof(struct bus_request *));
@@ -110,8 +113,9 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     bus_worker_want(w, w->pool->wanting);
     w->statm = os_proc_open(w->pid);
     event_assign(&w->readable, bus->base, channel_fd(w->channel), EV_READ | EV_PERSIST, on_readable, w);
-    event_assign(&w->writable, bus->base, channel_fd(w->channel), EV_WRITE, on_writable, w);
+    event_assign(&w->bell, bus->base, channel_bell(w->channel), EV_READ | EV_PERSIST | EV_ET, on_bell, w);
     event_add(&w->readable, NULL);
+    event_add(&w->bell, NULL);
     bus_worker_go_home(w); /* if its place is given up: the master had forked it before it knew */
     bus_event_tell(bus, "childSpawned", w, "");
 }
@@ -174,16 +178,23 @@ bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request
     return w->seq - req->key.seq >= unstarted;
 }
 
+/* Nothing tells when there will be something again to send with. */
+static void starve(struct bus_worker *w)
+{
+    if (!event_pending(&w->starved, EV_TIMEOUT, NULL)) {
+        struct timeval wait = clock_timeval(STARVED_MS * CLOCK_NS_PER_MS);
+        event_add(&w->starved, &wait);
+    }
+}
+
 char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsigned count, int *code)
 {
     char *room = channel_reserve_with(w->channel, len, fds, count, code);
 
-    if (!room && *code == LPM_EAGAIN && !w->blocked) {
-        w->blocked = true;
-        event_add(&w->writable, NULL);
-    } else if (!room && *code == LPM_ENOMEM && !event_pending(&w->starved, EV_TIMEOUT, NULL)) {
-        struct timeval wait = clock_timeval(STARVED_MS * CLOCK_NS_PER_MS);
-        event_add(&w->starved, &wait);
+    if (!room && *code == LPM_EAGAIN) {
+        w->blocked = true; /* until the bell rings */
+    } else if (!room && *code == LPM_ENOMEM) {
+        starve(w);
     }
     return room;
 }
@@ -243,22 +254,16 @@ int bus_worker_send(struct bus_worker *w, struct bus_request *req)
     list_append(&w->sent, &req->link);
     load->in_flight++;
     load->unstarted++;
+    bus_sweep_begin(w);
     return 0;
 }
 
 void bus_worker_flush(struct bus_worker *w)
 {
-    int rc;
-
-    if (!w->channel || !channel_pending(w->channel)) {
-        return;
-    }
-    rc = channel_flush(w->channel);
-    if (rc == LPM_EAGAIN && !w->blocked) {
-        w->blocked = true;
-        event_add(&w->writable, NULL);
-    }
     /* LPM_EIO: it is dead; reading will find what it still said, and its end. */
+    if (w->channel && channel_pending(w->channel) && channel_flush(w->channel) == LPM_EAGAIN) {
+        starve(w);
+    }
 }
 
 /* Says `type` about a request it has: false when the channel is over or full. */
@@ -318,12 +323,9 @@ void bus_worker_go_home(struct bus_worker *w)
     }
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+/* There may be room in its channel. */
+static void send_what_waits(struct bus_worker *w)
 {
-    struct bus_worker *w = arg;
-
-    (void)fd;
-    (void)what;
     w->blocked = false;
     bus_outbox_flush(w);
     bus_reopen_send(w);
@@ -338,6 +340,7 @@ static void on_starved(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     bus_outbox_flush(arg);
+    bus_worker_flush(arg);
 }
 
 static void leave(struct bus_worker *w, enum control_type type)
@@ -387,13 +390,10 @@ static int receive(struct bus_worker *w, unsigned max)
     return 1;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+void bus_worker_hear(struct bus_worker *w)
 {
-    struct bus_worker *w = arg;
     int rc = receive(w, TURN_MESSAGES);
 
-    (void)fd;
-    (void)what;
     if (rc == LPM_EIO) {
         /* Dead, or alive without a channel: the master sees to it that it is dead. One that was sent home ends by
          * itself, and the master bounds that. */
@@ -402,11 +402,40 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         }
         bus_end_channel(w);
     } else if (rc > 0 && channel_waiting(w->channel)) {
-        /* What the channel holds does not show on its descriptor. A timer, because the others come first: the loop runs
+        /* No bell tells of what is there already. A timer, because the others come first: the loop runs
          * what event_active() gives it before it looks at anything else. */
         struct timeval at_once = {0, 0};
         event_add(&w->again, &at_once);
     }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct bus_worker *w = arg;
+
+    (void)fd;
+    (void)what;
+    channel_look(w->channel);
+    bus_worker_hear(w);
+}
+
+static void on_bell(evutil_socket_t fd, short what, void *arg)
+{
+    struct bus_worker *w = arg;
+
+    (void)fd;
+    (void)what;
+    bus_worker_hear(w);
+    if (w->channel && w->blocked) {
+        send_what_waits(w);
+    }
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    bus_worker_hear(arg);
 }
 
 void bus_worker_reaped(struct bus_worker *w, const struct control *message)
@@ -418,6 +447,7 @@ void bus_worker_reaped(struct bus_worker *w, const struct control *message)
     }
     /* All that it had sent, and no more: a process that it left behind might send for ever. */
     if (w->channel) {
+        channel_look(w->channel);
         receive(w, LAST_MESSAGES);
     }
     bus_end_bury(w);

@@ -28,14 +28,18 @@ struct bus_worker {
     uint32_t incarnation;
     pid_t pid;
     struct channel *channel;
-    struct channel *over; /* the same after its end, for the board, while the process may still run */
-    struct event readable, writable, starved;
+    struct channel *over;        /* the same after its end, for the board, while the process may still run */
+    struct event readable, bell; /* see channel_fd() and channel_bell() */
+    struct event starved;
     struct event again;   /* more was received than one turn is for */
     struct event buried;  /* see bus_end */
     struct event overdue; /* see bus_timeout_answered() */
     uint32_t answered_seq;
     uint64_t answered_due; /* ns */
-    bool blocked;          /* the channel is full until it is writable */
+    struct event sweep;    /* see bus_sweep ... */
+    bool sweeping;
+    unsigned long bells_lost; /* ... which found so many messages of which no bell had told */
+    bool blocked;             /* the channel is full until its bell rings */
 
     struct list sent; /* bus_request, in the order of sending */
     uint32_t seq;     /* of the last one sent */
@@ -79,6 +83,9 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
 
 /* The master reaped it. */
 void bus_worker_reaped(struct bus_worker *w, const struct control *message);
+
+/* Acts on what it has sent. */
+void bus_worker_hear(struct bus_worker *w);
 
 /* Requests wait: it is to tell when it becomes free. */
 void bus_worker_want(struct bus_worker *w, bool wanting);
