@@ -84,13 +84,11 @@ void bus_end_channel(struct bus_worker *w)
 void bus_end_kill(struct bus_worker *w, const char *why)
 {
     struct bus *bus = w->pool->bus;
-    char name[80];
 
     if (w->state == BUS_WORKER_GONE || w->state == BUS_WORKER_ABSENT) {
         return;
     }
-    log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d) is killed: %s",
-              bus_worker_name(w, name, sizeof(name)), (int)w->pid, why);
+    log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d) is killed: %s", w->name, (int)w->pid, why);
     bus_lifecycle_tell_master(bus, CONTROL_WORKER_KILL, w);
     bus_end_channel(w);
     /* This may be the end of a turn, and its requests want another one. */

@@ -32,7 +32,6 @@ void bus_memory_begin(struct bus_worker *w)
 static void check_limit(struct bus_worker *w, uint64_t bytes)
 {
     struct bus_pool *pool = w->pool;
-    char name[80];
 
     if (pool->conf->rss_limit == LPM_NONE || bytes <= (uint64_t)pool->conf->rss_limit) {
         w->over_limit = 0;
@@ -43,8 +42,7 @@ static void check_limit(struct bus_worker *w, uint64_t bytes)
         pool->bus->phase == POLICY_SERVING) {
         log_write(pool->bus->log, LPM_LOG_NOTICE,
                   "worker %s (pid %d) has %llu bytes of its own, over the rss_limit of %lld: replacing it",
-                  bus_worker_name(w, name, sizeof(name)), (int)w->pid, (unsigned long long)bytes,
-                  (long long)pool->conf->rss_limit);
+                  w->name, (int)w->pid, (unsigned long long)bytes, (long long)pool->conf->rss_limit);
         pool->retiring = w;
         bus_worker_leave(w);
     }

@@ -139,7 +139,7 @@ static void enter(struct bus_pool *pool, struct bus_request *req, struct list *w
 
 void bus_pool_push(struct bus_pool *pool, struct bus_request *req)
 {
-    req->queued_at = clock_now();
+    req->queued_at = req->created_at;
     enter(pool, req, pool->queue.prev);
 }
 

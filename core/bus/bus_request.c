@@ -89,7 +89,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
     req->kills = 0;
     req->stream = req->socket = -1;
     req->worker = NULL;
-    strcpy(req->worker_name, "-");
+    req->worker_name = "-";
     bus->waiting++;
     return req;
 }

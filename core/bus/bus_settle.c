@@ -134,15 +134,14 @@ void bus_settle_death(struct bus_worker *w, bool dead)
 
 void bus_settle_log(const struct bus_worker *w, int status)
 {
-    char name[80], end[TEXT_EXIT_SIZE];
+    char end[TEXT_EXIT_SIZE];
     bool orderly = w->sent_home && status == 0;
 
     if (orderly) {
         return;
     }
     log_write(w->pool->bus->log, LPM_LOG_WARN,
-              "worker %s (pid %d) %s: %u requests requeued, %u retried, %u failed%s%s",
-              bus_worker_name(w, name, sizeof(name)), (int)w->pid, text_exit(status, end, sizeof(end)),
-              w->death.requeued, w->death.retried, w->death.failed,
+              "worker %s (pid %d) %s: %u requests requeued, %u retried, %u failed%s%s", w->name, (int)w->pid,
+              text_exit(status, end, sizeof(end)), w->death.requeued, w->death.retried, w->death.failed,
               w->death.blamed[0] ? "; it ran request " : "", w->death.blamed);
 }

@@ -9,7 +9,6 @@ static const struct timeval pause = {0, 50000};
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
     struct bus_worker *w = arg;
-    char name[80];
 
     (void)fd;
     (void)what;
@@ -19,8 +18,8 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     }
     if (channel_sweep(w->channel)) {
         log_write(w->pool->bus->log, LPM_LOG_WARN,
-                  "worker %s (pid %d): no bell told of its message; that makes %lu",
-                  bus_worker_name(w, name, sizeof(name)), (int)w->pid, ++w->bells_lost);
+                  "worker %s (pid %d): no bell told of its message; that makes %lu", w->name, (int)w->pid,
+                  ++w->bells_lost);
         bus_worker_hear(w);
     }
 }

@@ -45,6 +45,7 @@ int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
     w->pool = pool;
     w->index = index;
     w->statm = -1;
+    snprintf(w->name, sizeof(w->name), "%s/%zu", pool->conf->name, index);
     w->slot_count = pool->conf->concurrency + BUS_PREFETCH_MAX;
     list_init(&w->sent);
     list_init(&w->emissions);
@@ -68,12 +69,6 @@ void bus_worker_fini(struct bus_worker *w)
     free(w->free_slots);
 }
 
-const char *bus_worker_name(const struct bus_worker *w, char *room, size_t size)
-{
-    snprintf(room, size, "%s/%zu", w->pool->conf->name, w->index);
-    return room;
-}
-
 /* Places are handed out lowest first, so that those in use stay close together. */
 static void reset_slots(struct bus_worker *w)
 {
@@ -88,7 +83,6 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
 {
     struct bus *bus = w->pool->bus;
     struct error err;
-    char name[80];
 
     w->pool->alive++;
     w->incarnation = message->incarnation;
@@ -105,8 +99,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     bus_end_reset_load(w);
     w->state = BUS_WORKER_STARTING;
     if (channel_new_bus(&w->channel, fd, &err) != 0) {
-        log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d): %s", bus_worker_name(w, name, sizeof(name)),
-                  (int)w->pid, err.text);
+        log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d): %s", w->name, (int)w->pid, err.text);
         bus_end_kill(w, "it has no channel");
         return;
     }
@@ -250,7 +243,7 @@ int bus_worker_send(struct bus_worker *w, struct bus_request *req)
     req->worker = w;
     req->sent_at = clock_now();
     req->state = BUS_REQUEST_SENT;
-    bus_worker_name(w, req->worker_name, sizeof(req->worker_name));
+    req->worker_name = w->name;
     list_append(&w->sent, &req->link);
     load->in_flight++;
     load->unstarted++;

@@ -19,6 +19,7 @@ enum bus_worker_state {
 struct bus_worker {
     struct bus_pool *pool;
     size_t index;
+    char name[80]; /* "pool/index" */
     enum bus_worker_state state;
     bool busy;          /* said BUSY */
     bool removed;       /* its place is not to be filled any more */
@@ -74,9 +75,6 @@ struct bus_worker {
 /* Room for `slots` requests. */
 int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index);
 void bus_worker_fini(struct bus_worker *w);
-
-/* "pool/index", into `room`. */
-const char *bus_worker_name(const struct bus_worker *w, char *room, size_t size);
 
 /* The master forked it; takes `fd`. */
 void bus_worker_new(struct bus_worker *w, const struct control *message, int fd);
