@@ -17,6 +17,7 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "os/os_limit.h"
 #include "role/role_base.h"
@@ -103,6 +104,7 @@ static void tear_down(struct bus *bus)
     bus_event_fini(bus);
     bus_rule_fini(bus);
     bus_handover_fini(bus);
+    bus_reopen_fini(bus);
     bus_master_fini(bus);
     free(bus->pools);
     free(bus->handlers);
@@ -157,6 +159,7 @@ int bus_main(struct role_start *start)
     bus_event_init(&bus);
     bus_rule_init(&bus);
     bus_handover_init(&bus);
+    bus_reopen_init(&bus);
     list_init(&bus.ctl_clients);
     bus.starter = getuid();
     bus.born = clock_now();
