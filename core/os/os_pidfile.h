@@ -20,6 +20,12 @@ int os_pidfile_lock(struct os_pidfile *file, const char *path, struct error *err
 /* Removes the file, if it is still ours, and gives up the lock. */
 void os_pidfile_remove(struct os_pidfile *file);
 
+/* Gives the file another name; what has that name is replaced. 0, or LPM_EIO or LPM_ENOMEM: it keeps the one it has. */
+int os_pidfile_rename(struct os_pidfile *file, const char *path, struct error *err);
+
+/* Removes a file that a killed instance has left at `path`; one that somebody holds stays. */
+void os_pidfile_sweep(const char *path);
+
 /* The pid of the instance that holds `path`, for lpm -s. LPM_EAGAIN: nobody does (the text says so). */
 int os_pidfile_read(const char *path, pid_t *pid, struct error *err);
 
