@@ -108,12 +108,12 @@ static void bury_elder(struct master *master)
     event_free(upgrade->readable);
     upgrade->readable = NULL;
     fd_close(&master->options->arrival->channel);
-    log_write(&master->log, LPM_LOG_NOTICE, "the old master (pid %ld) has gone", (long)upgrade->elder);
-    upgrade->elder = 0;
-    upgrade->elder_gone = false;
     sweep_old_names(&master->current->core);
     master_share_end(master);
     master_rundir_clean();
+    log_write(&master->log, LPM_LOG_NOTICE, "the old master (pid %ld) has gone", (long)upgrade->elder);
+    upgrade->elder = 0;
+    upgrade->elder_gone = false;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -162,9 +162,10 @@ int master_arrival_watch(struct master *master, struct error *err)
 
 void master_arrival_online(struct master *master)
 {
-    if (master->upgrade.elder == 0) {
+    if (master->upgrade.elder == 0 || master->upgrade.elder_told) {
         return;
     }
+    master->upgrade.elder_told = true;
     say(master->options->arrival->channel, MASTER_UPGRADE_ONLINE);
     master_share_trim(master);
     bury_elder(master);

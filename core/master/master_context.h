@@ -83,6 +83,7 @@ struct master_upgrade {
     pid_t heir;       /* the new master, our child; 0: no upgrade runs */
     bool heir_online; /* it serves */
     pid_t elder;      /* the old master, while it has a part in what we have; 0: none */
+    bool elder_told;  /* that we serve */
     bool elder_gone;  /* which we act on when we serve */
     int channel;      /* to the heir; -1 */
     struct event *readable;

@@ -214,6 +214,7 @@ static void fini(struct master *master)
     master_restart_fini(&master->bus_restarts);
     os_pidfile_remove(&master->pidfile);
     fd_close(&master->launcher);
+    fd_close(&master->upgrade.channel); /* last: it says that nothing is ours any more */
 }
 
 /* Where people look: those who have just started lpm at stderr, the others in the log. */

@@ -4,12 +4,15 @@
  */
 #include "master/master_standin.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/title.h"
+#include "master/master_upgrade.h"
 #include "os/os_pidfile.h"
 
 static bool is_child(pid_t pid)
@@ -35,10 +38,19 @@ static bool reap(pid_t pid, int *status)
     return lives;
 }
 
-static bool find_next(pid_t *pid, const char *pid_path)
+static bool holds(const char *pid_path, pid_t *pid)
 {
     struct error err;
     return os_pidfile_read(pid_path, pid, &err) == 0 && is_child(*pid);
+}
+
+/* It may be about to be upgraded itself: then its file has the other name, or gets the first one back as we look. */
+static bool find_next(pid_t *pid, const char *pid_path)
+{
+    char old[PATH_MAX];
+
+    snprintf(old, sizeof(old), "%s" MASTER_UPGRADE_SUFFIX, pid_path);
+    return holds(pid_path, pid) || holds(old, pid) || holds(pid_path, pid);
 }
 
 int master_standin(pid_t pid, const char *pid_path)

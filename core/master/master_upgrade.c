@@ -101,20 +101,20 @@ static void take_names_back(struct master *master)
 
 /* -- The new master ----------------------------------------------------------------------------------- */
 
-static void close_channel(struct master_upgrade *upgrade)
+static void stop_hearing(struct master_upgrade *upgrade)
 {
     if (upgrade->readable) {
         event_free(upgrade->readable);
         upgrade->readable = NULL;
     }
-    fd_close(&upgrade->channel);
 }
 
 /* No other master: this one has everything again. */
 static void alone(struct master *master)
 {
     take_names_back(master);
-    close_channel(&master->upgrade);
+    stop_hearing(&master->upgrade);
+    fd_close(&master->upgrade.channel);
     master_share_end(master);
     master->upgrade.heir = 0;
     master->upgrade.heir_online = false;
@@ -338,26 +338,34 @@ bool master_upgrade_resume(struct master *master)
     return true;
 }
 
-bool master_upgrade_reaped(struct master *master, pid_t pid, int status)
+static void tell_end(const struct master *master, pid_t heir, bool served, int status)
 {
-    struct master_upgrade *upgrade = &master->upgrade;
+    const char *why = master->upgrade.why.text;
     const char *next = master->stopping ? "this one ends too" : "this one goes on";
     char how[TEXT_EXIT_SIZE];
 
-    if (pid != upgrade->heir || pid == 0) {
+    text_exit(status, how, sizeof(how));
+    if (served) {
+        log_write(&master->log, status ? LPM_LOG_ERROR : LPM_LOG_NOTICE, "the new master (pid %ld) %s, %s",
+                  (long)heir, how, next);
+    } else {
+        log_write(&master->log, LPM_LOG_ERROR, "upgrade failed, %s: the new master (pid %ld) %s%s%s", next,
+                  (long)heir, how, why[0] ? ": " : "", why);
+    }
+}
+
+bool master_upgrade_reaped(struct master *master, pid_t pid, int status)
+{
+    bool served;
+
+    if (pid != master->upgrade.heir || pid == 0) {
         return false;
     }
     hear(master);
-    text_exit(status, how, sizeof(how));
-    if (upgrade->heir_online) {
-        log_write(&master->log, status ? LPM_LOG_ERROR : LPM_LOG_NOTICE, "the new master (pid %ld) %s, %s",
-                  (long)pid, how, next);
-    } else {
-        log_write(&master->log, LPM_LOG_ERROR, "upgrade failed, %s: the new master (pid %ld) %s%s%s", next,
-                  (long)pid, how, upgrade->why.text[0] ? ": " : "", upgrade->why.text);
-    }
+    served = master->upgrade.heir_online;
     alone(master);
     master_rundir_clean();
+    tell_end(master, pid, served, status);
     master_fleet_resume(master);
     return true;
 }
@@ -395,6 +403,6 @@ pid_t master_upgrade_fini(struct master *master, char **pid_path)
         upgrade->pid_path = NULL;
     }
     free_names(master);
-    close_channel(upgrade);
+    stop_hearing(upgrade);
     return heir;
 }

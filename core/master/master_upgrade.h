@@ -37,7 +37,7 @@ void master_upgrade_stop(const struct master *master, enum master_event kill);
 /* The process that is lpm for whoever supervises it: this one, or the new master as soon as that serves. */
 pid_t master_upgrade_main(const struct master *master);
 
-/* At the end of this master. Returns the new one if this process has to stand in for it, with the name of the pid file, which the
+/* At the end of this master; the channel stays open for as long as something of it is. Returns the new one if this process has to stand in for it, with the name of the pid file, which the
  * caller frees; else 0. */
 pid_t master_upgrade_fini(struct master *master, char **pid_path);
 

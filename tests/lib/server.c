@@ -124,6 +124,7 @@ struct server *server_new(void)
         fail_test("no memory");
     }
     s->pidfd = -1;
+    s->program = SERVER_LPM;
     snprintf(s->prefix, sizeof(s->prefix), "%s/lpm.XXXXXX", here);
     if (mkdtemp(s->prefix) == NULL || chmod(s->prefix, 0755) < 0) {
         fail_test("%s: %s", s->prefix, strerror(errno));
@@ -288,7 +289,7 @@ static void server_args(const struct server *s, const char **argv, va_list args)
 {
     size_t n = 0;
 
-    argv[n++] = SERVER_LPM;
+    argv[n++] = s->program;
     argv[n++] = "-p";
     argv[n++] = s->prefix;
     do {

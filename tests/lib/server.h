@@ -40,8 +40,9 @@
 #define SERVER_MISDEED "load_module tmodules/misdeed.so;\n"
 
 struct server {
-    char prefix[4096]; /* absolute */
-    pid_t pid;         /* the master, 0: it does not run */
+    char prefix[4096];   /* absolute */
+    const char *program; /* what is started: the build's lpm */
+    pid_t pid;           /* the master, 0: it does not run */
     int pidfd;
     bool ours;  /* it is our child (not so with `daemon on`) */
     int notify; /* inotify, for the log */
