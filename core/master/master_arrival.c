@@ -15,7 +15,9 @@
 
 #include "base/fd.h"
 #include "master/master_context.h"
+#include "master/master_inherit.h"
 #include "master/master_listen.h"
+#include "master/master_notify.h"
 #include "master/master_rundir.h"
 #include "master/master_share.h"
 #include "master/master_upgrade.h"
@@ -34,8 +36,11 @@ static int adopt(struct master_arrival *arrival, const char *text, struct error 
         fcntl(node->fd, F_SETFD, FD_CLOEXEC);
     }
     node = conf_tree_child(arrival->tree->root, "master");
-    if (!node) {
-        return error_set(err, LPM_ECONF, "the old master's channel is missing");
+    if (node && node->arg_count == 2) {
+        arrival->elder = (pid_t)strtol(node->args[1].data, NULL, 10);
+    }
+    if (arrival->elder <= 0) {
+        return error_set(err, LPM_ECONF, "the old master's channel and pid are missing");
     }
     arrival->channel = node->fd;
     node->fd = -1;
@@ -83,12 +88,12 @@ void master_arrival_fail(struct master_arrival *arrival, const char *why)
 
 /* -- The old master's end ----------------------------------------------------------------------------- */
 
-static void sweep_old_names(const struct conf_core *core)
+static void sweep_old_names(const struct conf_core *core, pid_t elder)
 {
     char *name;
 
     if (asprintf(&name, "%s" MASTER_UPGRADE_SUFFIX, core->pid) >= 0) {
-        os_pidfile_sweep(name);
+        os_pidfile_sweep(name, elder);
         free(name);
     }
     if (core->control_fd >= 0 && asprintf(&name, "%s" MASTER_UPGRADE_SUFFIX, core->control) >= 0) {
@@ -108,12 +113,14 @@ static void bury_elder(struct master *master)
     event_free(upgrade->readable);
     upgrade->readable = NULL;
     fd_close(&master->options->arrival->channel);
-    sweep_old_names(&master->current->core);
+    sweep_old_names(&master->current->core, upgrade->elder);
     master_share_end(master);
     master_rundir_clean();
     log_write(&master->log, LPM_LOG_NOTICE, "the old master (pid %ld) has gone", (long)upgrade->elder);
     upgrade->elder = 0;
     upgrade->elder_gone = false;
+    master_inherit_store(master);
+    master_notify_repeat(master);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -140,7 +147,12 @@ int master_arrival_begin(struct master *master, struct error *err)
     }
     tree = arrival->tree;
     arrival->tree = NULL;
-    master->upgrade.elder = getppid();
+    for (struct lpm_conf *node = tree->root->first; node; node = node->next) {
+        if (node->arg_count > 2) {
+            master_inherit_know(master, node->fd, node->args[2].data);
+        }
+    }
+    master->upgrade.elder = arrival->elder;
     return master_share_begin(master, tree, err);
 }
 

@@ -4,6 +4,8 @@
 #ifndef MASTER_ARRIVAL_H
 #define MASTER_ARRIVAL_H
 
+#include <sys/types.h>
+
 #include "conf/conf_tree.h"
 #include "master/master.h"
 
@@ -12,6 +14,7 @@ struct master;
 /* What an old master has given. */
 struct master_arrival {
     int channel;            /* to the old master; -1: there is none */
+    pid_t elder;            /* the old master */
     struct conf_tree *tree; /* its listeners; NULL: taken over */
 };
 

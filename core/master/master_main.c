@@ -21,10 +21,14 @@
 #include "master/master_daemon.h"
 #include "master/master_fleet.h"
 #include "master/master_generation.h"
+#include "master/master_inherit.h"
+#include "master/master_notify.h"
+#include "master/master_reopen.h"
 #include "master/master_rundir.h"
 #include "master/master_signal.h"
 #include "master/master_standin.h"
 #include "master/master_upgrade.h"
+#include "os/os_log.h"
 
 /* -- Signals ------------------------------------------------------------------------------------------ */
 
@@ -94,6 +98,9 @@ static void on_signal(struct master *master, int number)
     case SIGHUP:
         hang_up(master);
         break;
+    case SIGUSR1:
+        master_reopen(master, NULL, 0);
+        break;
     case SIGUSR2:
         master_upgrade_begin(master);
         break;
@@ -153,7 +160,11 @@ static void init(struct master *master, const struct master_options *options,
     list_init(&master->generations);
     list_init(&master->setups);
     master_restart_init(&master->bus_restarts, pool->restarts, pool->max_restarts_in_interval);
+    os_log_own(STDERR_FILENO);
     log_init(&master->log, STDERR_FILENO, options->core->error_log_level, "master");
+    log_count_losses(&master->log);
+    master_notify_take(master);
+    master_inherit_init(master);
 }
 
 /* The order: nothing of a running instance may be touched, so its lock comes first. */
@@ -169,7 +180,7 @@ static int open_all(struct master *master, struct error *err)
     if (!master->base) {
         return error_set(err, LPM_ENOMEM, "cannot make an event loop");
     }
-    if (master_fleet_init(master) != 0) {
+    if (master_fleet_init(master) != 0 || master_notify_init(master) != 0) {
         return error_set(err, LPM_ENOMEM, "no memory for the event loop");
     }
     rc = master_arrival_watch(master, err);
@@ -191,8 +202,8 @@ static int start(struct master *master, struct error *err)
         rc = master_arrival_begin(master, err);
     }
     if (!rc && master->upgrade.elder == 0) {
-        master->foreground = !master->current->core.daemon;
-        rc = master->foreground ? 0 : master_daemon_start(master, err);
+        master->foreground = !master->current->core.daemon && master->notify.socket.socket < 0;
+        rc = master->current->core.daemon ? master_daemon_start(master, err) : 0;
     }
     if (rc) {
         return rc;
@@ -208,11 +219,14 @@ static void fini(struct master *master)
 {
     master_fleet_fini(master);
     master_signal_close(master);
+    master_inherit_fini(master);
+    master_notify_fini(master);
     if (master->base) {
         event_base_free(master->base);
     }
     master_restart_fini(&master->bus_restarts);
     os_pidfile_remove(&master->pidfile);
+    log_fini(&master->log);
     fd_close(&master->launcher);
     fd_close(&master->upgrade.channel); /* last: it says that nothing is ours any more */
 }

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "conf/conf_parse.h"
+#include "master/master_inherit.h"
 #include "master/master_listen.h"
 
 #define NAME "the environment" /* what errors call the text */
@@ -34,8 +35,10 @@ static void write_word(FILE *out, const char *word)
     fputc('"', out);
 }
 
-char *master_share_text(const struct conf_tree *tree)
+char *master_share_text(const struct master *master)
 {
+    const struct conf_tree *tree = master->current->core.tree;
+    const char *name;
     char *text = NULL;
     size_t len;
     FILE *out = open_memstream(&text, &len);
@@ -47,7 +50,13 @@ char *master_share_text(const struct conf_tree *tree)
         if (node->fd >= 0 && is_listen(node)) {
             fputs("listen ", out);
             write_word(out, node->args[0].data);
-            fprintf(out, " %d;\n", node->fd);
+            fprintf(out, " %d", node->fd);
+            name = master_inherit_name(master, node->fd);
+            if (name) {
+                fputc(' ', out);
+                write_word(out, name);
+            }
+            fputs(";\n", out);
         }
     }
     if (fclose(out) != 0) {
@@ -57,10 +66,11 @@ char *master_share_text(const struct conf_tree *tree)
     return text;
 }
 
-/* The last word is the number of an open descriptor, of a listening socket if that is what it is to be. */
+/* The number of an open descriptor, of a listening socket if that is what it is to be. */
 static int read_fd(struct lpm_conf *node, struct error *err)
 {
-    const char *word = node->arg_count > 0 ? node->args[node->arg_count - 1].data : "";
+    size_t place = is_listen(node) ? 1 : 0; /* behind the address */
+    const char *word = node->arg_count > place ? node->args[place].data : "";
     int listens = 0;
     socklen_t len = sizeof(listens);
     char *end;
@@ -69,13 +79,11 @@ static int read_fd(struct lpm_conf *node, struct error *err)
     errno = 0;
     fd = strtol(word, &end, 10);
     if (end == word || *end || errno || fd < 3 || fd > 1 << 24 || fcntl((int)fd, F_GETFD) < 0) {
-        return conf_tree_error(node, err, "\"%s\" ends with \"%s\": expected an open descriptor", node->name,
-                               word);
+        return conf_tree_error(node, err, "\"%s\" has \"%s\": expected an open descriptor", node->name, word);
     }
     if (is_listen(node) &&
-        (node->arg_count != 2 || getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 ||
-         !listens)) {
-        return conf_tree_error(node, err, "\"listen\" expects an address and a listening socket");
+        (getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 || !listens)) {
+        return conf_tree_error(node, err, "\"listen\" has \"%s\": expected a listening socket", word);
     }
     node->fd = (int)fd;
     return 0;

@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "master/master_fleet.h"
 #include "master/master_listen.h"
+#include "master/master_notify.h"
 #include "master/master_rundir.h"
 #include "master/master_share.h"
 
@@ -152,21 +153,21 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* In the child. What is not named in the environment is close-on-exec. */
-static int become(const struct master_options *options, const struct conf_tree *listeners, int channel,
-                  char *variable, struct error *err)
+static int become(const struct master *master, int channel, const char *variable, struct error *err)
 {
+    const struct master_options *options = master->options;
     sigset_t none;
 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     fcntl(channel, F_SETFD, 0);
-    for (const struct lpm_conf *node = listeners->root; node; node = conf_tree_walk(node)) {
+    for (const struct lpm_conf *node = master->current->core.tree->root; node; node = conf_tree_walk(node)) {
         if (node->fd >= 0 && strcmp(node->name, "listen") == 0) {
             fcntl(node->fd, F_SETFD, 0);
         }
     }
-    if (setenv(MASTER_UPGRADE_VARIABLE, variable, 1) != 0) {
+    if (setenv(MASTER_UPGRADE_VARIABLE, variable, 1) != 0 || !os_notify_give(&master->notify.socket)) {
         return error_set(err, LPM_ENOMEM, "no memory for the environment");
     }
     if (options->start_dir && chdir(options->start_dir) != 0) {
@@ -184,10 +185,10 @@ static void __attribute__((noreturn)) run_child(struct master *master, const cha
     struct error why;
     int len;
 
-    if (asprintf(&variable, "master %d;\n%s", channel, listeners) < 0) {
+    if (asprintf(&variable, "master %d %ld;\n%s", channel, (long)master->pid, listeners) < 0) {
         error_set(&why, LPM_ENOMEM, "no memory for the environment");
     } else {
-        become(master->options, master->current->core.tree, channel, variable, &why);
+        become(master, channel, variable, &why);
     }
     len = snprintf(text, sizeof(text), MASTER_UPGRADE_FAILED "%s", why.text);
     _exit(send(channel, text, (size_t)len, MSG_NOSIGNAL) == len ? 1 : 2);
@@ -277,7 +278,7 @@ static int begin(struct master *master, struct error *err)
     if (rc) {
         return rc;
     }
-    text = master_share_text(master->current->core.tree);
+    text = master_share_text(master);
     if (!text) {
         return error_set(err, LPM_ENOMEM, "no memory for the environment");
     }
@@ -382,11 +383,6 @@ void master_upgrade_stop(const struct master *master, enum master_event kill_eve
     }
 }
 
-pid_t master_upgrade_main(const struct master *master)
-{
-    return master->upgrade.heir_online ? master->upgrade.heir : master->pid;
-}
-
 pid_t master_upgrade_fini(struct master *master, char **pid_path)
 {
     struct master_upgrade *upgrade = &master->upgrade;
@@ -394,6 +390,9 @@ pid_t master_upgrade_fini(struct master *master, char **pid_path)
     char *control = upgrade->control ? old_name(upgrade->control) : NULL;
 
     *pid_path = NULL;
+    if (upgrade->heir > 0) {
+        master_notify_hand_on(master, upgrade->heir);
+    }
     if (control) {
         unlink(control);
         free(control);

@@ -6,8 +6,8 @@
 
 #include "master/master_context.h"
 
-/* The environment's variable for the new master: a configuration of `master FD;` (the channel between the two; its
- * other end closes when the old one's part is over) and `listen ADDRESS FD;`. */
+/* The environment's variable for the new master: a configuration of `master FD PID;` (the channel between the two; its
+ * other end closes when the old one's part is over) and `listen ADDRESS FD [NAME];`. */
 #define MASTER_UPGRADE_VARIABLE "LPM_UPGRADE"
 
 /* What the new one says on the channel, each a message: that it serves, or, with the reason behind it, why not. */
@@ -33,9 +33,6 @@ bool master_upgrade_reaped(struct master *master, pid_t pid, int status);
 
 /* Those who have started lpm in the foreground wait for this process: a hard kill is meant for the new master as well. */
 void master_upgrade_stop(const struct master *master, enum master_event kill);
-
-/* The process that is lpm for whoever supervises it: this one, or the new master as soon as that serves. */
-pid_t master_upgrade_main(const struct master *master);
 
 /* At the end of this master; the channel stays open for as long as something of it is. Returns the new one if this process has to stand in for it, with the name of the pid file, which the
  * caller frees; else 0. */

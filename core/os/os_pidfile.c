@@ -172,11 +172,11 @@ int os_pidfile_rename(struct os_pidfile *file, const char *path, struct error *e
                      strerror(errno));
 }
 
-void os_pidfile_sweep(const char *path)
+void os_pidfile_sweep(const char *path, pid_t pid)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-    if (fd >= 0 && is_regular(fd) && !is_locked(fd, BYTE_INSTANCE) && is_same_file(fd, path)) {
+    if (fd >= 0 && is_regular(fd) && read_pid(fd) == pid && is_same_file(fd, path)) {
         unlink(path);
     }
     fd_close(&fd);
