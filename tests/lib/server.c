@@ -416,6 +416,16 @@ void server_adopt(struct server *s)
     server_open_log(s, "logs/error.log");
 }
 
+void server_follow(struct server *s, pid_t pid)
+{
+    s->pid = pid;
+    s->ours = false;
+    s->pidfd = wait_open(pid);
+    if (s->pidfd < 0) {
+        fail_test("there is no process %d: %s", (int)pid, strerror(errno));
+    }
+}
+
 int server_port(const struct server *s)
 {
     if (s->port_count == 0) {

@@ -96,6 +96,9 @@ void server_wait_online(struct server *s);
 /* Takes over the master that a pid file names (`daemon on`). Its log is logs/error.log then. */
 void server_adopt(struct server *s);
 
+/* The master that was started has ended, and its successor is `pid`, no child of ours. */
+void server_follow(struct server *s, pid_t pid);
+
 /* The port of the first `listen`. */
 int server_port(const struct server *s);
 

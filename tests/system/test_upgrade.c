@@ -11,17 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "build.h"
 #include "client.h"
 #include "ctl.h"
 #include "fail.h"
-#include "misdeed.h"
 #include "server.h"
 #include "upgrade.h"
-#include "wait.h"
 
 #define PID     "run/lpm.pid"
 #define OLD_PID "run/lpm.pid.oldbin"
@@ -81,14 +77,11 @@ static void signal_and_wait(struct server *s, pid_t pid, int number, const char 
     server_wait_log(s, text, UPGRADE_MS);
 }
 
-/* The process that was started is gone, and this one is the server now. */
+/* The process that was started ends, and that one is the server now. */
 static void follow(struct server *s, pid_t pid)
 {
     server_wait_exit(s, UPGRADE_MS);
-    s->pid = pid;
-    s->ours = false;
-    s->pidfd = wait_open(pid);
-    assert_true(s->pidfd >= 0);
+    server_follow(s, pid);
 }
 
 /* -- The protocol ------------------------------------------------------------------------------------- */
