@@ -25,7 +25,7 @@ say = printf '%-8s %s\n'
 endif
 
 .PHONY: all run test bench install clean help check check-unit check-abi check-system check-static
-.PHONY: check-peer check-valgrind test-programs tidy cppcheck format deps-test FORCE
+.PHONY: soak check-peer check-valgrind test-programs tidy cppcheck format deps-test FORCE
 
 help:
 	@echo 'make                 build lpm and its modules in $(BUILD)/'
@@ -38,6 +38,7 @@ help:
 	@echo 'make check           every test, over the present build only'
 	@echo 'make check-unit      unit tests           make check-abi     module ABI tests'
 	@echo 'make check-system    whole-server tests   make check-static  tests of the sources'
+	@echo 'make soak            the long ones: many upgrades under load'
 	@echo 'make check-peer      the npm package load-process-manager and lpm in the same scenario'
 	@echo 'make check-valgrind  unit tests under valgrind'
 	@echo 'make tidy            clang-tidy           make cppcheck      cppcheck'
@@ -210,7 +211,7 @@ all: $(LPM) $(LPMCTL) $(CORE_LIB) $(call module_so,$(MODULES) $(EXAMPLES))
 # Tests. tests/<kind>/test_*.c make one program each, linked with tests/lib, the core and cmocka.
 # tests/unit/test_<module>*.c are linked with that module's objects too.
 
-KINDS := unit abi fuzz model system
+KINDS := unit abi fuzz model system soak
 
 TEST_LIB  := $(BUILD)/lib/libtest.a
 TEST_LIBS  = $(LIBS_CMOCKA) $(CORE_LIBS)
@@ -255,7 +256,7 @@ CXX_PROGRAMS := $(foreach kind,$(KINDS),\
     $(patsubst tests/%.cc,$(BUILD)/tests/%,$(wildcard tests/$(kind)/test_*.cc)))
 $(CXX_PROGRAMS): CC = $(CXX)
 
-FAST_PROGRAMS   := $(foreach kind,$(filter-out system,$(KINDS)),$(call test_programs,$(kind)))
+FAST_PROGRAMS   := $(foreach kind,$(filter-out system soak,$(KINDS)),$(call test_programs,$(kind)))
 SYSTEM_PROGRAMS := $(call test_programs,system)
 STATIC_TESTS    := $(wildcard tests/static/*.sh)
 
@@ -274,6 +275,10 @@ check-abi: $(call test_programs,abi) $(call module_so,$(MODULES)) $(BAD_MODULES)
 
 check-system: all $(SYSTEM_PROGRAMS) $(BAD_MODULES) $(TEST_MODULES)
 	@$(RUN_TESTS) -s $(SYSTEM_PROGRAMS)
+
+# No part of `make test`: they take minutes.
+soak: all $(call test_programs,soak) $(TEST_MODULES)
+	@$(RUN_TESTS) -s $(call test_programs,soak)
 
 check-static:
 	@$(RUN_TESTS) $(STATIC_TESTS)

@@ -134,8 +134,7 @@ static void hear(struct master *master)
         if (strcmp(text, MASTER_UPGRADE_ONLINE) == 0) {
             upgrade->heir_online = true;
             log_write(&master->log, LPM_LOG_NOTICE,
-                      "the new master (pid %ld) is online, and generation %u of this one goes on beside it",
-                      (long)upgrade->heir, master->last_number);
+                      "the new master (pid %ld) is online, this one serves beside it", (long)upgrade->heir);
         } else if (strncmp(text, failed, sizeof(failed) - 1) == 0) {
             error_set(&upgrade->why, 0, "%s", text + sizeof(failed) - 1);
         }
@@ -332,10 +331,16 @@ bool master_upgrade_resume(struct master *master)
     if (upgrade->heir == 0) {
         return false;
     }
-    log_write(&master->log, LPM_LOG_NOTICE, "SIGHUP: %s, the new master is pid %ld",
-              master->withdrawn ? "this one serves again" : "no reload during an upgrade",
-              (long)upgrade->heir);
-    master_fleet_resume(master);
+    master_notify_reloading(master); /* a service manager waits for this, and for the end of it */
+    if (master->withdrawn) {
+        log_write(&master->log, LPM_LOG_NOTICE,
+                  "SIGHUP: this one serves again, beside the new master (pid %ld)", (long)upgrade->heir);
+        master_fleet_resume(master);
+    } else {
+        log_write(&master->log, LPM_LOG_WARN,
+                  "SIGHUP: no reload while an upgrade runs, the new master is pid %ld", (long)upgrade->heir);
+        master_notify_ready(master, "no reload while an upgrade runs");
+    }
     return true;
 }
 

@@ -109,7 +109,7 @@ static void test_both_serve(void **state)
     signal_and_wait(s, s->pid, SIGUSR2, text);
     snprintf(text, sizeof(text), "no upgrade: the old master (pid %d) still runs", (int)s->pid);
     signal_and_wait(s, new, SIGUSR2, text);
-    signal_and_wait(s, s->pid, SIGHUP, "SIGHUP: no reload during an upgrade");
+    signal_and_wait(s, s->pid, SIGHUP, "SIGHUP: no reload while an upgrade runs");
 
     /* lpm -s means the new one. */
     server_mark(s);
