@@ -39,7 +39,7 @@ help:
 	@echo 'make check-unit      unit tests           make check-abi     module ABI tests'
 	@echo 'make check-system    whole-server tests   make check-static  tests of the sources'
 	@echo 'make check-model     the protocols of shared memory, proved with spin'
-	@echo 'make soak            their code under load, with ThreadSanitizer: a few minutes'
+	@echo 'make soak            the long ones: upgrades under load, the shared memory's code with ThreadSanitizer'
 	@echo 'make fuzz            the bus beside a worker that libFuzzer plays: FUZZ_SECONDS=60'
 	@echo 'make check-peer      the npm package load-process-manager and lpm in the same scenario'
 	@echo 'make check-valgrind  unit tests under valgrind'
@@ -213,7 +213,7 @@ all: $(LPM) $(LPMCTL) $(CORE_LIB) $(call module_so,$(MODULES) $(EXAMPLES))
 # Tests. tests/<kind>/test_*.c make one program each, linked with tests/lib, the core and cmocka.
 # tests/unit/test_<module>*.c are linked with that module's objects too.
 
-KINDS := unit abi fuzz model system
+KINDS := unit abi fuzz model system soak
 
 TEST_LIB  := $(BUILD)/lib/libtest.a
 TEST_LIBS  = $(LIBS_CMOCKA) $(CORE_LIBS)
@@ -258,7 +258,7 @@ CXX_PROGRAMS := $(foreach kind,$(KINDS),\
     $(patsubst tests/%.cc,$(BUILD)/tests/%,$(wildcard tests/$(kind)/test_*.cc)))
 $(CXX_PROGRAMS): CC = $(CXX)
 
-FAST_PROGRAMS   := $(foreach kind,$(filter-out system,$(KINDS)),$(call test_programs,$(kind)))
+FAST_PROGRAMS   := $(foreach kind,$(filter-out system soak,$(KINDS)),$(call test_programs,$(kind)))
 SYSTEM_PROGRAMS := $(call test_programs,system)
 STATIC_TESTS    := $(wildcard tests/static/*.sh)
 MODEL_TESTS     := $(wildcard tests/model/*.sh)
@@ -279,6 +279,7 @@ check-abi: $(call test_programs,abi) $(call module_so,$(MODULES)) $(BAD_MODULES)
 check-system: all $(SYSTEM_PROGRAMS) $(BAD_MODULES) $(TEST_MODULES)
 	@$(RUN_TESTS) -s $(SYSTEM_PROGRAMS)
 
+# No part of `make test`: they take minutes.
 check-static:
 	@$(RUN_TESTS) $(STATIC_TESTS)
 
@@ -287,17 +288,19 @@ check-model: deps-test
 
 # The ring of the channel between threads, a hundred million messages under ThreadSanitizer, which knows no fences: gcc says
 # so, and tests/model is for them.
-SOAK         := $(BUILD)/soak/test_ring_stress
-SOAK_SOURCES := tests/unit/test_ring_stress.c core/ipc/ring.c core/ipc/arena.c core/ipc/bell.c core/base/fd.c
-SOAK_FLAGS    = -O2 -g -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan)
+STRESS         := $(BUILD)/soak/test_ring_stress
+STRESS_SOURCES := tests/unit/test_ring_stress.c core/ipc/ring.c core/ipc/arena.c core/ipc/bell.c core/base/fd.c
+STRESS_FLAGS    = -O2 -g -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan)
 LPM_STRESS_MESSAGES ?= 100000000
 
-$(SOAK): $(SOAK_SOURCES) $(wildcard core/ipc/*.h) | deps-test
+$(STRESS): $(STRESS_SOURCES) $(wildcard core/ipc/*.h) | deps-test
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CORE_FLAGS) $(SOAK_FLAGS) -pie -o $@ $(SOAK_SOURCES) $(LIBS_CMOCKA) -lpthread
+	$(Q)$(CC) $(CORE_FLAGS) $(STRESS_FLAGS) -pie -o $@ $(STRESS_SOURCES) $(LIBS_CMOCKA) -lpthread
 
-soak: $(SOAK)
-	@LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) auto/test -b $(BUILD) $(SOAK)
+SOAK_PROGRAMS := $(call test_programs,soak)
+
+soak: all $(SOAK_PROGRAMS) $(TEST_MODULES) $(STRESS)
+	@LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) $(RUN_TESTS) -s $(SOAK_PROGRAMS) $(STRESS)
 
 # The bus beside a worker that does what libFuzzer likes: where the random deeds of tests/fuzz do not get.
 FUZZ         := $(BUILD)/fuzz/worker_fuzz

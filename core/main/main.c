@@ -3,6 +3,7 @@
  * one line on stderr, "lpm: ...", and exit status 1.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,9 @@
 #include "conf/conf_load.h"
 #include "main/main_options.h"
 #include "master/master.h"
+#include "master/master_arrival.h"
 #include "os/os_pidfile.h"
+#include "os/os_program.h"
 #include "trial/trial.h"
 #include "worker/worker.h"
 
@@ -65,16 +68,44 @@ static int test(const struct main_options *options, const struct master_options 
     return options->dump ? dump(master->core->tree, err) : 0;
 }
 
+/* How to start the same again, with another file in the place of this one. */
+struct main_start {
+    char program[PATH_MAX];
+    char dir[PATH_MAX];
+};
+
+static int remember_start(struct main_start *start, struct master_options *master, const char *prefix,
+                          char *const *argv, struct error *err)
+{
+    int rc = os_program_find(argv[0], start->program, sizeof(start->program), err);
+
+    if (!rc && prefix[0] != '/') {
+        master->start_dir = getcwd(start->dir, sizeof(start->dir));
+        if (!master->start_dir) {
+            rc = error_set(err, LPM_EIO, "cannot tell the working directory: %s", strerror(errno));
+        }
+    }
+    master->program = start->program;
+    master->argv = argv;
+    return rc;
+}
+
 /* Returns the exit status; with a text in `err` that is 1. */
-static int run(const struct main_options *options, struct error *err)
+static int run(const struct main_options *options, char *const *argv, struct master_arrival *arrival,
+               struct error *err)
 {
     struct conf_core core = {.tree = NULL};
+    struct main_start start;
     struct master_options master = {.conf_name = options->conf,
                                     .directives = options->directives,
                                     .core = &core,
+                                    .arrival = arrival,
                                     .step_limit_ms = MASTER_STEP_LIMIT_MS};
-    int rc = enter_prefix(options->prefix, err);
+    int rc = remember_start(&start, &master, options->prefix, argv, err);
 
+    if (!rc) {
+        rc = enter_prefix(options->prefix, err);
+    }
     if (!rc) {
         rc = conf_load(&core, options->conf, options->directives, err);
     }
@@ -94,6 +125,7 @@ static int run(const struct main_options *options, struct error *err)
 int main(int argc, char **argv)
 {
     struct main_options options;
+    struct master_arrival arrival;
     struct error err = {.text = ""};
     int status;
 
@@ -101,7 +133,7 @@ int main(int argc, char **argv)
         return 1; /* there is no stderr to say so */
     }
     title_init(argc, argv);
-    if (main_options_parse(&options, argc, argv, &err) != 0) {
+    if (main_options_parse(&options, argc, argv, &err) != 0 || master_arrival_take(&arrival, &err) != 0) {
         fprintf(stderr, "lpm: %s\n", err.text);
         return 1;
     }
@@ -113,9 +145,11 @@ int main(int argc, char **argv)
         main_options_version(stdout, options.build);
         return fflush(stdout) ? 1 : 0;
     }
-    status = run(&options, &err);
+    status = run(&options, argv, &arrival, &err);
     if (err.text[0]) {
         fprintf(stderr, "lpm: %s\n", err.text);
+        master_arrival_fail(&arrival, err.text);
     }
+    master_arrival_fini(&arrival);
     return status;
 }

@@ -82,6 +82,19 @@ struct master_generation {
     struct master_pool *pools;   /* core->pool_count of them */
 };
 
+/* A binary upgrade, from the one side or the other: see master_upgrade, master_arrival. */
+struct master_upgrade {
+    pid_t heir;       /* the new master, our child; 0: no upgrade runs */
+    bool heir_online; /* it serves */
+    pid_t elder;      /* the old master, while it has a part in what we have; 0: none */
+    bool elder_told;  /* that we serve */
+    bool elder_gone;  /* which we act on when we serve */
+    int channel;      /* to the heir; -1 */
+    struct event *readable;
+    struct error why;         /* what the heir said about its failure */
+    char *pid_path, *control; /* the names that were given to it; NULL */
+};
+
 /* See master_notify. */
 struct master_notify {
     struct os_notify socket;
@@ -108,12 +121,16 @@ struct master {
     struct master_setup
         *current; /* of the generation that serves, or served last; before that: the first one's */
     struct master_setup
-        *previous;       /* of the one before it, until the end of its probation; NULL: none to go back to */
+        *previous; /* of the one before it, until the end of its probation; NULL: none to go back to */
+    struct master_setup *shared; /* with the other master, while there is one; NULL */
+    struct master_upgrade upgrade;
     struct event *sweep; /* looks at what is to be done next */
     unsigned last_number;
     struct master_restart bus_restarts;
     bool online;         /* was once */
     bool stopping;       /* no generation is started any more */
+    bool withdrawn;      /* nor now: the new master serves */
+    bool foreground;     /* people wait for this process, and cannot be told of another */
     bool reload_wanted;  /* somebody asked, and it has not begun */
     bool reload_waits;   /* for a generation to end, which the log has said */
     bool start_failed;   /* of the last one that was to start again */

@@ -11,12 +11,14 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "conf/conf_load.h"
+#include "master/master_arrival.h"
 #include "master/master_daemon.h"
 #include "master/master_generation.h"
 #include "master/master_handover.h"
 #include "master/master_inherit.h"
 #include "master/master_notify.h"
 #include "master/master_plan.h"
+#include "master/master_upgrade.h"
 #include "master/master_worker.h"
 
 /* From the beginning of one reload to the next: what is asked for in between is one. */
@@ -105,6 +107,7 @@ void master_fleet_promote(struct master_generation *generation)
     master_inherit_store(master);
     master_notify_ready(master, "generation %u serves with %zu workers", generation->number,
                         master_worker_running(generation));
+    master_arrival_online(master);
     if (master->previous) {
         master_generation_set_timer(generation, (uint64_t)generation->core->probation * CLOCK_NS_PER_MS);
     } else {
@@ -276,8 +279,11 @@ static bool reload_is_due(struct master *master)
     uint64_t now = clock_now();
     struct timeval wait;
 
-    if (!master->reload_wanted || now >= master->not_before) {
-        return master->reload_wanted;
+    if (!master->reload_wanted || master->upgrade.heir > 0) {
+        return false;
+    }
+    if (now >= master->not_before) {
+        return true;
     }
     wait = clock_timeval(master->not_before - now);
     event_add(master->reload_timer, &wait);
@@ -287,6 +293,7 @@ static bool reload_is_due(struct master *master)
 static enum master_plan next_plan(struct master *master)
 {
     struct master_view view = {.stopping = master->stopping,
+                               .withdrawn = master->withdrawn,
                                .online = master->online,
                                .can_go_back = master->previous != NULL,
                                .reload_due = reload_is_due(master),
@@ -360,12 +367,34 @@ void master_fleet_reload(struct master *master)
     master_fleet_look(master);
 }
 
+void master_fleet_withdraw(struct master *master)
+{
+    master->withdrawn = true;
+    master_setup_release(&master->previous);
+    EACH_GENERATION(g, master)
+    {
+        master_generation_event(g, MASTER_ON_RETIRE);
+    }
+}
+
+void master_fleet_resume(struct master *master)
+{
+    if (master->withdrawn && !master->stopping) {
+        begin_again(master, master->current, 0);
+    }
+    master->withdrawn = false;
+    master_fleet_look(master);
+}
+
 void master_fleet_stop(struct master *master, enum master_event kill)
 {
     int64_t limit = master->current->core.shutdown_timeout;
 
     master->stopping = true;
-    master_notify_stopping(master, kill == MASTER_ON_SOFT_KILL ? "answers what it has" : "ends");
+    master_upgrade_stop(master, kill);
+    if (master->upgrade.heir == 0) {
+        master_notify_stopping(master, kill == MASTER_ON_SOFT_KILL ? "answers what it has" : "ends");
+    }
     LIST_EACH(link, after, &master->setups)
     { /* the bus takes nothing new in, so nobody shall wait for it */
         master_setup_close_listeners(LIST_ENTRY(link, struct master_setup, link));
@@ -417,6 +446,7 @@ void master_fleet_fini(struct master *master)
     }
     master_setup_release(&master->previous);
     master_setup_release(&master->current);
+    master_setup_release(&master->shared);
     free_event(&master->sweep);
     free_event(&master->reload_timer);
     free_event(&master->shutdown_timer);

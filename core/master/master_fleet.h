@@ -12,6 +12,12 @@ int master_fleet_start(struct master *master, struct error *err);
 /* Somebody wants a reload: it begins as soon as it may. */
 void master_fleet_reload(struct master *master);
 
+/* Another master serves: ours retire, and none is started until it is resumed. */
+void master_fleet_withdraw(struct master *master);
+
+/* Serves again, from the setup that was withdrawn. Nothing if none was. */
+void master_fleet_resume(struct master *master);
+
 /* All end, by that event. No generation is started any more. */
 void master_fleet_stop(struct master *master, enum master_event kill);
 

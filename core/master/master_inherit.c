@@ -65,6 +65,17 @@ static void keep(struct master *master, ino_t socket, const char *name)
     }
 }
 
+void master_inherit_know(struct master *master, int fd, const char *name)
+{
+    keep(master, socket_of(fd), name);
+}
+
+const char *master_inherit_name(const struct master *master, int fd)
+{
+    const struct kept *k = find(master, socket_of(fd));
+    return k ? k->name : NULL;
+}
+
 static void forget(struct kept *k)
 {
     list_remove(&k->link);
@@ -234,7 +245,8 @@ static void mark_open(struct master *master, const struct lpm_conf *node)
 
 void master_inherit_store(struct master *master)
 {
-    if (master->notify.socket.socket < 0 || !master->online) {
+    if (master->notify.socket.socket < 0 || !master->online || master->upgrade.heir > 0 ||
+        master->upgrade.elder > 0) { /* two masters: each would remove what the other has */
         return;
     }
     EACH_KEPT(k, master)

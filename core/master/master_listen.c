@@ -267,6 +267,31 @@ void master_listen_control_close(struct conf_core *core)
     }
 }
 
+void master_listen_keep(struct conf_tree *tree, const struct conf_tree *other)
+{
+    for (struct lpm_conf *node = next_of(tree->root, "listen"); node; node = next_of(node, "listen")) {
+        if (!find_same(other, tree, node)) {
+            fd_close(&node->fd);
+        }
+    }
+}
+
+void master_listen_part(struct conf_tree *tree)
+{
+    for (struct lpm_conf *node = tree->root; node; node = conf_tree_walk(node)) {
+        if (node->fd >= 0) {
+            fd_close(&node->fd);
+        }
+    }
+}
+
+void master_listen_sweep(const struct conf_tree *tree)
+{
+    for (struct lpm_conf *node = next_of(tree->root, "listen"); node; node = next_of(node, "listen")) {
+        os_listen_sweep(node->args[0].data);
+    }
+}
+
 void master_listen_close(struct conf_tree *tree)
 {
     for (struct lpm_conf *node = next_of(tree->root, "access_log"); node;

@@ -22,7 +22,16 @@ int master_listen_inherit(struct conf_tree *tree, const struct conf_tree *from, 
 /* Closes what `other` has open as well, and leaves it to that. */
 void master_listen_leave(struct conf_tree *tree, const struct conf_tree *other);
 
-/* Both, for the control socket. */
+/* Closes what `other` has not; it stays open for others than us. */
+void master_listen_keep(struct conf_tree *tree, const struct conf_tree *other);
+
+/* Closes all for us, and leaves it to others. */
+void master_listen_part(struct conf_tree *tree);
+
+/* After that, and at the end of our processes: removes the files of those sockets that nobody has any more. */
+void master_listen_sweep(const struct conf_tree *tree);
+
+/* Inherits and leaves, for the control socket. */
 int master_listen_control_inherit(struct conf_core *core, const struct conf_core *from, struct error *err);
 void master_listen_control_leave(struct conf_core *core, const struct conf_core *other);
 

@@ -94,8 +94,12 @@ void master_setup_close_listeners(struct master_setup *setup)
             master_listen_leave(setup->core.tree, other->core.tree);
         }
     }
-    master_inherit_leave(setup);
-    master_listen_close(setup->core.tree);
+    if (setup->shared) {
+        master_listen_part(setup->core.tree);
+    } else {
+        master_inherit_leave(setup);
+        master_listen_close(setup->core.tree);
+    }
     master_inherit_store(setup->master);
 }
 
@@ -127,6 +131,9 @@ void master_setup_release(struct master_setup **holder)
     }
     master_setup_close_listeners(setup);
     close_control(setup);
+    if (setup->shared) {
+        master_listen_sweep(setup->core.tree);
+    }
     list_remove(&setup->link);
     if (setup->dir[0]) {
         master_rundir_remove(&setup->core, setup->dir, &setup->dir_lock);

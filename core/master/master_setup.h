@@ -23,6 +23,7 @@ struct master_setup {
     struct log log;        /* theirs; its descriptor is the setup's */
     char dir[PATH_MAX];    /* of the copies; empty: there are none */
     int dir_lock;          /* tells other instances that the directory is in use */
+    bool shared;           /* with another master, who may go on with it; see master_share */
 };
 
 /* Takes the configuration in `core` and its tree, which `core` has no more then, also on failure; finds the user and

@@ -384,3 +384,13 @@ void os_listen_close(int *fd, const char *address)
     }
     fd_close(fd);
 }
+
+void os_listen_sweep(const char *address)
+{
+    struct target t;
+    struct error err;
+
+    if (parse(&t, address, &err) == 0 && t.kind == KIND_UNIX && is_dead_socket(&t.addr.un)) {
+        unlink(t.addr.un.sun_path);
+    }
+}

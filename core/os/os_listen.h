@@ -34,6 +34,9 @@ void os_listen_backlog(int fd, int backlog);
  * by now. `fd` is set to -1. */
 void os_listen_close(int *fd, const char *address);
 
+/* Removes the file of a unix: address on which nobody listens. */
+void os_listen_sweep(const char *address);
+
 /* Checks the form of an address without touching anything. 0 or LPM_ECONF. */
 int os_listen_check(const char *address, struct error *err);
 

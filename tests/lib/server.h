@@ -41,6 +41,7 @@
 
 struct server {
     char prefix[4096];          /* absolute */
+    const char *program;        /* what is started: the build's lpm */
     const char *const *wrapper; /* the words of a command that runs lpm, up to NULL; NULL: none */
     /* What lpm is handed over when it is started: descriptors as LISTEN_FDS, in this order, and their names. */
     const int *handed;
@@ -94,6 +95,9 @@ void server_wait_online(struct server *s);
 
 /* Takes over the master that a pid file names (`daemon on`). Its log is logs/error.log then. */
 void server_adopt(struct server *s);
+
+/* The master that was started has ended, and its successor is `pid`, no child of ours. */
+void server_follow(struct server *s, pid_t pid);
 
 /* The port of the first `listen`. */
 int server_port(const struct server *s);
