@@ -10,6 +10,7 @@
 #include "bus/bus_event.h"
 #include "bus/bus_handover.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reload.h"
 #include "bus/bus_rule.h"
 
 #define EACH_MODULE(m, bus) \
@@ -137,6 +138,7 @@ void bus_lifecycle_soft_kill(struct bus *bus)
         return;
     }
     bus->phase = POLICY_DRAINING;
+    bus_reload_close(bus, LPM_ESHUTDOWN);
     bus_rule_soft_kill(bus);
     bus_handover_drain(bus);
     EACH_MODULE(m, bus)
@@ -228,6 +230,7 @@ void bus_lifecycle_hard_kill(struct bus *bus)
         bus_worker_say(w, FRAME_HARD_KILL);
     }
     leave(bus);
+    bus_reload_close(bus, LPM_ESHUTDOWN);
     bus_rule_hard_kill(bus);
     run_hard_kill_hooks(bus);
 }

@@ -71,7 +71,8 @@ struct master_generation {
     int control;
     bool control_over; /* the bus's end is closed */
     enum policy_phase bus_phase;
-    bool sigint_wanted; /* a module acts on SIGINT */
+    bool sigint_wanted;                               /* a module acts on SIGINT */
+    uint32_t reload_asked, reload_begun, reload_told; /* see master_reload */
     struct list messages;
     size_t message_count;
     struct event *control_readable, *control_writable;
@@ -108,6 +109,7 @@ struct master {
     struct event *reload_timer;
     struct event *shutdown_timer;
     int launcher;         /* daemon: pipe to the process that people started; -1 */
+    struct error trouble; /* not empty: why what the last reload brought does not serve */
     struct error failure; /* not empty: why lpm ends with status 1 */
 };
 
