@@ -81,6 +81,18 @@ static void adopt(struct master *master, struct master_setup *setup, bool failin
     master_restart_init(&master->bus_restarts, pool->restarts, pool->max_restarts_in_interval);
 }
 
+/* Nobody accepts any more from what the one that serves does not listen on: whoever connects there is not to wait. */
+static void close_removed(struct master *master)
+{
+    LIST_EACH(link, after, &master->setups)
+    {
+        struct master_setup *setup = LIST_ENTRY(link, struct master_setup, link);
+        if (setup != master->current) {
+            master_setup_leave(setup);
+        }
+    }
+}
+
 void master_fleet_promote(struct master_generation *generation)
 {
     struct master *master = generation->master;
@@ -98,6 +110,7 @@ void master_fleet_promote(struct master_generation *generation)
         }
     }
     adopt(master, generation->setup, failing);
+    close_removed(master);
     generation->was_active = true;
     master->start_failed = false;
     log_write(&master->log, LPM_LOG_NOTICE, "lpm/" LPM_VERSION " is online: generation %u, %zu workers",
