@@ -18,6 +18,7 @@
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
 #include "bus/bus_reload.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "os/os_limit.h"
 
@@ -104,6 +105,7 @@ static void tear_down(struct bus *bus)
     bus_event_fini(bus);
     bus_rule_fini(bus);
     bus_handover_fini(bus);
+    bus_reopen_fini(bus);
     bus_master_fini(bus);
     free(bus->pools);
     free(bus->handlers);
@@ -158,6 +160,7 @@ int bus_main(struct role_start *start)
     bus_event_init(&bus);
     bus_rule_init(&bus);
     bus_handover_init(&bus);
+    bus_reopen_init(&bus);
     list_init(&bus.ctl_clients);
     bus_reload_init(&bus);
     bus.starter = getuid();

@@ -146,6 +146,9 @@ static int print(const struct ctl_options *o, const json_t *answer)
         printf("generation %lld serves\n",
                (long long)json_integer_value(json_object_get(answer, "generation")));
         return 0;
+    case CTL_REOPEN:
+        printf("%lld logs are reopened\n", (long long)json_integer_value(json_object_get(answer, "logs")));
+        return 0;
     default:
         return 0;
     }

@@ -21,6 +21,7 @@ static const struct ctl_command commands[] = {
     {"resize", CTL_RESIZE, 2, 2, "POOL N", "another number of workers; returns when it is so"},
     {"reload", CTL_RELOAD, 0, 0, "",
      "the configuration and the modules as they are now; returns when they serve, or with why they do not"},
+    {"reopen", CTL_REOPEN, 0, 0, "", "the logs; returns when every process writes to the new files"},
     {"soft-kill", CTL_SOFT_KILL, 0, 0, "[--no-wait]",
      "answer everything, then end; returns when the workers are gone"},
     {"hard-kill", CTL_HARD_KILL, 0, 0, "", "end at once"},

@@ -35,6 +35,7 @@ enum ctl_what {
     CTL_BROADCAST,
     CTL_RESIZE,
     CTL_RELOAD,
+    CTL_REOPEN,
     CTL_SOFT_KILL,
     CTL_HARD_KILL
 };

@@ -36,7 +36,7 @@ static bool may_bring(const struct control *message)
 static bool has_to_bring(const struct control *message)
 {
     return message->type == CONTROL_WORKER_NEW || message->type == CONTROL_SUCCESSOR ||
-           message->type == CONTROL_PREDECESSOR;
+           message->type == CONTROL_PREDECESSOR || (message->type == CONTROL_LOG && message->status == 0);
 }
 
 static bool is_sound(const struct control *message, int fd)

@@ -22,6 +22,10 @@ enum control_type {
     CONTROL_SIGNAL,      /* the signal `status` came, which the bus had asked for */
     CONTROL_RELOADED, /* what the last reload came to, and each ASK_RELOAD up to the number `index`: `status` 0,
                        * generation `incarnation` serves; LPM_ECONF, why not is in the descriptor, if there is one */
+    CONTROL_LOG, /* goes on in a new file, which it carries: `index` 0, the error log; else the log of the node of
+                          * that number in the tree, the root being 0. `status` -1: it could not be opened, the old one
+                          * stays; then there is no descriptor */
+    CONTROL_REOPENED, /* that was all of them; `status`: how many; `index`: that of the ASK_REOPEN, 0: nobody's */
     /* bus to master */
     CONTROL_WORKER_READY,  /* said ready for the first time */
     CONTROL_ONLINE,        /* every worker is ready, and the supervisor_online hooks have run */
@@ -33,6 +37,7 @@ enum control_type {
     CONTROL_ASK_SOFT_KILL, /* a module asks for it */
     CONTROL_ASK_HARD_KILL,
     CONTROL_ASK_RELOAD, /* `index`: its number, from 1 on */
+    CONTROL_ASK_REOPEN, /* the logs; `index` comes back, and is not 0 */
     CONTROL_RELEASED,   /* soft kill: all is answered; from now on workers exit for good */
     CONTROL_TYPE_END
 };

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "master/master_context.h"
+#include "master/master_inherit.h"
 #include "master/master_listen.h"
 #include "master/master_rundir.h"
 
@@ -30,6 +31,7 @@ int master_setup_take(struct master_setup **out, struct master *master, struct c
     setup->core.tree = tree;
     setup->dir_lock = -1;
     log_init(&setup->log, STDERR_FILENO, core->error_log_level, "master");
+    setup->log.tally = master->log.tally;
     list_append(&master->setups, &setup->link);
     rc = os_user_find(&setup->user, setup->core.user, err);
     if (!rc) {
@@ -63,6 +65,7 @@ static int open_rest(struct master_setup *setup, struct error *err)
     struct error why;
     int rc;
 
+    master_inherit_listen(setup);
     if (setup->was_open) {
         master_listen_reopen(setup->core.tree, setup->dir, &setup->log);
         if (master_listen_control(&setup->core, &why) != 0) {
@@ -73,6 +76,7 @@ static int open_rest(struct master_setup *setup, struct error *err)
     }
     rc = master_listen_open(setup->core.tree, &setup->log, err);
     if (!rc) {
+        master_inherit_refuse(setup->master);
         rc = master_listen_control(&setup->core, err);
     }
     setup->was_open = !rc;
@@ -106,7 +110,9 @@ void master_setup_close_listeners(struct master_setup *setup)
             master_listen_leave(setup->core.tree, other->core.tree);
         }
     }
+    master_inherit_leave(setup);
     master_listen_close(setup->core.tree);
+    master_inherit_store(setup->master);
 }
 
 struct master_setup *master_setup_hold(struct master_setup *setup)

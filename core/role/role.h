@@ -37,9 +37,12 @@ typedef int (*role_main)(struct role_start *start);
 
 /*
  * First thing in a child: process group of its own (so that Ctrl-C reaches the master alone), default signals, an
- * empty mask, SIGPIPE ignored; only 0, 1, 2, the log, `start->channel` and the `keep` descriptors stay open;
+ * empty mask, SIGPIPE and SIGXFSZ ignored; only 0, 1, 2, the log, `start->channel` and the `keep` descriptors stay open;
  * title `who`; SIGKILL when the master dies; privileges dropped. 0, or negative with a line in the log.
  */
 int role_enter(struct role_start *start, const char *who, const int *keep, size_t keep_count);
+
+/* The error log goes on in `fd`, which it takes; where standard error is that of a daemon, it goes along. */
+void role_take_log(struct role_start *start, int fd);
 
 #endif
