@@ -32,7 +32,10 @@ static void run_hard_kill_hooks(struct bus *bus)
     EACH_MODULE(m, bus)
     {
         if (m->up && m->module->supervisor_hard_kill) {
+            uint32_t before =
+                role_step_enter(bus->start->step, ROLE_STEP_HARD_KILL, (size_t)(m - bus->modules));
             m->module->supervisor_hard_kill(m);
+            role_step_back(bus->start->step, before); /* it may be an init hook that has refused */
         }
     }
 }
@@ -146,9 +149,11 @@ void bus_lifecycle_soft_kill(struct bus *bus)
     {
         if (m->module->supervisor_soft_kill) {
             m->soft_kill_open = true;
+            show_step(bus, ROLE_STEP_SOFT_KILL, m);
             m->module->supervisor_soft_kill(m);
         }
     }
+    show_step(bus, ROLE_STEP_NONE, bus->modules);
     close_listeners(bus);
     EACH_WORKER(w, bus)
     {

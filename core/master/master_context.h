@@ -44,7 +44,8 @@ struct master_pool {
     size_t places;
     struct master_restart restart;
     bool degraded;
-    bool fork_failed; /* said in the log already */
+    bool fork_failed;        /* said in the log already */
+    struct error last_death; /* of one of its workers: how, and in whose code if that is known */
     struct event *refill_timer;
 };
 

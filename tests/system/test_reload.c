@@ -281,13 +281,33 @@ static void test_goes_back_when_workers_die(void **state)
         assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
         assert_true(++rounds < 5000);
     }
-    server_wait_log(s,
-                    "generation 2 failed on probation, lpm goes back to what ran before it: "
-                    "pool default has lost more workers than \"restarts 1\" allows",
-                    RELOAD_MS);
+    server_wait_log(
+        s,
+        "generation 2 failed on probation, lpm goes back to what ran before it: "
+        "pool default has lost more workers than \"restarts 1\" allows, the last one: worker default/0",
+        RELOAD_MS);
+    assert_non_null(strstr(s->line, "died of SIGABRT, in the request hook of module \"own/build.so\""));
+    assert_true(server_log_count(s, " of module \"build\"") > 0); /* and so the bus says of each worker */
     wait_ended(s, 2);
     check_answer(s, "/build", "one");
     assert_int_equal(count_pids(s, "bus"), 1);
+    server_stop(s);
+}
+
+/* A bus that dies in a module's hook is said to have done so. */
+static void test_death_of_bus_names_module(void **state)
+{
+    struct server *s = *state;
+    struct response r;
+
+    build_make(s, "leave", "two");
+    configure(s, "", "", LISTEN);
+    server_start(s, NULL);
+    build_make(s, "ok", "one");
+    reload(s);
+    server_wait_log(s, " died of SIGABRT, in the soft_kill hook of module \"own/build.so\"", RELOAD_MS);
+    assert_int_equal(client_get(server_port(s), "/build", &r), 200);
+    client_forget(&r);
     server_stop(s);
 }
 
@@ -510,6 +530,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_goes_back_when_workers_die, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_goes_back_when_bus_dies, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_death_of_bus_names_module, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_removed_listener_refuses, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_removed_listener_is_taken, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_bus_is_replaced_at_once, server_setup, server_teardown),
