@@ -39,7 +39,7 @@ help:
 	@echo 'make check-unit      unit tests           make check-abi     module ABI tests'
 	@echo 'make check-system    whole-server tests   make check-static  tests of the sources'
 	@echo 'make check-model     the protocols of shared memory, proved with spin'
-	@echo 'make soak            the long ones: upgrades under load, the shared memory's code with ThreadSanitizer'
+	@echo 'make soak            the long ones: upgrades under load, shared memory under ThreadSanitizer'
 	@echo 'make fuzz            the bus beside a worker that libFuzzer plays: FUZZ_SECONDS=60'
 	@echo 'make check-peer      the npm package load-process-manager and lpm in the same scenario'
 	@echo 'make check-valgrind  unit tests under valgrind'

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "bus/bus_pool.h"
+#include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 
 #define HEADERS_MAX 100u
@@ -115,17 +116,21 @@ static void status(struct bus_ctl_client *client, const json_t *request)
 {
     static const char *const phases[] = {"starting", "serving", "draining"};
     const struct bus *bus = client->bus;
-    json_t *pools = json_array();
+    json_t *pools = json_array(), *answer;
 
     (void)request;
     for (size_t i = 0; i < bus->pool_count; i++) {
         json_array_append_new(pools, pool_json(&bus->pools[i]));
     }
-    bus_ctl_answer(client, json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o}", "ok", 1, "version", LPM_VERSION,
-                                     "state", phases[bus->phase], "generation", (int)bus->start->generation,
-                                     "master", (int)bus->start->master, "bus", (int)getpid(), "uptime_ms",
-                                     (json_int_t)((clock_now() - bus->born) / CLOCK_NS_PER_MS), "waiting",
-                                     (json_int_t)bus->waiting, "pools", pools));
+    answer = json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o}", "ok", 1, "version", LPM_VERSION, "state",
+                       phases[bus->phase], "generation", (int)bus->start->generation, "master",
+                       (int)bus->start->master, "bus", (int)getpid(), "uptime_ms",
+                       (json_int_t)((clock_now() - bus->born) / CLOCK_NS_PER_MS), "waiting",
+                       (json_int_t)bus->waiting, "pools", pools);
+    if (bus->trouble.text[0]) {
+        json_object_set_new(answer, "trouble", json_string(bus->trouble.text));
+    }
+    bus_ctl_answer(client, answer);
 }
 
 /* -- enqueue ------------------------------------------------------------------------------------------ */
@@ -261,6 +266,12 @@ static void resize(struct bus_ctl_client *client, const json_t *request)
     }
 }
 
+static void reload(struct bus_ctl_client *client, const json_t *request)
+{
+    (void)request;
+    bus_reload_ask(client);
+}
+
 static void soft_kill(struct bus_ctl_client *client, const json_t *request)
 {
     bool wait = !json_is_false(json_object_get(request, "wait"));
@@ -301,8 +312,9 @@ static const struct {
     const char *name;
     void (*run)(struct bus_ctl_client *client, const json_t *request);
 } commands[] = {
-    {"health", health}, {"status", status}, {"enqueue", enqueue},     {"broadcast", broadcast},
-    {"resize", resize}, {"reopen", reopen}, {"soft-kill", soft_kill}, {"hard-kill", hard_kill},
+    {"health", health},       {"status", status},       {"enqueue", enqueue},
+    {"broadcast", broadcast}, {"resize", resize},       {"reload", reload},
+    {"reopen", reopen},       {"soft-kill", soft_kill}, {"hard-kill", hard_kill},
 };
 
 void bus_ctl_command(struct bus_ctl_client *client, const json_t *request)
@@ -315,8 +327,9 @@ void bus_ctl_command(struct bus_ctl_client *client, const json_t *request)
             return;
         }
     }
-    bus_ctl_refuse(client, LPM_EINVAL,
-                   "no command \"%.64s\": expected health, status, enqueue, broadcast, resize, reopen, "
-                   "soft-kill or hard-kill",
-                   name ? name : "");
+    bus_ctl_refuse(
+        client, LPM_EINVAL,
+        "no command \"%.64s\": expected health, status, enqueue, broadcast, resize, reload, reopen, "
+        "soft-kill or hard-kill",
+        name ? name : "");
 }

@@ -10,6 +10,7 @@
 #include "bus/bus_event.h"
 #include "bus/bus_handover.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 
@@ -31,7 +32,10 @@ static void run_hard_kill_hooks(struct bus *bus)
     EACH_MODULE(m, bus)
     {
         if (m->up && m->module->supervisor_hard_kill) {
+            uint32_t before =
+                role_step_enter(bus->start->step, ROLE_STEP_HARD_KILL, (size_t)(m - bus->modules));
             m->module->supervisor_hard_kill(m);
+            role_step_back(bus->start->step, before); /* it may be an init hook that has refused */
         }
     }
 }
@@ -138,15 +142,18 @@ void bus_lifecycle_soft_kill(struct bus *bus)
         return;
     }
     bus->phase = POLICY_DRAINING;
+    bus_reload_close(bus, LPM_ESHUTDOWN);
     bus_rule_soft_kill(bus);
     bus_handover_drain(bus);
     EACH_MODULE(m, bus)
     {
         if (m->module->supervisor_soft_kill) {
             m->soft_kill_open = true;
+            show_step(bus, ROLE_STEP_SOFT_KILL, m);
             m->module->supervisor_soft_kill(m);
         }
     }
+    show_step(bus, ROLE_STEP_NONE, bus->modules);
     close_listeners(bus);
     EACH_WORKER(w, bus)
     {
@@ -230,6 +237,7 @@ void bus_lifecycle_hard_kill(struct bus *bus)
         bus_worker_say(w, FRAME_HARD_KILL);
     }
     leave(bus);
+    bus_reload_close(bus, LPM_ESHUTDOWN);
     bus_rule_hard_kill(bus);
     run_hard_kill_hooks(bus);
 }

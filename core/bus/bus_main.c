@@ -17,6 +17,7 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "os/os_limit.h"
@@ -96,6 +97,7 @@ static int set_up(struct bus *bus, struct error *err)
 
 static void tear_down(struct bus *bus)
 {
+    bus_reload_close(bus, LPM_ESHUTDOWN);
     bus_ctl_fini(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_fini(&bus->pools[i]);
@@ -161,6 +163,7 @@ int bus_main(struct role_start *start)
     bus_handover_init(&bus);
     bus_reopen_init(&bus);
     list_init(&bus.ctl_clients);
+    bus_reload_init(&bus);
     bus.starter = getuid();
     bus.born = clock_now();
     bus.owner = (struct loader_owner){bus.log, &bus.conf_error, NULL};

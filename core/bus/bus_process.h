@@ -68,6 +68,10 @@ struct bus {
     struct event *ctl_acceptable;
     struct list ctl_clients;
     size_t ctl_count;
+    struct list reload_waiters; /* see bus_reload */
+    uint32_t reloads_asked;
+    int reload_refusal;   /* LPM_E...: why none may be asked for any more; 0 */
+    struct error trouble; /* not empty: why what the last reload brought does not serve */
 
     int successor; /* see bus_handover; -1: none */
     struct event successor_writable;

@@ -69,6 +69,7 @@ struct bus_worker {
     struct { /* what its death did, for one line in the log */
         unsigned requeued, retried, failed;
         char blamed[UUID_TEXT_SIZE];
+        const char *module; /* whose request that was */
     } death;
 };
 

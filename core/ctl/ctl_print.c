@@ -63,6 +63,9 @@ void ctl_print_status(FILE *out, const json_t *answer)
             text_of(answer, "version"), text_of(answer, "state"), number_of(answer, "generation"),
             number_of(answer, "uptime_ms") / 1000, number_of(answer, "master"), number_of(answer, "bus"),
             number_of(answer, "waiting"));
+    if (json_object_get(answer, "trouble")) {
+        fprintf(out, "%s\n\n", text_of(answer, "trouble"));
+    }
     fprintf(out, "%-20s %8s %8s %8s %12s\n", "POOL", "WORKERS", "QUEUED", "BYTES", "DEGRADED");
     json_array_foreach(pools, i, pool)
     {

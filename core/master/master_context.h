@@ -44,7 +44,8 @@ struct master_pool {
     size_t places;
     struct master_restart restart;
     bool degraded;
-    bool fork_failed; /* said in the log already */
+    bool fork_failed;        /* said in the log already */
+    struct error last_death; /* of one of its workers: how, and in whose code if that is known */
     struct event *refill_timer;
 };
 
@@ -73,7 +74,8 @@ struct master_generation {
     int control;
     bool control_over; /* the bus's end is closed */
     enum policy_phase bus_phase;
-    bool sigint_wanted; /* a module acts on SIGINT */
+    bool sigint_wanted;                               /* a module acts on SIGINT */
+    uint32_t reload_asked, reload_begun, reload_told; /* see master_reload */
     struct list messages;
     size_t message_count;
     struct event *control_readable, *control_writable;
@@ -138,6 +140,7 @@ struct master {
     struct event *reload_timer;
     struct event *shutdown_timer;
     int launcher;         /* daemon: pipe to the process that people started; -1 */
+    struct error trouble; /* not empty: why what the last reload brought does not serve */
     struct error failure; /* not empty: why lpm ends with status 1 */
 };
 

@@ -18,6 +18,7 @@
 #include "master/master_inherit.h"
 #include "master/master_notify.h"
 #include "master/master_plan.h"
+#include "master/master_reload.h"
 #include "master/master_upgrade.h"
 #include "master/master_worker.h"
 
@@ -32,7 +33,7 @@
     LIST_EACH(g##_link, g##_after, &(master)->generations) \
     for (struct master_generation *g = LIST_ENTRY(g##_link, struct master_generation, link); g; g = NULL)
 
-static bool serves(const struct master_generation *g)
+bool master_fleet_serves(const struct master_generation *g)
 {
     return g->state == MASTER_PROBATION || g->state == MASTER_ACTIVE || g->state == MASTER_FAILING;
 }
@@ -41,7 +42,7 @@ struct master_generation *master_fleet_serving(const struct master *master)
 {
     EACH_GENERATION(g, master)
     {
-        if (serves(g)) {
+        if (master_fleet_serves(g)) {
             return g;
         }
     }
@@ -84,11 +85,26 @@ static void adopt(struct master *master, struct master_setup *setup, bool failin
     master_restart_init(&master->bus_restarts, pool->restarts, pool->max_restarts_in_interval);
 }
 
+/* Nobody accepts any more from what the one that serves does not listen on: whoever connects there is not to wait. */
+static void close_removed(struct master *master)
+{
+    LIST_EACH(link, after, &master->setups)
+    {
+        struct master_setup *setup = LIST_ENTRY(link, struct master_setup, link);
+        if (setup != master->current) {
+            master_setup_leave(setup);
+        }
+    }
+}
+
 void master_fleet_promote(struct master_generation *generation)
 {
     struct master *master = generation->master;
     bool failing = false;
 
+    if (generation->is_reload) {
+        master_reload_took(generation);
+    }
     EACH_GENERATION(other, master)
     {
         if (other != generation) {
@@ -98,6 +114,7 @@ void master_fleet_promote(struct master_generation *generation)
         }
     }
     adopt(master, generation->setup, failing);
+    close_removed(master);
     generation->was_active = true;
     master->start_failed = false;
     log_write(&master->log, LPM_LOG_NOTICE, "lpm/" LPM_VERSION " is online: generation %u, %zu workers",
@@ -115,11 +132,14 @@ void master_fleet_promote(struct master_generation *generation)
     }
 }
 
-void master_fleet_tell_failing(const struct master_generation *generation, const char *why)
+void master_fleet_tell_failing(struct master_generation *generation, const char *why)
 {
-    log_write(&generation->master->log, LPM_LOG_CRIT,
-              "generation %u failed on probation, lpm goes back to what ran before it: %s",
+    struct error text;
+
+    error_set(&text, 0, "generation %u failed on probation, lpm goes back to what ran before it: %s",
               generation->number, why);
+    log_write(&generation->master->log, LPM_LOG_CRIT, "%s", text.text);
+    master_reload_undone(generation, &text);
 }
 
 void master_fleet_prove(struct master *master)
@@ -180,15 +200,17 @@ static void go_back(struct master *master)
 static void tell_reload_failure(struct master *master, const struct error *why)
 {
     const struct master_generation *serving = master_fleet_serving(master);
+    struct error text;
 
     if (serving) {
-        log_write(&master->log, LPM_LOG_ERROR, "reload failed, generation %u goes on: %s", serving->number,
-                  why->text);
+        error_set(&text, 0, "reload failed, generation %u goes on: %s", serving->number, why->text);
         master_notify_ready(master, "generation %u serves, the reload failed: %s", serving->number,
                             why->text);
     } else {
-        log_write(&master->log, LPM_LOG_ERROR, "reload failed: %s", why->text);
+        error_set(&text, 0, "reload failed: %s", why->text);
     }
+    log_write(&master->log, LPM_LOG_ERROR, "%s", text.text);
+    master_reload_failed(master, &text);
 }
 
 /* The pid file is locked, and who has started lpm is gone: these two stay. */
@@ -233,6 +255,7 @@ static void reload(struct master *master)
     master_notify_reloading(master);
     master->reload_wanted = false;
     master->not_before = clock_now() + RELOAD_PAUSE_NS;
+    master_reload_begin(master);
     if (begin_reload(master, &why) != 0) {
         tell_reload_failure(master, &why);
     }

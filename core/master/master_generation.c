@@ -330,12 +330,13 @@ static void bus_reaped(struct master_generation *generation, int status)
     char end[TEXT_EXIT_SIZE], step[MASTER_STEP_TEXT_SIZE];
     struct error why;
 
-    error_set(&why, 0, "bus (pid %ld) %s", (long)generation->bus, text_exit(status, end, sizeof(end)));
+    text_exit(status, end, sizeof(end));
+    master_generation_step_text(generation, NULL, step);
+    error_set(&why, 0, "bus (pid %ld) %s%s", (long)generation->bus, end, expected ? "" : step);
     log_write(&generation->master->log, expected ? LPM_LOG_INFO : LPM_LOG_ERROR, "%s", why.text);
     if (generation->state == MASTER_STARTING) {
-        master_generation_step_text(generation, NULL, step);
-        error_set(&generation->reason, 0, "%s before it was online%s", why.text,
-                  step[0] ? step : ": the error log may say why");
+        error_set(&generation->reason, 0, "bus (pid %ld) %s before it was online%s", (long)generation->bus,
+                  end, step[0] ? step : ": the error log may say why");
     }
     if (generation->state == MASTER_PROBATION) {
         master_fleet_tell_failing(generation, why.text);

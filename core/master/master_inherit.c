@@ -23,6 +23,7 @@ struct kept {
     struct list link;
     ino_t socket;
     bool borrowed; /* it had it before us */
+    int fd;        /* a copy of what is borrowed, for a later configuration, or one that comes back; -1 */
     bool open;     /* a listener of ours */
     char name[NAME_SIZE];
 };
@@ -53,13 +54,14 @@ static struct kept *find(const struct master *master, ino_t socket)
     return NULL;
 }
 
-static void keep(struct master *master, ino_t socket, const char *name)
+static void keep(struct master *master, int fd, const char *name)
 {
     struct kept *k = calloc(1, sizeof(*k));
 
     if (k) {
-        k->socket = socket;
+        k->socket = socket_of(fd);
         k->borrowed = strncmp(name, PREFIX, strlen(PREFIX)) != 0;
+        k->fd = k->borrowed ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
         snprintf(k->name, sizeof(k->name), "%s", name);
         list_append(&master->kept, &k->link);
     }
@@ -79,6 +81,7 @@ const char *master_inherit_name(const struct master *master, int fd)
 static void forget(struct kept *k)
 {
     list_remove(&k->link);
+    fd_close(&k->fd);
     free(k);
 }
 
@@ -122,10 +125,21 @@ static void give(struct master_setup *setup, struct lpm_conf *node)
         node->fd = given->fd;
         given->fd = -1;
         fcntl(node->fd, F_SETFL, fcntl(node->fd, F_GETFL) | O_NONBLOCK);
-        keep(master, socket_of(node->fd), given->name);
+        keep(master, node->fd, given->name);
         log_write(&setup->log, LPM_LOG_NOTICE, "listening on %s, handed over as \"%s\"", node->args[0].data,
                   given->name);
         return;
+    }
+}
+
+/* A configuration in between had no use for it. */
+static void give_again(struct master_setup *setup, struct lpm_conf *node)
+{
+    EACH_KEPT(k, setup->master)
+    {
+        if (k->fd >= 0 && node->fd < 0 && os_listen_bound(k->fd, node->args[0].data)) {
+            node->fd = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
+        }
     }
 }
 
@@ -134,6 +148,7 @@ void master_inherit_listen(struct master_setup *setup)
     for (struct lpm_conf *node = setup->core.tree->root; node; node = conf_tree_walk(node)) {
         if (is_listen(node) && node->fd < 0) {
             give(setup, node);
+            give_again(setup, node);
         }
     }
 }
@@ -202,7 +217,7 @@ static void store_one(struct master *master, const struct lpm_conf *node)
     char name[NAME_SIZE];
 
     if (!k && make_name(node->args[0].data, name) && store(master, "FDSTORE", name, node->fd) == 0) {
-        keep(master, socket_of(node->fd), name);
+        keep(master, node->fd, name);
         k = find(master, socket_of(node->fd));
     }
     if (k) {

@@ -15,6 +15,10 @@ int master_listen_check(const struct conf_tree *tree, struct error *err);
  * a failure stays in the tree, for master_listen_close(). 0, LPM_ECONF or LPM_EIO. */
 int master_listen_open(struct conf_tree *tree, const struct log *log, struct error *err);
 
+/* The same for what has been open before and was closed: what cannot be had is named in the log, and the rest comes back.
+ * A listener is deaf then, a log is off. `dir` is one to write in. */
+void master_listen_reopen(struct conf_tree *tree, const char *dir, const struct log *log);
+
 /* Takes a copy of each listener that `from` has open and `tree` wants too, instead of binding it a second time: one
  * queue of connections, whoever accepts from it. A port 0 of one is that of the other, in their order. 0 or LPM_EIO. */
 int master_listen_inherit(struct conf_tree *tree, const struct conf_tree *from, struct error *err);

@@ -5,7 +5,7 @@
  *     ok       as it should
  *     refuse   its worker_init refuses          crash    its worker_init crashes
  *     never    it is never ready                request  a request crashes it
- *     bus      crashes the bus as soon as that is online
+ *     bus      crashes the bus as soon as that is online   leave    crashes the bus when that is retired
  */
 #include <lpm/module.h>
 
@@ -62,5 +62,13 @@ static void online(lpm_supervisor *s)
     }
 }
 
+static void retired(lpm_supervisor *s)
+{
+    if (behaves("leave ")) {
+        raise(SIGABRT);
+    }
+    lpm_supervisor_soft_kill_done(s);
+}
+
 LPM_MODULE(.name = "build", .version = "1.0", .worker_init = worker_init, .request = request,
-           .supervisor_online = online);
+           .supervisor_online = online, .supervisor_soft_kill = retired);

@@ -312,6 +312,19 @@ static int connect_unix(const struct server *s, const char *name)
     return fd;
 }
 
+/* One that the manager has is not lost to lpm when a reload has no use for it. */
+static void drop_and_take_again(struct server *s, int port)
+{
+    server_conf(s, BASE "http { listen unix:run/web; location / { handler hello; } }\n");
+    server_signal(s, SIGHUP);
+    server_wait_log(s, "is online: generation 3", SERVER_START_MS);
+    server_conf(s, BASE "http { listen 127.0.0.1:%d; listen unix:run/web; location / { handler hello; } }\n",
+                port);
+    server_signal(s, SIGHUP);
+    server_wait_log(s, "is online: generation 4", SERVER_START_MS);
+    assert_int_equal(client_get(port, "/", NULL), 200);
+}
+
 /* Taken by address, and by path; what nobody wants is named; and all of them stay the manager's after the end. */
 static void test_activation(void **state)
 {
@@ -347,6 +360,7 @@ static void test_activation(void **state)
             server_wait_log(s, "is online: generation 2", SERVER_START_MS);
         }
     }
+    drop_and_take_again(s, ports[1]);
     server_signal(s, SIGTERM);
     assert_int_equal(server_wait_exit(s, SERVER_STOP_MS), 0);
     client_open(&c, ports[1]);
