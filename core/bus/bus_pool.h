@@ -14,13 +14,12 @@ struct bus_pool {
     const struct conf_pool *conf;
     size_t place;
     struct bus_worker *workers; /* room for as many as there may be; the first `places` are in use */
-    struct bus_load *loads;     /* of the workers, side by side for dispatch */
-    size_t places, made;        /* the first `made` were in use once */
-    unsigned target;            /* how many workers it is to have */
-    bool resize_asked;          /* see bus_rule: for the end of this turn */
-    bool resizing;              /* not all of them are up, or gone, yet */
+    struct bus_dispatch dispatch;
+    size_t places, made; /* the first `made` were in use once */
+    unsigned target;     /* how many workers it is to have */
+    bool resize_asked;   /* see bus_rule: for the end of this turn */
+    bool resizing;       /* not all of them are up, or gone, yet */
     struct bus_rule_waiter *resize_waiter;
-    size_t last;                       /* the worker that got the last request */
     unsigned alive;                    /* workers that were forked and have not been reaped */
     uint64_t degraded;                 /* ns: no restart before; 0: not degraded */
     const struct bus_worker *retiring; /* the one that is being replaced for its memory; NULL: none */

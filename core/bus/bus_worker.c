@@ -52,8 +52,7 @@ int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
     bus_timeout_init(w);
     w->slots = calloc(w->slot_count, sizeof(struct bus_request *));
     w->free_slots = calloc(w->slot_count, sizeof(*w->free_slots));
-    pool->loads[index].concurrency = pool->conf->concurrency;
-    pool->loads[index].limit = pool->conf->rss_limit == LPM_NONE ? 0 : (uint64_t)pool->conf->rss_limit;
+    bus_worker_load(w)->concurrency = pool->conf->concurrency;
     return w->slots && w->free_slots ? 0 : LPM_ENOMEM;
 }
 
@@ -114,12 +113,12 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     bus_event_tell(bus, "childSpawned", w, "");
 }
 
-void bus_worker_look(struct bus_worker *w)
+/* Into `load`: what it is now. */
+static void look(struct bus_worker *w, struct bus_load *load)
 {
-    struct bus_load *load = &w->pool->loads[w->index];
-
+    load->serving = w->state == BUS_WORKER_SERVING;
     load->ready = false;
-    if (w->state != BUS_WORKER_SERVING || w->busy || w->blocked) {
+    if (!load->serving || w->busy || w->blocked) {
         return;
     }
     load->unstarted = w->seq - channel_started(w->channel);
@@ -133,6 +132,12 @@ void bus_worker_look(struct bus_worker *w)
     }
     load->running = channel_running(w->channel) != 0;
     load->ready = true;
+}
+
+void bus_worker_look(struct bus_worker *w)
+{
+    look(w, bus_worker_load(w));
+    bus_dispatch_update(&w->pool->dispatch, w->index);
 }
 
 void bus_worker_want(struct bus_worker *w, bool wanting)
@@ -168,7 +173,7 @@ void bus_worker_let_go(struct bus_worker *w)
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req)
 {
     uint32_t unstarted =
-        bus_retry_unstarted(w->seq, channel_started(w->channel), w->pool->loads[w->index].in_flight);
+        bus_retry_unstarted(w->seq, channel_started(w->channel), bus_worker_load(w)->in_flight);
     return w->seq - req->key.seq >= unstarted;
 }
 
@@ -201,7 +206,7 @@ int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *f
 
 int bus_worker_send(struct bus_worker *w, struct bus_request *req)
 {
-    struct bus_load *load = &w->pool->loads[w->index];
+    struct bus_load *load = bus_worker_load(w);
     uint32_t slot = w->free_slots[w->free_count - 1]; /* in flight < concurrency: there is one */
     struct frame frame = {.type = FRAME_REQUEST,
                           .key = {slot, w->seq + 1},
@@ -309,7 +314,7 @@ void bus_worker_say(struct bus_worker *w, enum frame_type type)
 void bus_worker_go_home(struct bus_worker *w)
 {
     /* One that starts has nothing, and its init hooks may end first. */
-    bool done = w->state == BUS_WORKER_LEAVING ? w->pool->loads[w->index].in_flight == 0
+    bool done = w->state == BUS_WORKER_LEAVING ? bus_worker_load(w)->in_flight == 0
                                                : w->state == BUS_WORKER_STARTING && w->removed;
     if (done && !w->sent_home) {
         bus_worker_say(w, FRAME_SOFT_KILL);

@@ -81,7 +81,13 @@ void bus_worker_reaped(struct bus_worker *w, const struct control *message);
 /* Requests wait: it is to tell when it becomes free. */
 void bus_worker_want(struct bus_worker *w, bool wanting);
 
-/* What dispatch sees of it now, into its place in pool->loads. */
+/* What dispatch knows of it. */
+static inline struct bus_load *bus_worker_load(const struct bus_worker *w)
+{
+    return &w->pool->dispatch.loads[w->index];
+}
+
+/* Brings that up to date. */
 void bus_worker_look(struct bus_worker *w);
 
 /* Puts the request in the channel; bus_worker_flush() sends it. 0; LPM_ENOMEM: nothing was left to send it with, another turn
