@@ -8,17 +8,23 @@
 /* One more failure or success counts an eighth: six failures in a row, and it is failing. */
 #define FAILURES_WEIGHT 8
 
+/* Enough to keep a worker at work while the next are on their way. */
+#define PREFETCH_FEW 4
+
 #define MEMORY_NOISE (UINT64_C(1) << 20)
 #define PRESSURE_MAX (UINT64_C(1) << 44) /* so that it can be multiplied by the number of requests */
 
 uint32_t bus_load_prefetch(uint64_t service)
 {
-    uint64_t fit;
+    uint64_t fit, few;
 
     if (service == 0 || service >= CLOCK_NS_PER_MS) {
         return 0;
     }
-    fit = CLOCK_NS_PER_MS / service;
+    fit = CLOCK_NS_PER_MS / 4 / service;
+    few = CLOCK_NS_PER_MS / service;
+    few = few < PREFETCH_FEW ? few : PREFETCH_FEW;
+    fit = fit > few ? fit : few;
     return fit < BUS_PREFETCH_MAX ? (uint32_t)fit : BUS_PREFETCH_MAX;
 }
 

@@ -33,9 +33,9 @@ struct bus_load {
     uint64_t turn;     /* when it got its last request: higher is later */
 };
 
-/* How many requests may wait in a worker behind the one that runs: as many as it works off in a millisecond, none
- * when one takes longer (or when it is not known), so that a slow handler has nothing queued behind it while a fast
- * one is fed in batches. */
+/* How many requests may wait in a worker behind the one that runs: as many as it works off in a quarter of a millisecond, or
+ * up to four if that takes no more than a whole one; none when one takes longer (or when it is not known), so that
+ * a slow handler has nothing queued behind it while a fast one is fed in batches. */
 uint32_t bus_load_prefetch(uint64_t service);
 
 /* The moving average with one more measurement (ns): a quarter of the new to three of the old. */

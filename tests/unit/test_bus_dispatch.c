@@ -339,13 +339,14 @@ static void the_heap_finds_the_first(void **state)
     }
 }
 
-static void prefetch_is_a_millisecond_of_work(void **state)
+static void prefetch_is_a_short_time_of_work(void **state)
 {
     static const struct {
         uint64_t service;
         uint32_t prefetch;
-    } cases[] = {{0, 0},      {1, 64}, {15 * 1000, 64}, {16 * 1000, 62}, {100 * 1000, 10},
-                 {MS - 1, 1}, {MS, 0}, {MS + 1, 0},     {UINT64_MAX, 0}};
+    } cases[] = {{0, 0},         {1, 64},         {3900, 64},      {4000, 62},      {20 * 1000, 12},
+                 {62 * 1000, 4}, {200 * 1000, 4}, {251 * 1000, 3}, {334 * 1000, 2}, {501 * 1000, 1},
+                 {MS - 1, 1},    {MS, 0},         {MS + 1, 0},     {UINT64_MAX, 0}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -403,7 +404,7 @@ int main(void)
         cmocka_unit_test(who_fails_is_left_alone),
         cmocka_unit_test(when_all_fail_all_serve),
         cmocka_unit_test(the_heap_finds_the_first),
-        cmocka_unit_test(prefetch_is_a_millisecond_of_work),
+        cmocka_unit_test(prefetch_is_a_short_time_of_work),
         cmocka_unit_test(the_average_follows),
         cmocka_unit_test(hot_is_sticky),
         cmocka_unit_test(expected_memory_does_not_overflow),
