@@ -68,6 +68,7 @@ void bus_end_reset_load(struct bus_worker *w)
 void bus_end_channel(struct bus_worker *w)
 {
     w->state = BUS_WORKER_GONE;
+    bus_worker_touch(w);
     bus_end_reset_load(w);
     take_channel(w);
     if (w->over) {

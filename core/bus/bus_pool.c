@@ -154,11 +154,35 @@ void bus_pool_remove(struct bus_pool *pool, struct bus_request *req)
     pool->queued_bytes -= request_bytes(req);
 }
 
+/* Calls it with each touched worker, in order. Those that it touches may have to wait for the next time. */
+static void each_touched(struct bus_pool *pool, void (*fn)(struct bus_worker *))
+{
+    for (size_t i = 0; i * 64 < pool->made; i++) {
+        for (uint64_t bits = pool->touched[i]; bits != 0; bits &= bits - 1) {
+            fn(&pool->workers[i * 64 + (size_t)__builtin_ctzll(bits)]);
+        }
+    }
+}
+
 static void look_at_all(struct bus_pool *pool)
 {
-    for (size_t i = 0; i < pool->places; i++) {
-        bus_worker_look(&pool->workers[i]);
+    each_touched(pool, bus_worker_look);
+}
+
+static void end_turn_of(struct bus_worker *w)
+{
+    bus_worker_let_go(w);
+    bus_worker_go_home(w);
+    bus_worker_flush(w);
+    if (bus_worker_is_quiet(w)) {
+        w->pool->touched[w->index / 64] &= ~(UINT64_C(1) << w->index % 64);
+        bus_worker_look(w); /* once more; if it was no good, this touches it */
     }
+}
+
+void bus_pool_end_turn(struct bus_pool *pool)
+{
+    each_touched(pool, end_turn_of);
 }
 
 static void want(struct bus_pool *pool, bool wanting)

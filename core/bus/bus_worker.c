@@ -86,6 +86,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     char name[80];
 
     w->pool->alive++;
+    bus_worker_touch(w);
     w->incarnation = message->incarnation;
     w->pid = message->pid;
     w->busy = w->sent_home = w->blocked = false;
@@ -140,6 +141,15 @@ void bus_worker_look(struct bus_worker *w)
     bus_dispatch_update(&w->pool->dispatch, w->index);
 }
 
+bool bus_worker_is_quiet(const struct bus_worker *w)
+{
+    if (w->state == BUS_WORKER_ABSENT) {
+        return true;
+    }
+    return w->state == BUS_WORKER_SERVING && bus_worker_load(w)->in_flight == 0 && w->held == 0 &&
+           !w->blocked && channel_running(w->channel) == 0 && !channel_pending(w->channel);
+}
+
 void bus_worker_want(struct bus_worker *w, bool wanting)
 {
     if (w->channel) {
@@ -181,6 +191,7 @@ char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsig
 {
     char *room = channel_reserve_with(w->channel, len, fds, count, code);
 
+    bus_worker_touch(w);
     if (!room && *code == LPM_EAGAIN && !w->blocked) {
         w->blocked = true;
         event_add(&w->writable, NULL);
@@ -327,6 +338,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    bus_worker_touch(w);
     w->blocked = false;
     bus_outbox_flush(w);
     bus_worker_flush(w);
@@ -344,6 +356,7 @@ static void on_starved(evutil_socket_t fd, short what, void *arg)
 
 static void leave(struct bus_worker *w, enum control_type type)
 {
+    bus_worker_touch(w);
     bus_lifecycle_tell_master(w->pool->bus, type, w);
     if (w->state == BUS_WORKER_SERVING) {
         w->state = BUS_WORKER_LEAVING;
@@ -392,10 +405,12 @@ static int receive(struct bus_worker *w, unsigned max)
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct bus_worker *w = arg;
-    int rc = receive(w, TURN_MESSAGES);
+    int rc;
 
     (void)fd;
     (void)what;
+    bus_worker_touch(w);
+    rc = receive(w, TURN_MESSAGES);
     if (rc == LPM_EIO) {
         /* Dead, or alive without a channel: the master sees to it that it is dead. One that was sent home ends by
          * itself, and the master bounds that. */

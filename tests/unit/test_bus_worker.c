@@ -51,6 +51,8 @@ static void failures_are_counted(void **state)
         put(f, &o, 0);
         turn(f);
         assert_int_equal(hear(f, &key), FRAME_REQUEST);
+        begin(f, key);
+        channel_show_running(f->channel, 0);
         frame.key = key;
         frame.headers.len = (size_t)(frame_header_encode(header, name, value) - header);
         say(f, &frame);
