@@ -63,15 +63,14 @@ void bus_end_fini(struct bus_worker *w)
 
 void bus_end_reset_load(struct bus_worker *w)
 {
-    struct bus_load *load = &w->pool->loads[w->index];
-    load->ready = load->running = false;
-    load->in_flight = load->unstarted = load->sockets = 0;
-    load->service = load->pressure = 0;
+    bus_load_reset(bus_worker_load(w));
+    bus_dispatch_update(&w->pool->dispatch, w->index);
 }
 
 void bus_end_channel(struct bus_worker *w)
 {
     w->state = BUS_WORKER_GONE;
+    bus_worker_touch(w);
     bus_end_reset_load(w);
     take_channel(w);
     if (w->over) {

@@ -30,7 +30,7 @@ static int32_t state_of(const struct bus_worker *w)
 
 void bus_health_fill(const struct bus_worker *w, lpm_health *health)
 {
-    const struct bus_load *load = &w->pool->loads[w->index];
+    const struct bus_load *load = bus_worker_load(w);
     struct os_proc proc = {0, 0};
 
     memset(health, 0, sizeof(*health));

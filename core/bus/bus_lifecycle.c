@@ -217,11 +217,8 @@ void bus_lifecycle_end_turn(struct bus *bus)
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_dispatch(&bus->pools[i]);
     }
-    EACH_WORKER(w, bus)
-    {
-        bus_worker_let_go(w);
-        bus_worker_go_home(w);
-        bus_worker_flush(w);
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        bus_pool_end_turn(&bus->pools[i]);
     }
     drain(bus);
     bus->turn_ends = false;

@@ -25,7 +25,7 @@ void bus_memory_begin(struct bus_worker *w)
     w->over_limit = 0;
     w->baseline = 0;
     private_memory(w, &w->baseline);
-    w->pool->loads[w->index].pressure = 0;
+    bus_worker_load(w)->pressure = 0;
 }
 
 /* Over the limit on two looks: it leaves, one of the pool at a time, and the master replaces it. */
@@ -48,6 +48,12 @@ static void check_limit(struct bus_worker *w, uint64_t bytes)
     }
 }
 
+/* 0: none. */
+static uint64_t limit_of(const struct bus_pool *pool)
+{
+    return pool->conf->rss_limit == LPM_NONE ? 0 : (uint64_t)pool->conf->rss_limit;
+}
+
 static uint64_t beyond_baseline(const struct bus_worker *w, uint64_t bytes)
 {
     return bytes > w->baseline ? bytes - w->baseline : 0;
@@ -59,7 +65,7 @@ uint64_t bus_memory_pressure(const struct bus_worker *w)
 
     /* Before it was ready there is nothing to compare with. */
     if (!w->was_ready_now || private_memory(w, &bytes) != 0) {
-        return w->pool->loads[w->index].pressure;
+        return bus_worker_load(w)->pressure;
     }
     return beyond_baseline(w, bytes);
 }
@@ -70,7 +76,11 @@ void bus_memory_look(struct bus_worker *w)
 
     w->done = 0;
     if (private_memory(w, &bytes) == 0) {
-        w->pool->loads[w->index].pressure = beyond_baseline(w, bytes);
+        struct bus_load *load = bus_worker_load(w);
+        load->pressure = beyond_baseline(w, bytes);
+        load->seen_with = load->in_flight;
+        load->hot = bus_load_is_hot(load->hot, bytes, limit_of(w->pool));
+        bus_dispatch_update(&w->pool->dispatch, w->index);
         check_limit(w, bytes);
     }
 }

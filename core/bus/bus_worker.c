@@ -57,8 +57,7 @@ int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
     bus_timeout_init(w);
     w->slots = calloc(w->slot_count, sizeof(struct bus_request *));
     w->free_slots = calloc(w->slot_count, sizeof(*w->free_slots));
-    pool->loads[index].concurrency = pool->conf->concurrency;
-    pool->loads[index].limit = pool->conf->rss_limit == LPM_NONE ? 0 : (uint64_t)pool->conf->rss_limit;
+    bus_worker_load(w)->concurrency = pool->conf->concurrency;
     return w->slots && w->free_slots ? 0 : LPM_ENOMEM;
 }
 
@@ -85,6 +84,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     struct error err;
 
     w->pool->alive++;
+    bus_worker_touch(w);
     w->incarnation = message->incarnation;
     w->pid = message->pid;
     w->busy = w->sent_home = w->blocked = false;
@@ -113,12 +113,12 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     bus_event_tell(bus, "childSpawned", w, "");
 }
 
-void bus_worker_look(struct bus_worker *w)
+/* Into `load`: what it is now. */
+static void look(struct bus_worker *w, struct bus_load *load)
 {
-    struct bus_load *load = &w->pool->loads[w->index];
-
+    load->serving = w->state == BUS_WORKER_SERVING;
     load->ready = false;
-    if (w->state != BUS_WORKER_SERVING || w->busy || w->blocked) {
+    if (!load->serving || w->busy || w->blocked) {
         return;
     }
     load->unstarted = w->seq - channel_started(w->channel);
@@ -132,6 +132,21 @@ void bus_worker_look(struct bus_worker *w)
     }
     load->running = channel_running(w->channel) != 0;
     load->ready = true;
+}
+
+void bus_worker_look(struct bus_worker *w)
+{
+    look(w, bus_worker_load(w));
+    bus_dispatch_update(&w->pool->dispatch, w->index);
+}
+
+bool bus_worker_is_quiet(const struct bus_worker *w)
+{
+    if (w->state == BUS_WORKER_ABSENT) {
+        return true;
+    }
+    return w->state == BUS_WORKER_SERVING && bus_worker_load(w)->in_flight == 0 && w->held == 0 &&
+           !w->blocked && channel_running(w->channel) == 0 && !channel_pending(w->channel);
 }
 
 void bus_worker_want(struct bus_worker *w, bool wanting)
@@ -167,7 +182,7 @@ void bus_worker_let_go(struct bus_worker *w)
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req)
 {
     uint32_t unstarted =
-        bus_retry_unstarted(w->seq, channel_started(w->channel), w->pool->loads[w->index].in_flight);
+        bus_retry_unstarted(w->seq, channel_started(w->channel), bus_worker_load(w)->in_flight);
     return w->seq - req->key.seq >= unstarted;
 }
 
@@ -184,6 +199,7 @@ char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsig
 {
     char *room = channel_reserve_with(w->channel, len, fds, count, code);
 
+    bus_worker_touch(w);
     if (!room && *code == LPM_EAGAIN) {
         w->blocked = true; /* until the bell rings */
     } else if (!room && *code == LPM_ENOMEM) {
@@ -207,7 +223,7 @@ int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *f
 
 int bus_worker_send(struct bus_worker *w, struct bus_request *req)
 {
-    struct bus_load *load = &w->pool->loads[w->index];
+    struct bus_load *load = bus_worker_load(w);
     uint32_t slot = w->free_slots[w->free_count - 1]; /* in flight < concurrency: there is one */
     struct frame frame = {.type = FRAME_REQUEST,
                           .key = {slot, w->seq + 1},
@@ -309,7 +325,7 @@ void bus_worker_say(struct bus_worker *w, enum frame_type type)
 void bus_worker_go_home(struct bus_worker *w)
 {
     /* One that starts has nothing, and its init hooks may end first. */
-    bool done = w->state == BUS_WORKER_LEAVING ? w->pool->loads[w->index].in_flight == 0
+    bool done = w->state == BUS_WORKER_LEAVING ? bus_worker_load(w)->in_flight == 0
                                                : w->state == BUS_WORKER_STARTING && w->removed;
     if (done && !w->sent_home) {
         bus_worker_say(w, FRAME_SOFT_KILL);
@@ -319,6 +335,7 @@ void bus_worker_go_home(struct bus_worker *w)
 /* There may be room in its channel. */
 static void send_what_waits(struct bus_worker *w)
 {
+    bus_worker_touch(w);
     w->blocked = false;
     bus_outbox_flush(w);
     bus_reopen_send(w);
@@ -338,6 +355,7 @@ static void on_starved(evutil_socket_t fd, short what, void *arg)
 
 static void leave(struct bus_worker *w, enum control_type type)
 {
+    bus_worker_touch(w);
     bus_lifecycle_tell_master(w->pool->bus, type, w);
     if (w->state == BUS_WORKER_SERVING) {
         w->state = BUS_WORKER_LEAVING;
@@ -385,8 +403,10 @@ static int receive(struct bus_worker *w, unsigned max)
 
 void bus_worker_hear(struct bus_worker *w)
 {
-    int rc = receive(w, TURN_MESSAGES);
+    int rc;
 
+    bus_worker_touch(w);
+    rc = receive(w, TURN_MESSAGES);
     if (rc == LPM_EIO) {
         /* Dead, or alive without a channel: the master sees to it that it is dead. One that was sent home ends by
          * itself, and the master bounds that. */

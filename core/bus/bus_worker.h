@@ -89,7 +89,23 @@ void bus_worker_hear(struct bus_worker *w);
 /* Requests wait: it is to tell when it becomes free. */
 void bus_worker_want(struct bus_worker *w, bool wanting);
 
-/* What dispatch sees of it now, into its place in pool->loads. */
+/* What dispatch knows of it. */
+static inline struct bus_load *bus_worker_load(const struct bus_worker *w)
+{
+    return &w->pool->dispatch.loads[w->index];
+}
+
+/* What is seen of it may have changed, or something is to be done for it: it is looked at in each turn from now on, until it is
+ * quiet. So idle workers, however many, cost nothing. */
+static inline void bus_worker_touch(const struct bus_worker *w)
+{
+    w->pool->touched[w->index / 64] |= UINT64_C(1) << w->index % 64;
+}
+
+/* Nothing will change with it before it is touched again. */
+bool bus_worker_is_quiet(const struct bus_worker *w);
+
+/* Brings what dispatch knows up to date. */
 void bus_worker_look(struct bus_worker *w);
 
 /* Puts the request in the channel; bus_worker_flush() sends it. 0; LPM_ENOMEM: nothing was left to send it with, another turn

@@ -107,7 +107,7 @@ static void pressure_is_fresh(void **state)
     assert_true(before > 0);
     worker(f)->baseline = before / 2;
     assert_in_range(health_of(f).pressure, before / 4, before);
-    assert_int_equal(f->bus.pools->loads[0].pressure, 0);
+    assert_int_equal(f->bus.pools->dispatch.loads[0].pressure, 0);
     fixture_free(f);
 }
 
