@@ -13,7 +13,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     w->sweeping = false;
-    if (w->pool->loads[w->index].in_flight > 0) {
+    if (bus_worker_load(w)->in_flight > 0) {
         bus_sweep_begin(w);
     }
     if (channel_sweep(w->channel)) {

@@ -69,7 +69,7 @@ static void keep(struct master *master, int fd, const char *name)
 
 void master_inherit_know(struct master *master, int fd, const char *name)
 {
-    keep(master, socket_of(fd), name);
+    keep(master, fd, name);
 }
 
 const char *master_inherit_name(const struct master *master, int fd)
