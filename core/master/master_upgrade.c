@@ -69,12 +69,12 @@ static int give_names(struct master *master, struct error *err)
     int rc;
 
     upgrade->pid_path = strdup(master->pidfile.path);
-    upgrade->control = strdup(core->control);
-    if (!upgrade->pid_path || !upgrade->control) {
+    upgrade->control = core->control_fd >= 0 ? strdup(core->control) : NULL;
+    if (!upgrade->pid_path || (core->control_fd >= 0 && !upgrade->control)) {
         return error_set(err, LPM_ENOMEM, "no memory for names");
     }
     rc = rename_pidfile(master, true, err);
-    return rc || core->control_fd < 0 ? rc : swap_name(upgrade->control, true, err);
+    return rc || !upgrade->control ? rc : swap_name(upgrade->control, true, err);
 }
 
 static void free_names(struct master *master)

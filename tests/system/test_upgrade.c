@@ -225,7 +225,13 @@ static void test_several(void **state)
     assert_int_equal(server_pid(s, "stand-in"), s->pid);
     server_signal(s, SIGHUP);
     server_wait_log(s, "SIGHUP: reload", UPGRADE_MS);
-    server_stop(s);
+    /* In the middle of the next one they are for both. */
+    upgrade_begin(s);
+    server_mark(s);
+    server_signal(s, SIGQUIT);
+    server_wait_log_count(s, "SIGQUIT: soft kill", 2, UPGRADE_MS);
+    assert_int_equal(server_wait_exit(s, UPGRADE_MS), 0);
+    server_check_clean(s);
 }
 
 /* -- Failures ----------------------------------------------------------------------------------------- */
@@ -355,6 +361,24 @@ static void test_old_one_is_killed_early(void **state)
     server_stop(s);
 }
 
+/* What only an old master may say. */
+static void test_bad_environment(void **state)
+{
+    static const char *const texts[] = {"", "listen 80", "listen 80 0;", "master 1 2;", "no 3;", "}"};
+    struct server *s = *state;
+    struct run run;
+
+    configure(s, "", "");
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        setenv("LPM_UPGRADE", texts[i], 1);
+        server_command(s, &run, NULL);
+        unsetenv("LPM_UPGRADE");
+        assert_int_equal(run_exit(&run), 1);
+        assert_ptr_equal(strstr(run.err, "lpm: LPM_UPGRADE is for an upgrade only: "), run.err);
+        run_free(&run);
+    }
+}
+
 /* -- In the foreground -------------------------------------------------------------------------------- */
 
 /* Ctrl-C, or the end of a container, in the middle of an upgrade: all of it ends. */
@@ -416,6 +440,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_new_one_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed_early, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_bad_environment, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_hard_kill_ends_both, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_standin_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_load_keep_alive, server_setup, server_teardown),
