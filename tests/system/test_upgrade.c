@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -52,6 +54,19 @@ static bool exists(const struct server *s, const char *name)
     char path[4200];
     struct stat st;
     return lstat(server_path(s, name, path, sizeof(path)), &st) == 0;
+}
+
+/* Does somebody listen at that path? */
+static bool connects(const struct server *s, const char *name)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool connected;
+
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%.90s/%s", s->prefix, name);
+    connected = connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0;
+    close(fd);
+    return connected;
 }
 
 /* Who answers at that control socket is a bus of `master`. */
@@ -125,7 +140,7 @@ static void test_both_serve(void **state)
     client_close(&keep);
     assert_false(exists(s, OLD_PID));
     assert_false(exists(s, "run/lpm.sock.oldbin"));
-    assert_true(exists(s, "run/h.sock"));
+    assert_true(connects(s, "run/h.sock"));
     check_hello(s);
     check_control(s, "run/lpm.sock", new);
     server_stop(s); /* the process that was started has stayed: it passes this on, and on to us the status */
@@ -137,7 +152,7 @@ static void test_retire_and_come_back(void **state)
     pid_t new, pids[SERVER_PIDS_MAX];
     char text[64];
 
-    start(s, "", "");
+    start(s, "", "listen unix:run/h.sock;");
     signal_and_wait(s, s->pid, SIGWINCH, "SIGWINCH: nothing changes: there is no new master that serves");
     new = upgrade_begin(s);
     signal_and_wait(s, s->pid, SIGWINCH, "generation 1 has ended");
@@ -156,14 +171,16 @@ static void test_retire_and_come_back(void **state)
     assert_false(exists(s, OLD_PID));
     check_control(s, "run/lpm.sock", s->pid);
     check_hello(s);
+    assert_true(connects(s, "run/h.sock")); /* the new one has closed its copy, no more */
 
     /* Once more; and when the new one ends, one that had retired serves again by itself. */
-    configure(s, "", "");
+    configure(s, "", "listen unix:run/h.sock;");
     new = upgrade_begin(s);
     signal_and_wait(s, s->pid, SIGWINCH, "generation 2 has ended");
     snprintf(text, sizeof(text), " %d master: lpm/", (int)s->pid);
     signal_and_wait(s, new, SIGTERM, text);
     check_hello(s);
+    assert_true(connects(s, "run/h.sock"));
     assert_int_equal(upgrade_pid(s, PID), s->pid);
     server_stop(s);
 }
@@ -176,12 +193,12 @@ static void test_other_listeners(void **state)
     start(s, "", "listen unix:run/a.sock; listen unix:run/b.sock;");
     configure(s, "", "listen unix:run/b.sock; listen unix:run/c.sock;");
     upgrade_begin(s);
-    assert_true(exists(s, "run/a.sock"));
-    assert_true(exists(s, "run/c.sock"));
+    assert_true(connects(s, "run/a.sock"));
+    assert_true(connects(s, "run/c.sock"));
     upgrade_finish(s);
     assert_false(exists(s, "run/a.sock"));
-    assert_true(exists(s, "run/b.sock"));
-    assert_true(exists(s, "run/c.sock"));
+    assert_true(connects(s, "run/b.sock"));
+    assert_true(connects(s, "run/c.sock"));
     check_hello(s);
     server_stop(s);
 }
@@ -206,7 +223,7 @@ static void test_daemon(void **state)
     signal_and_wait(s, old, SIGQUIT, "the old master has ended");
     follow(s, new);
     server_wait_log(s, " has gone", UPGRADE_MS);
-    assert_true(exists(s, "run/h.sock"));
+    assert_true(connects(s, "run/h.sock"));
     server_stop(s);
 }
 
@@ -274,7 +291,7 @@ static void test_new_one_does_not_start(void **state)
         }
         assert_int_equal(upgrade_pid(s, PID), s->pid);
         assert_false(exists(s, OLD_PID));
-        assert_true(exists(s, "run/h.sock"));
+        assert_true(connects(s, "run/h.sock"));
         check_control(s, "run/lpm.sock", s->pid);
         check_hello(s);
     }
@@ -357,7 +374,7 @@ static void test_old_one_is_killed_early(void **state)
     server_wait_log(s, text, UPGRADE_MS);
     server_wait_log(s, " has gone", UPGRADE_MS);
     check_hello(s);
-    assert_true(exists(s, "run/h.sock"));
+    assert_true(connects(s, "run/h.sock"));
     server_stop(s);
 }
 
