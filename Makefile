@@ -25,20 +25,20 @@ say = printf '%-8s %s\n'
 endif
 
 .PHONY: all run test bench install clean help check check-unit check-abi check-system check-static
-.PHONY: soak check-peer check-valgrind test-programs tidy cppcheck format deps-test FORCE
+.PHONY: check-peer check-valgrind soak test-programs tidy cppcheck format deps-test FORCE
 
 help:
 	@echo 'make                 build lpm and its modules in $(BUILD)/'
 	@echo 'make run             build, then serve conf/lpm.conf in the foreground'
 	@echo 'make test            every test, over a plain and over a sanitizer build'
 	@echo 'make bench           build, then measure lpm beside its peers'
+	@echo 'make soak            upgrades under load, for minutes (SOAK=N: so many, 100)'
 	@echo 'make install         put lpm under the prefix of configure (DESTDIR is honoured)'
 	@echo 'make clean           remove $(BUILD)/'
 	@echo
 	@echo 'make check           every test, over the present build only'
 	@echo 'make check-unit      unit tests           make check-abi     module ABI tests'
 	@echo 'make check-system    whole-server tests   make check-static  tests of the sources'
-	@echo 'make soak            the long ones: many upgrades under load'
 	@echo 'make check-peer      the npm package load-process-manager and lpm in the same scenario'
 	@echo 'make check-valgrind  unit tests under valgrind'
 	@echo 'make tidy            clang-tidy           make cppcheck      cppcheck'
@@ -211,7 +211,7 @@ all: $(LPM) $(LPMCTL) $(CORE_LIB) $(call module_so,$(MODULES) $(EXAMPLES))
 # Tests. tests/<kind>/test_*.c make one program each, linked with tests/lib, the core and cmocka.
 # tests/unit/test_<module>*.c are linked with that module's objects too.
 
-KINDS := unit abi fuzz model system soak
+KINDS := unit abi fuzz model system
 
 TEST_LIB  := $(BUILD)/lib/libtest.a
 TEST_LIBS  = $(LIBS_CMOCKA) $(CORE_LIBS)
@@ -256,7 +256,7 @@ CXX_PROGRAMS := $(foreach kind,$(KINDS),\
     $(patsubst tests/%.cc,$(BUILD)/tests/%,$(wildcard tests/$(kind)/test_*.cc)))
 $(CXX_PROGRAMS): CC = $(CXX)
 
-FAST_PROGRAMS   := $(foreach kind,$(filter-out system soak,$(KINDS)),$(call test_programs,$(kind)))
+FAST_PROGRAMS   := $(foreach kind,$(filter-out system,$(KINDS)),$(call test_programs,$(kind)))
 SYSTEM_PROGRAMS := $(call test_programs,system)
 STATIC_TESTS    := $(wildcard tests/static/*.sh)
 
@@ -276,12 +276,13 @@ check-abi: $(call test_programs,abi) $(call module_so,$(MODULES)) $(BAD_MODULES)
 check-system: all $(SYSTEM_PROGRAMS) $(BAD_MODULES) $(TEST_MODULES)
 	@$(RUN_TESTS) -s $(SYSTEM_PROGRAMS)
 
-# No part of `make test`: they take minutes.
-soak: all $(call test_programs,soak) $(TEST_MODULES)
-	@$(RUN_TESTS) -s $(call test_programs,soak)
-
 check-static:
 	@$(RUN_TESTS) $(STATIC_TESTS)
+
+# A few rounds are part of `make test`.
+SOAK ?= 100
+soak: all $(BUILD)/tests/system/test_upgrade $(TEST_MODULES)
+	@LPM_SOAK='$(SOAK)' LPM_TEST_TIMEOUT=3600 $(RUN_TESTS) $(BUILD)/tests/system/test_upgrade
 
 # No part of `make test`, which is to need no registry but the system's.
 check-peer: all $(BUILD)/tests/modules/scenario.so

@@ -20,6 +20,7 @@
 #include "fail.h"
 #include "server.h"
 #include "upgrade.h"
+#include "wrk.h"
 
 #define PID     "run/lpm.pid"
 #define OLD_PID "run/lpm.pid.oldbin"
@@ -28,12 +29,8 @@
 static void configure(struct server *s, const char *main, const char *listen)
 {
     server_conf(s,
-                SERVER_MODULES SERVER_MISDEED "%s\nworker { count 2; }\n"
-                                              "http {\n"
-                                              "    listen 127.0.0.1:0; %s\n"
-                                              "    location /hello { handler hello; }\n"
-                                              "    location /misdeed { handler misdeed; }\n"
-                                              "}\n",
+                SERVER_MODULES "%s\nworker { count 2; }\n"
+                               "http { listen 127.0.0.1:0; %s location /hello { handler hello; } }\n",
                 main, listen);
 }
 
@@ -425,13 +422,34 @@ static void test_standin_is_killed(void **state)
 
 /* -- Load --------------------------------------------------------------------------------------------- */
 
-static void test_load_keep_alive(void **state)
+/* Upgrades under wrk, one after the other, 3 or as many as LPM_SOAK says: not one request fails, nobody stays behind. */
+static void upgrade_under_load(struct server *s, const char *script)
 {
-    struct server *s = *state;
+    const char *soak = getenv("LPM_SOAK");
+    int count = soak ? atoi(soak) : 3;
+    struct wrk w;
 
     start(s, "", "");
-    upgrade_under_load(s, NULL, 3, 20, 5);
+    wrk_start(&w, server_port(s), "/hello", 20, 4 + count / 2, script);
+    for (int i = 0; i < count; i++) {
+        upgrade_install(s, NULL);
+        upgrade_begin(s);
+        upgrade_finish(s);
+    }
+    wrk_finish(&w);
+    if (wrk_socket_errors(&w) + w.errors > 0 || w.requests == 0) {
+        fail_test("%s", w.run.out);
+    }
+    run_free(&w.run);
+    assert_int_equal(server_pid(s, "stand-in"), s->pid);
+    assert_int_equal(server_pid(s, "master"), upgrade_pid(s, PID));
+    server_pid(s, "bus"); /* the only one */
     server_stop(s);
+}
+
+static void test_load_keep_alive(void **state)
+{
+    upgrade_under_load(*state, NULL);
 }
 
 static void test_load_new_connections(void **state)
@@ -440,9 +458,7 @@ static void test_load_new_connections(void **state)
     char path[4200];
 
     server_write(s, "close.lua", "wrk.headers[\"Connection\"] = \"close\"\n");
-    start(s, "", "");
-    upgrade_under_load(s, server_path(s, "close.lua", path, sizeof(path)), 3, 20, 5);
-    server_stop(s);
+    upgrade_under_load(s, server_path(s, "close.lua", path, sizeof(path)));
 }
 
 int main(void)
