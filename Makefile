@@ -32,6 +32,7 @@ help:
 	@echo 'make run             build, then serve conf/lpm.conf in the foreground'
 	@echo 'make test            every test, over a plain and over a sanitizer build'
 	@echo 'make bench           build, then measure lpm beside its peers'
+	@echo 'make soak            reloads, upgrades and faults under load, for minutes (SOAK=N: so many, 100)'
 	@echo 'make install         put lpm under the prefix of configure (DESTDIR is honoured)'
 	@echo 'make clean           remove $(BUILD)/'
 	@echo
@@ -39,7 +40,6 @@ help:
 	@echo 'make check-unit      unit tests           make check-abi     module ABI tests'
 	@echo 'make check-system    whole-server tests   make check-static  tests of the sources'
 	@echo 'make check-model     the protocols of shared memory, proved with spin'
-	@echo 'make soak            the long ones: upgrades under load, shared memory under ThreadSanitizer'
 	@echo 'make fuzz            the bus beside a worker that libFuzzer plays: FUZZ_SECONDS=60'
 	@echo 'make check-peer      the npm package load-process-manager and lpm in the same scenario'
 	@echo 'make check-valgrind  unit tests under valgrind'
@@ -213,7 +213,7 @@ all: $(LPM) $(LPMCTL) $(CORE_LIB) $(call module_so,$(MODULES) $(EXAMPLES))
 # Tests. tests/<kind>/test_*.c make one program each, linked with tests/lib, the core and cmocka.
 # tests/unit/test_<module>*.c are linked with that module's objects too.
 
-KINDS := unit abi fuzz model system soak
+KINDS := unit abi fuzz model system
 
 TEST_LIB  := $(BUILD)/lib/libtest.a
 TEST_LIBS  = $(LIBS_CMOCKA) $(CORE_LIBS)
@@ -258,7 +258,7 @@ CXX_PROGRAMS := $(foreach kind,$(KINDS),\
     $(patsubst tests/%.cc,$(BUILD)/tests/%,$(wildcard tests/$(kind)/test_*.cc)))
 $(CXX_PROGRAMS): CC = $(CXX)
 
-FAST_PROGRAMS   := $(foreach kind,$(filter-out system soak,$(KINDS)),$(call test_programs,$(kind)))
+FAST_PROGRAMS   := $(foreach kind,$(filter-out system,$(KINDS)),$(call test_programs,$(kind)))
 SYSTEM_PROGRAMS := $(call test_programs,system)
 STATIC_TESTS    := $(wildcard tests/static/*.sh)
 MODEL_TESTS     := $(wildcard tests/model/*.sh)
@@ -279,7 +279,6 @@ check-abi: $(call test_programs,abi) $(call module_so,$(MODULES)) $(BAD_MODULES)
 check-system: all $(SYSTEM_PROGRAMS) $(BAD_MODULES) $(TEST_MODULES)
 	@$(RUN_TESTS) -s $(SYSTEM_PROGRAMS)
 
-# No part of `make test`: they take minutes.
 check-static:
 	@$(RUN_TESTS) $(STATIC_TESTS)
 
@@ -297,10 +296,12 @@ $(STRESS): $(STRESS_SOURCES) $(wildcard core/ipc/*.h) | deps-test
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CORE_FLAGS) $(STRESS_FLAGS) -pie -o $@ $(STRESS_SOURCES) $(LIBS_CMOCKA) -lpthread
 
-SOAK_PROGRAMS := $(call test_programs,soak)
+# No part of `make test`, which has a few rounds of each.
+SOAK          ?= 100
+SOAK_PROGRAMS := $(BUILD)/tests/system/test_soak $(BUILD)/tests/system/test_upgrade
 
 soak: all $(SOAK_PROGRAMS) $(TEST_MODULES) $(STRESS)
-	@LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) $(RUN_TESTS) -s $(SOAK_PROGRAMS) $(STRESS)
+	@LPM_SOAK='$(SOAK)' LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) $(RUN_TESTS) $(SOAK_PROGRAMS) $(STRESS)
 
 # The bus beside a worker that does what libFuzzer likes: where the random deeds of tests/fuzz do not get.
 FUZZ         := $(BUILD)/fuzz/worker_fuzz

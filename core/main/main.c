@@ -74,20 +74,23 @@ struct main_start {
     char dir[PATH_MAX];
 };
 
-static int remember_start(struct main_start *start, struct master_options *master, const char *prefix,
-                          char *const *argv, struct error *err)
+/* Where the system does not tell, lpm runs all the same, but cannot be upgraded. */
+static void remember_start(struct main_start *start, struct master_options *master, const char *prefix,
+                           char *const *argv)
 {
-    int rc = os_program_find(argv[0], start->program, sizeof(start->program), err);
+    struct error err;
 
-    if (!rc && prefix[0] != '/') {
+    if (os_program_find(argv[0], start->program, sizeof(start->program), &err) != 0) {
+        return;
+    }
+    if (prefix[0] != '/') {
         master->start_dir = getcwd(start->dir, sizeof(start->dir));
         if (!master->start_dir) {
-            rc = error_set(err, LPM_EIO, "cannot tell the working directory: %s", strerror(errno));
+            return;
         }
     }
     master->program = start->program;
     master->argv = argv;
-    return rc;
 }
 
 /* Returns the exit status; with a text in `err` that is 1. */
@@ -101,11 +104,10 @@ static int run(const struct main_options *options, char *const *argv, struct mas
                                     .core = &core,
                                     .arrival = arrival,
                                     .step_limit_ms = MASTER_STEP_LIMIT_MS};
-    int rc = remember_start(&start, &master, options->prefix, argv, err);
+    int rc;
 
-    if (!rc) {
-        rc = enter_prefix(options->prefix, err);
-    }
+    remember_start(&start, &master, options->prefix, argv);
+    rc = enter_prefix(options->prefix, err);
     if (!rc) {
         rc = conf_load(&core, options->conf, options->directives, err);
     }
@@ -122,19 +124,11 @@ static int run(const struct main_options *options, char *const *argv, struct mas
     return rc ? 1 : 0;
 }
 
-int main(int argc, char **argv)
+static int begin(int argc, char **argv, struct master_arrival *arrival, struct error *err)
 {
     struct main_options options;
-    struct master_arrival arrival;
-    struct error err = {.text = ""};
-    int status;
 
-    if (fd_reserve_standard() != 0) {
-        return 1; /* there is no stderr to say so */
-    }
-    title_init(argc, argv);
-    if (main_options_parse(&options, argc, argv, &err) != 0 || master_arrival_take(&arrival, &err) != 0) {
-        fprintf(stderr, "lpm: %s\n", err.text);
+    if (main_options_parse(&options, argc, argv, err) != 0) {
         return 1;
     }
     if (options.help) {
@@ -145,7 +139,20 @@ int main(int argc, char **argv)
         main_options_version(stdout, options.build);
         return fflush(stdout) ? 1 : 0;
     }
-    status = run(&options, argv, &arrival, &err);
+    return run(&options, argv, arrival, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct master_arrival arrival;
+    struct error err = {.text = ""};
+    int status;
+
+    if (fd_reserve_standard() != 0) {
+        return 1; /* there is no stderr to say so */
+    }
+    title_init(argc, argv);
+    status = master_arrival_take(&arrival, &err) == 0 ? begin(argc, argv, &arrival, &err) : 1;
     if (err.text[0]) {
         fprintf(stderr, "lpm: %s\n", err.text);
         master_arrival_fail(&arrival, err.text);

@@ -36,10 +36,8 @@ static int adopt(struct master_arrival *arrival, const char *text, struct error 
         fcntl(node->fd, F_SETFD, FD_CLOEXEC);
     }
     node = conf_tree_child(arrival->tree->root, "master");
-    if (node && node->arg_count == 2) {
-        arrival->elder = (pid_t)strtol(node->args[1].data, NULL, 10);
-    }
-    if (arrival->elder <= 0) {
+    arrival->elder = node && node->arg_count == 2 ? (pid_t)strtol(node->args[1].data, NULL, 10) : 0;
+    if (!node || arrival->elder <= 0) {
         return error_set(err, LPM_ECONF, "the old master's channel and pid are missing");
     }
     arrival->channel = node->fd;

@@ -15,59 +15,94 @@
 #include "master/master_upgrade.h"
 #include "os/os_pidfile.h"
 
+struct standin {
+    pid_t pid; /* the master, our child */
+    pid_t
+        next; /* who takes over from it, if it is being upgraded; our child once that is done. 0: not known */
+    const char *pid_path;
+    int status; /* of the last one that has ended */
+};
+
 static bool is_child(pid_t pid)
 {
     siginfo_t info;
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/* Reaps, whoever it is: as the first process of a container it gets every orphan. False when `*pid` has ended, with its
- * status. */
-static bool reap(pid_t pid, int *status)
+static bool take(struct standin *s, pid_t pid)
+{
+    if (pid == 0 || !is_child(pid)) {
+        return false;
+    }
+    s->pid = pid;
+    s->next = 0;
+    return true;
+}
+
+static bool take_holder(struct standin *s, const char *pid_path)
+{
+    struct error err;
+    pid_t pid;
+    return os_pidfile_read(pid_path, &pid, &err) == 0 && take(s, pid);
+}
+
+/* It may be about to be upgraded itself: then its file has the other name, or gets the first one back as we look. */
+static bool find_next(struct standin *s)
+{
+    char old[PATH_MAX];
+
+    snprintf(old, sizeof(old), "%s" MASTER_UPGRADE_SUFFIX, s->pid_path);
+    return take(s, s->next) || take_holder(s, s->pid_path) || take_holder(s, old) ||
+           take_holder(s, s->pid_path);
+}
+
+/* Reaps, whoever it is: the first process of a container gets every orphan. False when there is no master any more. */
+static bool follow(struct standin *s)
 {
     bool lives = true;
     pid_t ended;
     int how;
 
     while ((ended = waitpid(-1, &how, WNOHANG)) > 0) {
-        if (ended == pid) {
-            *status = how;
+        if (ended == s->pid) {
+            s->status = how;
             lives = false;
         }
     }
-    return lives;
+    return lives || find_next(s);
 }
 
-static bool holds(const char *pid_path, pid_t *pid)
+/* It is meant for lpm as a whole: in an upgrade, for both masters. */
+static void pass_on(struct standin *s, int number)
 {
     struct error err;
-    return os_pidfile_read(pid_path, pid, &err) == 0 && is_child(*pid);
-}
+    pid_t holder;
 
-/* It may be about to be upgraded itself: then its file has the other name, or gets the first one back as we look. */
-static bool find_next(pid_t *pid, const char *pid_path)
-{
-    char old[PATH_MAX];
-
-    snprintf(old, sizeof(old), "%s" MASTER_UPGRADE_SUFFIX, pid_path);
-    return holds(pid_path, pid) || holds(old, pid) || holds(pid_path, pid);
+    kill(s->pid, number);
+    if (os_pidfile_read(s->pid_path, &holder, &err) == 0 && holder != s->pid) {
+        s->next = holder;
+        kill(holder, number);
+    }
 }
 
 int master_standin(pid_t pid, const char *pid_path)
 {
+    struct standin s = {.pid = pid, .pid_path = pid_path};
     sigset_t all;
-    int status = 0;
+    bool lives;
 
     sigfillset(&all);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* the next master becomes our child when its parent ends */
     title_set("stand-in");
-    while (reap(pid, &status) || find_next(&pid, pid_path)) {
+    lives = follow(&s);
+    while (lives) {
         siginfo_t info;
         int number = sigwaitinfo(&all, &info);
-        /* What the terminal sends, the master, in the same process group, has got itself. */
-        if (number > 0 && number != SIGCHLD && info.si_code != SI_KERNEL) {
-            kill(pid, number);
+        lives = follow(&s);
+        /* What the terminal sends, the masters, in the same process group, have got themselves. */
+        if (lives && number > 0 && number != SIGCHLD && info.si_code != SI_KERNEL) {
+            pass_on(&s, number);
         }
     }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    return WIFEXITED(s.status) ? WEXITSTATUS(s.status) : 1;
 }

@@ -7,8 +7,8 @@
 
 #include <sys/types.h>
 
-/* Passes signals on to the master `pid`, and to the one that follows it when it is upgraded in turn (its pid is in the file
- * `pid_path` then, and it is a child of ours). Returns the exit status of the last one, 1 if that was killed. All signals
+/* Passes signals on to the master `pid`, and to the one that takes over when it is upgraded in turn (its pid is in the file
+ * `pid_path` then, and it becomes a child of ours). Returns the exit status of the last one, 1 if that was killed. All signals
  * are blocked. */
 int master_standin(pid_t pid, const char *pid_path);
 

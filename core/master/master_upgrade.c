@@ -69,12 +69,12 @@ static int give_names(struct master *master, struct error *err)
     int rc;
 
     upgrade->pid_path = strdup(master->pidfile.path);
-    upgrade->control = strdup(core->control);
-    if (!upgrade->pid_path || !upgrade->control) {
+    upgrade->control = core->control_fd >= 0 ? strdup(core->control) : NULL;
+    if (!upgrade->pid_path || (core->control_fd >= 0 && !upgrade->control)) {
         return error_set(err, LPM_ENOMEM, "no memory for names");
     }
     rc = rename_pidfile(master, true, err);
-    return rc || core->control_fd < 0 ? rc : swap_name(upgrade->control, true, err);
+    return rc || !upgrade->control ? rc : swap_name(upgrade->control, true, err);
 }
 
 static void free_names(struct master *master)
@@ -347,16 +347,19 @@ bool master_upgrade_resume(struct master *master)
 static void tell_end(const struct master *master, pid_t heir, bool served, int status)
 {
     const char *why = master->upgrade.why.text;
-    const char *next = master->stopping ? "this one ends too" : "this one goes on";
     char how[TEXT_EXIT_SIZE];
 
     text_exit(status, how, sizeof(how));
-    if (served) {
-        log_write(&master->log, status ? LPM_LOG_ERROR : LPM_LOG_NOTICE, "the new master (pid %ld) %s, %s",
-                  (long)heir, how, next);
+    if (master->stopping) {
+        log_write(&master->log, LPM_LOG_WARN, "the new master (pid %ld) %s, and this one is told to end",
+                  (long)heir, how);
+    } else if (served) {
+        log_write(&master->log, status ? LPM_LOG_ERROR : LPM_LOG_NOTICE,
+                  "the new master (pid %ld) %s, this one goes on", (long)heir, how);
     } else {
-        log_write(&master->log, LPM_LOG_ERROR, "upgrade failed, %s: the new master (pid %ld) %s%s%s", next,
-                  (long)heir, how, why[0] ? ": " : "", why);
+        log_write(&master->log, LPM_LOG_ERROR,
+                  "upgrade failed, this one goes on: the new master (pid %ld) %s%s%s", (long)heir, how,
+                  why[0] ? ": " : "", why);
     }
 }
 

@@ -13,7 +13,6 @@
 
 #include "fail.h"
 #include "wait.h"
-#include "wrk.h"
 
 static void upgrade_copy(const char *from, const char *to)
 {
@@ -106,21 +105,4 @@ void upgrade_finish(struct server *s)
         fail_test("the old master (pid %d) is still there", (int)old);
     }
     close(pidfd);
-}
-
-void upgrade_under_load(struct server *s, const char *script, int count, int connections, int seconds)
-{
-    struct wrk w;
-
-    wrk_start(&w, server_port(s), "/hello", connections, seconds, script);
-    for (int i = 0; i < count; i++) {
-        upgrade_install(s, NULL);
-        upgrade_begin(s);
-        upgrade_finish(s);
-    }
-    wrk_finish(&w);
-    if (wrk_socket_errors(&w) + w.errors > 0 || w.requests == 0) {
-        fail_test("%s", w.run.out);
-    }
-    run_free(&w.run);
 }

@@ -23,7 +23,4 @@ pid_t upgrade_begin(struct server *s);
 /* QUIT to the old master, and waits until it has gone. */
 void upgrade_finish(struct server *s);
 
-/* `count` upgrades under wrk's load for `seconds`: not one request fails, not one connection is reset. */
-void upgrade_under_load(struct server *s, const char *script, int count, int connections, int seconds);
-
 #endif

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -18,6 +20,7 @@
 #include "fail.h"
 #include "server.h"
 #include "upgrade.h"
+#include "wrk.h"
 
 #define PID     "run/lpm.pid"
 #define OLD_PID "run/lpm.pid.oldbin"
@@ -26,12 +29,8 @@
 static void configure(struct server *s, const char *main, const char *listen)
 {
     server_conf(s,
-                SERVER_MODULES SERVER_MISDEED "%s\nworker { count 2; }\n"
-                                              "http {\n"
-                                              "    listen 127.0.0.1:0; %s\n"
-                                              "    location /hello { handler hello; }\n"
-                                              "    location /misdeed { handler misdeed; }\n"
-                                              "}\n",
+                SERVER_MODULES "%s\nworker { count 2; }\n"
+                               "http { listen 127.0.0.1:0; %s location /hello { handler hello; } }\n",
                 main, listen);
 }
 
@@ -52,6 +51,19 @@ static bool exists(const struct server *s, const char *name)
     char path[4200];
     struct stat st;
     return lstat(server_path(s, name, path, sizeof(path)), &st) == 0;
+}
+
+/* Does somebody listen at that path? */
+static bool connects(const struct server *s, const char *name)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool connected;
+
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%.90s/%s", s->prefix, name);
+    connected = connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0;
+    close(fd);
+    return connected;
 }
 
 /* Who answers at that control socket is a bus of `master`. */
@@ -125,7 +137,7 @@ static void test_both_serve(void **state)
     client_close(&keep);
     assert_false(exists(s, OLD_PID));
     assert_false(exists(s, "run/lpm.sock.oldbin"));
-    assert_true(exists(s, "run/h.sock"));
+    assert_true(connects(s, "run/h.sock"));
     check_hello(s);
     check_control(s, "run/lpm.sock", new);
     server_stop(s); /* the process that was started has stayed: it passes this on, and on to us the status */
@@ -137,7 +149,7 @@ static void test_retire_and_come_back(void **state)
     pid_t new, pids[SERVER_PIDS_MAX];
     char text[64];
 
-    start(s, "", "");
+    start(s, "", "listen unix:run/h.sock;");
     signal_and_wait(s, s->pid, SIGWINCH, "SIGWINCH: nothing changes: there is no new master that serves");
     new = upgrade_begin(s);
     signal_and_wait(s, s->pid, SIGWINCH, "generation 1 has ended");
@@ -156,14 +168,16 @@ static void test_retire_and_come_back(void **state)
     assert_false(exists(s, OLD_PID));
     check_control(s, "run/lpm.sock", s->pid);
     check_hello(s);
+    assert_true(connects(s, "run/h.sock")); /* the new one has closed its copy, no more */
 
     /* Once more; and when the new one ends, one that had retired serves again by itself. */
-    configure(s, "", "");
+    configure(s, "", "listen unix:run/h.sock;");
     new = upgrade_begin(s);
     signal_and_wait(s, s->pid, SIGWINCH, "generation 2 has ended");
     snprintf(text, sizeof(text), " %d master: lpm/", (int)s->pid);
     signal_and_wait(s, new, SIGTERM, text);
     check_hello(s);
+    assert_true(connects(s, "run/h.sock"));
     assert_int_equal(upgrade_pid(s, PID), s->pid);
     server_stop(s);
 }
@@ -176,12 +190,12 @@ static void test_other_listeners(void **state)
     start(s, "", "listen unix:run/a.sock; listen unix:run/b.sock;");
     configure(s, "", "listen unix:run/b.sock; listen unix:run/c.sock;");
     upgrade_begin(s);
-    assert_true(exists(s, "run/a.sock"));
-    assert_true(exists(s, "run/c.sock"));
+    assert_true(connects(s, "run/a.sock"));
+    assert_true(connects(s, "run/c.sock"));
     upgrade_finish(s);
     assert_false(exists(s, "run/a.sock"));
-    assert_true(exists(s, "run/b.sock"));
-    assert_true(exists(s, "run/c.sock"));
+    assert_true(connects(s, "run/b.sock"));
+    assert_true(connects(s, "run/c.sock"));
     check_hello(s);
     server_stop(s);
 }
@@ -206,7 +220,7 @@ static void test_daemon(void **state)
     signal_and_wait(s, old, SIGQUIT, "the old master has ended");
     follow(s, new);
     server_wait_log(s, " has gone", UPGRADE_MS);
-    assert_true(exists(s, "run/h.sock"));
+    assert_true(connects(s, "run/h.sock"));
     server_stop(s);
 }
 
@@ -225,7 +239,13 @@ static void test_several(void **state)
     assert_int_equal(server_pid(s, "stand-in"), s->pid);
     server_signal(s, SIGHUP);
     server_wait_log(s, "SIGHUP: reload", UPGRADE_MS);
-    server_stop(s);
+    /* In the middle of the next one they are for both. */
+    upgrade_begin(s);
+    server_mark(s);
+    server_signal(s, SIGQUIT);
+    server_wait_log_count(s, "SIGQUIT: soft kill", 2, UPGRADE_MS);
+    assert_int_equal(server_wait_exit(s, UPGRADE_MS), 0);
+    server_check_clean(s);
 }
 
 /* -- Failures ----------------------------------------------------------------------------------------- */
@@ -268,7 +288,7 @@ static void test_new_one_does_not_start(void **state)
         }
         assert_int_equal(upgrade_pid(s, PID), s->pid);
         assert_false(exists(s, OLD_PID));
-        assert_true(exists(s, "run/h.sock"));
+        assert_true(connects(s, "run/h.sock"));
         check_control(s, "run/lpm.sock", s->pid);
         check_hello(s);
     }
@@ -351,8 +371,26 @@ static void test_old_one_is_killed_early(void **state)
     server_wait_log(s, text, UPGRADE_MS);
     server_wait_log(s, " has gone", UPGRADE_MS);
     check_hello(s);
-    assert_true(exists(s, "run/h.sock"));
+    assert_true(connects(s, "run/h.sock"));
     server_stop(s);
+}
+
+/* What only an old master may say. */
+static void test_bad_environment(void **state)
+{
+    static const char *const texts[] = {"", "listen 80", "listen 80 0;", "master 1 2;", "no 3;", "}"};
+    struct server *s = *state;
+    struct run run;
+
+    configure(s, "", "");
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        setenv("LPM_UPGRADE", texts[i], 1);
+        server_command(s, &run, NULL);
+        unsetenv("LPM_UPGRADE");
+        assert_int_equal(run_exit(&run), 1);
+        assert_ptr_equal(strstr(run.err, "lpm: LPM_UPGRADE is for an upgrade only: "), run.err);
+        run_free(&run);
+    }
 }
 
 /* -- In the foreground -------------------------------------------------------------------------------- */
@@ -384,13 +422,34 @@ static void test_standin_is_killed(void **state)
 
 /* -- Load --------------------------------------------------------------------------------------------- */
 
-static void test_load_keep_alive(void **state)
+/* Upgrades under wrk, one after the other, 3 or as many as LPM_SOAK says: not one request fails, nobody stays behind. */
+static void upgrade_under_load(struct server *s, const char *script)
 {
-    struct server *s = *state;
+    const char *soak = getenv("LPM_SOAK");
+    int count = soak ? atoi(soak) : 3;
+    struct wrk w;
 
     start(s, "", "");
-    upgrade_under_load(s, NULL, 3, 20, 5);
+    wrk_start(&w, server_port(s), "/hello", 20, 4 + count / 2, script);
+    for (int i = 0; i < count; i++) {
+        upgrade_install(s, NULL);
+        upgrade_begin(s);
+        upgrade_finish(s);
+    }
+    wrk_finish(&w);
+    if (wrk_socket_errors(&w) + w.errors > 0 || w.requests == 0) {
+        fail_test("%s", w.run.out);
+    }
+    run_free(&w.run);
+    assert_int_equal(server_pid(s, "stand-in"), s->pid);
+    assert_int_equal(server_pid(s, "master"), upgrade_pid(s, PID));
+    server_pid(s, "bus"); /* the only one */
     server_stop(s);
+}
+
+static void test_load_keep_alive(void **state)
+{
+    upgrade_under_load(*state, NULL);
 }
 
 static void test_load_new_connections(void **state)
@@ -399,9 +458,7 @@ static void test_load_new_connections(void **state)
     char path[4200];
 
     server_write(s, "close.lua", "wrk.headers[\"Connection\"] = \"close\"\n");
-    start(s, "", "");
-    upgrade_under_load(s, server_path(s, "close.lua", path, sizeof(path)), 3, 20, 5);
-    server_stop(s);
+    upgrade_under_load(s, server_path(s, "close.lua", path, sizeof(path)));
 }
 
 int main(void)
@@ -416,6 +473,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_new_one_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed_early, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_bad_environment, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_hard_kill_ends_both, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_standin_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_load_keep_alive, server_setup, server_teardown),
