@@ -91,7 +91,7 @@ static void close_removed(struct master *master)
     LIST_EACH(link, after, &master->setups)
     {
         struct master_setup *setup = LIST_ENTRY(link, struct master_setup, link);
-        if (setup != master->current) {
+        if (setup != master->current && !setup->shared) {
             master_setup_leave(setup);
         }
     }

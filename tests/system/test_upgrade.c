@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -356,6 +357,7 @@ static void test_old_one_is_killed_early(void **state)
     struct server *s = *state;
     char path[4200], script[4400], text[96];
     pid_t new;
+    int go;
 
     start(s, "", "listen unix:run/h.sock;");
     assert_int_equal(mkfifo(server_path(s, "conf/go", path, sizeof(path)), 0600), 0);
@@ -366,7 +368,9 @@ static void test_old_one_is_killed_early(void **state)
     server_mark(s);
     kill(s->pid, SIGKILL);
     follow(s, new);
-    server_write(s, "conf/go", "go\n");
+    go = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(write(go, "go\n", 3), 3);
+    close(go);
     snprintf(text, sizeof(text), " %d master: lpm/", (int)new);
     server_wait_log(s, text, UPGRADE_MS);
     server_wait_log(s, " has gone", UPGRADE_MS);
