@@ -25,13 +25,14 @@ say = printf '%-8s %s\n'
 endif
 
 .PHONY: all run test bench install clean help check check-unit check-abi check-system check-static
-.PHONY: check-peer check-valgrind test-programs tidy cppcheck format deps-test FORCE
+.PHONY: check-peer check-valgrind soak test-programs tidy cppcheck format deps-test FORCE
 
 help:
 	@echo 'make                 build lpm and its modules in $(BUILD)/'
 	@echo 'make run             build, then serve conf/lpm.conf in the foreground'
 	@echo 'make test            every test, over a plain and over a sanitizer build'
 	@echo 'make bench           build, then measure lpm beside its peers'
+	@echo 'make soak            reloads and faults under load, for minutes (SOAK=N: so many of each, 100)'
 	@echo 'make install         put lpm under the prefix of configure (DESTDIR is honoured)'
 	@echo 'make clean           remove $(BUILD)/'
 	@echo
@@ -277,6 +278,12 @@ check-system: all $(SYSTEM_PROGRAMS) $(BAD_MODULES) $(TEST_MODULES)
 
 check-static:
 	@$(RUN_TESTS) $(STATIC_TESTS)
+
+# A few rounds are part of `make test`.
+SOAK ?= 100
+soak: all $(BUILD)/tests/system/test_soak $(TEST_MODULES)
+	@LPM_SOAK='$(SOAK)' LPM_TEST_TIMEOUT=3600 $(RUN_TESTS) $(BUILD)/tests/system/test_soak
+	@grep 'soak:' $(BUILD)/tests/log/test_soak.log
 
 # No part of `make test`, which is to need no registry but the system's.
 check-peer: all $(BUILD)/tests/modules/scenario.so
