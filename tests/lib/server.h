@@ -74,7 +74,7 @@ int server_teardown(void **state);
 /* Writes conf/lpm.conf; `error_log stderr info;` and the pid file's place are put before it. */
 void server_conf(struct server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes a file under the prefix as it is. */
+/* Writes a file under the prefix as it is; whoever reads it sees all of it or what was there before. */
 void server_write(const struct server *s, const char *name, const char *text);
 
 /* "PREFIX/NAME", in a buffer of the caller's. */
