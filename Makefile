@@ -301,7 +301,8 @@ SOAK          ?= 100
 SOAK_PROGRAMS := $(BUILD)/tests/system/test_soak $(BUILD)/tests/system/test_upgrade
 
 soak: all $(SOAK_PROGRAMS) $(TEST_MODULES) $(STRESS)
-	@LPM_SOAK='$(SOAK)' LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) $(RUN_TESTS) $(SOAK_PROGRAMS) $(STRESS)
+	@LPM_SOAK='$(SOAK)' LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) $(RUN_TESTS) -s $(SOAK_PROGRAMS) $(STRESS)
+	@grep 'soak:' $(BUILD)/tests/log/test_soak.log
 
 # The bus beside a worker that does what libFuzzer likes: where the random deeds of tests/fuzz do not get.
 FUZZ         := $(BUILD)/fuzz/worker_fuzz

@@ -86,7 +86,7 @@ static void act(struct bus *bus, const struct control *message, int *fd)
         break;
     case CONTROL_RETIRE:
         bus_ctl_close(bus);
-        bus_reload_close(bus, LPM_EAGAIN);
+        bus_reload_retire(bus);
         bus_lifecycle_soft_kill(bus);
         break;
     case CONTROL_SOFT_KILL:

@@ -142,7 +142,6 @@ void bus_lifecycle_soft_kill(struct bus *bus)
         return;
     }
     bus->phase = POLICY_DRAINING;
-    bus_reload_close(bus, LPM_ESHUTDOWN);
     bus_rule_soft_kill(bus);
     bus_handover_drain(bus);
     EACH_MODULE(m, bus)
@@ -155,6 +154,7 @@ void bus_lifecycle_soft_kill(struct bus *bus)
     }
     show_step(bus, ROLE_STEP_NONE, bus->modules);
     close_listeners(bus);
+    bus_reload_close(bus);
     EACH_WORKER(w, bus)
     {
         struct frame frame = {.type = FRAME_DRAIN};
@@ -234,7 +234,7 @@ void bus_lifecycle_hard_kill(struct bus *bus)
         bus_worker_say(w, FRAME_HARD_KILL);
     }
     leave(bus);
-    bus_reload_close(bus, LPM_ESHUTDOWN);
+    bus_reload_close(bus);
     bus_rule_hard_kill(bus);
     run_hard_kill_hooks(bus);
 }

@@ -97,7 +97,7 @@ static int set_up(struct bus *bus, struct error *err)
 
 static void tear_down(struct bus *bus)
 {
-    bus_reload_close(bus, LPM_ESHUTDOWN);
+    bus_reload_close(bus);
     bus_ctl_fini(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_fini(&bus->pools[i]);

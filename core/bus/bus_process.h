@@ -69,7 +69,7 @@ struct bus {
     struct list ctl_clients;
     size_t ctl_count;
     struct list reload_waiters; /* see bus_reload */
-    uint32_t reloads_asked;
+    uint32_t reloads_asked, reload_took, reload_successor;
     int reload_refusal;   /* LPM_E...: why none may be asked for any more; 0 */
     struct error trouble; /* not empty: why what the last reload brought does not serve */
 

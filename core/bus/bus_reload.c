@@ -33,17 +33,6 @@ void bus_reload_ask(struct bus_ctl_client *client)
     bus_master_send(bus, &message);
 }
 
-static void answer(struct bus_ctl_client *client, const struct control *message)
-{
-    list_remove(&client->reload_link);
-    if (message->status != 0) {
-        bus_ctl_refuse(client, message->status, "%s", client->bus->trouble.text);
-    } else {
-        bus_ctl_answer(client,
-                       json_pack("{s:b,s:I}", "ok", 1, "generation", (json_int_t)message->incarnation));
-    }
-}
-
 static void learn(struct bus *bus, const struct control *message, int fd)
 {
     char text[ERROR_TEXT_SIZE];
@@ -57,25 +46,48 @@ static void learn(struct bus *bus, const struct control *message, int fd)
     }
 }
 
-void bus_reload_done(struct bus *bus, const struct control *message, int fd)
+static void refuse_until(struct bus *bus, uint32_t number)
 {
-    learn(bus, message, fd);
     LIST_EACH(link, after, &bus->reload_waiters)
     {
         struct bus_ctl_client *client = LIST_ENTRY(link, struct bus_ctl_client, reload_link);
-        if (client->reload_number <= message->index) {
-            answer(client, message);
+        if (client->reload_number <= number) {
+            list_remove(link);
+            bus_ctl_refuse(client, LPM_ECONF, "%s", bus->trouble.text);
         }
     }
 }
 
-void bus_reload_close(struct bus *bus, int why)
+void bus_reload_done(struct bus *bus, const struct control *message, int fd)
 {
-    bus->reload_refusal = bus->reload_refusal ? bus->reload_refusal : why;
+    learn(bus, message, fd);
+    if (message->status == 0) {
+        bus->reload_took = message->index;
+        bus->reload_successor = message->incarnation;
+    } else {
+        refuse_until(bus, message->index);
+    }
+}
+
+void bus_reload_retire(struct bus *bus)
+{
+    bus->reload_refusal = LPM_EAGAIN;
+}
+
+void bus_reload_close(struct bus *bus)
+{
+    if (!bus->reload_refusal) {
+        bus->reload_refusal = LPM_ESHUTDOWN;
+    }
     while (!list_empty(&bus->reload_waiters)) {
         struct bus_ctl_client *client =
             LIST_ENTRY(bus->reload_waiters.next, struct bus_ctl_client, reload_link);
         list_remove(&client->reload_link);
-        refuse(client, bus->reload_refusal);
+        if (client->reload_number <= bus->reload_took) {
+            bus_ctl_answer(client,
+                           json_pack("{s:b,s:I}", "ok", 1, "generation", (json_int_t)bus->reload_successor));
+        } else {
+            refuse(client, bus->reload_refusal);
+        }
     }
 }

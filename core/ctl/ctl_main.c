@@ -15,7 +15,7 @@
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHED = 3 };
 
 /* How many buses may end, one after the other, before they answer. */
-#define RELOAD_TRIES 5
+#define REPEATS_MAX 5
 
 /* All of standard input; the caller's. NULL without memory. */
 static char *read_stdin(size_t *len)
@@ -160,13 +160,20 @@ static int fail(int status, const char *text)
     return status;
 }
 
-/* A bus that is retired or dies meanwhile cannot tell how the reload ended. The one after it can, when it is asked for
- * the same: a reload more does no harm. */
+/* Does it no harm to do it once more? */
+static bool may_repeat(enum ctl_what what)
+{
+    return what == CTL_HEALTH || what == CTL_STATUS || what == CTL_TOP || what == CTL_RELOAD ||
+           what == CTL_REOPEN;
+}
+
+/* A bus that is retired or dies meanwhile cannot answer; the one after it can. */
 static bool ask_another(const struct ctl_options *o, const json_t *answer)
 {
     const char *code = json_string_value(json_object_get(answer, "code"));
 
-    return o->command->what == CTL_RELOAD && (!answer || (code && strcmp(code, "LPM_EAGAIN") == 0));
+    return answer ? o->command->what == CTL_RELOAD && code && strcmp(code, "LPM_EAGAIN") == 0
+                  : may_repeat(o->command->what);
 }
 
 /* `*fd` becomes the connection that the answer came on. NULL with the text. */
@@ -175,7 +182,7 @@ static json_t *ask(const struct ctl_options *o, const char *path, int *fd, const
 {
     json_t *answer = ctl_client_ask(*fd, request, err);
 
-    for (int i = 0; i < RELOAD_TRIES && ask_another(o, answer); i++) {
+    for (int i = 0; i < REPEATS_MAX && ask_another(o, answer); i++) {
         json_decref(answer);
         answer = NULL;
         close(*fd);

@@ -105,6 +105,10 @@ struct master_notify {
     struct event *again, *watchdog;
 };
 
+#define MASTER_EACH_GENERATION(g, master)                  \
+    LIST_EACH(g##_link, g##_after, &(master)->generations) \
+    for (struct master_generation *g = LIST_ENTRY(g##_link, struct master_generation, link); g; g = NULL)
+
 struct master {
     const struct master_options *options;
     const struct master_roles *roles;

@@ -5,12 +5,9 @@
 #include "master/master_fleet.h"
 
 #include <event2/event.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/version.h"
-#include "conf/conf_load.h"
 #include "master/master_arrival.h"
 #include "master/master_daemon.h"
 #include "master/master_generation.h"
@@ -22,16 +19,9 @@
 #include "master/master_upgrade.h"
 #include "master/master_worker.h"
 
-/* From the beginning of one reload to the next: what is asked for in between is one. */
-#define RELOAD_PAUSE_NS CLOCK_NS_PER_S
-
 /* A generation that could not start again is not tried again sooner than this. */
 #define PAUSE_NS      (100 * CLOCK_NS_PER_MS)
 #define PAUSE_BACK_NS CLOCK_NS_PER_S
-
-#define EACH_GENERATION(g, master)                         \
-    LIST_EACH(g##_link, g##_after, &(master)->generations) \
-    for (struct master_generation *g = LIST_ENTRY(g##_link, struct master_generation, link); g; g = NULL)
 
 bool master_fleet_serves(const struct master_generation *g)
 {
@@ -40,7 +30,7 @@ bool master_fleet_serves(const struct master_generation *g)
 
 struct master_generation *master_fleet_serving(const struct master *master)
 {
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         if (master_fleet_serves(g)) {
             return g;
@@ -105,7 +95,7 @@ void master_fleet_promote(struct master_generation *generation)
     if (generation->is_reload) {
         master_reload_took(generation);
     }
-    EACH_GENERATION(other, master)
+    MASTER_EACH_GENERATION(other, master)
     {
         if (other != generation) {
             failing = failing || other->state == MASTER_FAILING;
@@ -130,16 +120,6 @@ void master_fleet_promote(struct master_generation *generation)
     } else {
         master_generation_event(generation, MASTER_ON_PROBATION_OVER);
     }
-}
-
-void master_fleet_tell_failing(struct master_generation *generation, const char *why)
-{
-    struct error text;
-
-    error_set(&text, 0, "generation %u failed on probation, lpm goes back to what ran before it: %s",
-              generation->number, why);
-    log_write(&generation->master->log, LPM_LOG_CRIT, "%s", text.text);
-    master_reload_undone(generation, &text);
 }
 
 void master_fleet_prove(struct master *master)
@@ -197,73 +177,9 @@ static void go_back(struct master *master)
     begin_again(master, master->previous, master->start_failed ? PAUSE_BACK_NS : 0);
 }
 
-static void tell_reload_failure(struct master *master, const struct error *why)
-{
-    const struct master_generation *serving = master_fleet_serving(master);
-    struct error text;
-
-    if (serving) {
-        error_set(&text, 0, "reload failed, generation %u goes on: %s", serving->number, why->text);
-        master_notify_ready(master, "generation %u serves, the reload failed: %s", serving->number,
-                            why->text);
-    } else {
-        error_set(&text, 0, "reload failed: %s", why->text);
-    }
-    log_write(&master->log, LPM_LOG_ERROR, "%s", text.text);
-    master_reload_failed(master, &text);
-}
-
-/* The pid file is locked, and who has started lpm is gone: these two stay. */
-static void warn_of_fixed(const struct master *master, const struct conf_core *core)
-{
-    const struct conf_core *now = &master->current->core;
-
-    if (strcmp(now->pid, core->pid) != 0 || now->daemon != core->daemon) {
-        log_write(&master->log, LPM_LOG_WARN,
-                  "\"pid\" and \"daemon\" stay what they are until lpm is started anew");
-    }
-}
-
-static int begin_reload(struct master *master, struct error *err)
-{
-    struct master_setup *setup = NULL;
-    struct master_generation *next;
-    struct conf_core core;
-    int rc = conf_load(&core, master->options->conf_name, master->options->directives, err);
-
-    if (!rc) {
-        rc = master_setup_take(&setup, master, &core, err);
-    }
-    if (!rc) {
-        warn_of_fixed(master, &setup->core);
-        rc = master_setup_prepare(setup, master->last_number + 1, err);
-    }
-    if (!rc) {
-        rc = master_generation_new(&next, setup, true, err);
-    }
-    master_setup_release(&setup); /* the generation holds it */
-    if (!rc) {
-        master_generation_event(next, MASTER_ON_START);
-    }
-    return rc;
-}
-
-static void reload(struct master *master)
-{
-    struct error why;
-
-    master_notify_reloading(master);
-    master->reload_wanted = false;
-    master->not_before = clock_now() + RELOAD_PAUSE_NS;
-    master_reload_begin(master);
-    if (begin_reload(master, &why) != 0) {
-        tell_reload_failure(master, &why);
-    }
-}
-
 static void abandon_reload(struct master *master)
 {
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         if (g->is_reload) {
             master_generation_event(g, MASTER_ON_RETIRE);
@@ -287,7 +203,7 @@ static void bury(struct master_generation *generation)
         if (!master->online) {
             master->failure = *why;
         } else if (generation->is_reload) {
-            tell_reload_failure(master, why);
+            master_reload_failed(master, why);
         } else {
             log_write(&master->log, LPM_LOG_CRIT, "generation %u failed: %s", generation->number, why->text);
             master->start_failed = true;
@@ -322,7 +238,7 @@ static enum master_plan next_plan(struct master *master)
                                .reload_due = reload_is_due(master),
                                .max_leaving = master->current->core.max_generations};
 
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         master_plan_count(&view, g->state, g->is_reload);
     }
@@ -340,7 +256,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         if (g->state == MASTER_GONE) {
             bury(g);
@@ -348,7 +264,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     }
     switch (next_plan(master)) {
     case MASTER_RELOAD:
-        reload(master);
+        master_reload_begin(master);
         break;
     case MASTER_AGAIN:
         start_again(master);
@@ -394,7 +310,7 @@ void master_fleet_withdraw(struct master *master)
 {
     master->withdrawn = true;
     master_setup_release(&master->previous);
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         master_generation_event(g, MASTER_ON_RETIRE);
     }
@@ -422,7 +338,7 @@ void master_fleet_stop(struct master *master, enum master_event kill)
     { /* the bus takes nothing new in, so nobody shall wait for it */
         master_setup_close_listeners(LIST_ENTRY(link, struct master_setup, link));
     }
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         master_generation_event(g, kill);
     }
@@ -439,7 +355,7 @@ static void on_shutdown_timeout(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     log_write(&master->log, LPM_LOG_WARN, "shutdown_timeout passed");
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         master_generation_event(g, MASTER_ON_DRAIN_TIMEOUT);
     }
@@ -463,7 +379,7 @@ static void free_event(struct event **event)
 
 void master_fleet_fini(struct master *master)
 {
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         master_generation_free(g);
     }

@@ -27,9 +27,6 @@ void master_fleet_stop(struct master *master, enum master_event kill);
 /* `generation` is online: whoever served before is retired, and its own probation begins. */
 void master_fleet_promote(struct master_generation *generation);
 
-/* Says in the log, and to lpmctl, that one has failed its probation. */
-void master_fleet_tell_failing(struct master_generation *generation, const char *why);
-
 /* The probation of the one that serves is over: nothing to go back to is kept. */
 void master_fleet_prove(struct master *master);
 

@@ -16,6 +16,7 @@
 #include "master/master_control.h"
 #include "master/master_fleet.h"
 #include "master/master_pool.h"
+#include "master/master_reload.h"
 #include "master/master_spawn.h"
 #include "master/master_trial.h"
 #include "master/master_worker.h"
@@ -339,7 +340,7 @@ static void bus_reaped(struct master_generation *generation, int status)
                   end, step[0] ? step : ": the error log may say why");
     }
     if (generation->state == MASTER_PROBATION) {
-        master_fleet_tell_failing(generation, why.text);
+        master_reload_undone(generation, why.text);
     }
     generation->bus = 0;
     generation->control_over = true;

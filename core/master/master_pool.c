@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "master/master_control.h"
-#include "master/master_fleet.h"
 #include "master/master_generation.h"
+#include "master/master_reload.h"
 #include "master/master_worker.h"
 
 /* -- Replacement -------------------------------------------------------------------------------------- */
@@ -81,7 +81,7 @@ static void exhausted(struct master_pool *pool)
 
     error_set(&why, 0, "pool %s has lost more workers than \"restarts %lld\" allows, the last one: %s",
               pool->conf->name, (long long)pool->conf->restarts, pool->last_death.text);
-    master_fleet_tell_failing(pool->generation, why.text);
+    master_reload_undone(pool->generation, why.text);
     master_generation_event(pool->generation, MASTER_ON_EXHAUSTED);
 }
 

@@ -195,10 +195,13 @@ int server_teardown(void **state)
 
 void server_write(const struct server *s, const char *name, const char *text)
 {
-    char path[4200];
-    FILE *f = fopen(server_path(s, name, path, sizeof(path)), "we");
+    char path[4200], whole[4300];
+    FILE *f;
 
-    if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0) {
+    server_path(s, name, path, sizeof(path));
+    snprintf(whole, sizeof(whole), "%s.new", path);
+    f = fopen(whole, "we");
+    if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0 || rename(whole, path) != 0) {
         fail_test("%s: %s", path, strerror(errno));
     }
 }

@@ -1,12 +1,11 @@
 /*
- * Reloads: what they take, what they refuse, that nobody notices one, and that lpm goes back when it has to.
+ * Reloads: what they take, what they refuse, and that lpm goes back when it has to. Those under load are in test_soak.c.
  */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -23,7 +22,6 @@
 #include "misdeed.h"
 #include "server.h"
 #include "wait.h"
-#include "wrk.h"
 
 #ifdef SERVER_SANITIZED
 #define SLOWER 6
@@ -440,7 +438,7 @@ static void test_bus_is_replaced_at_once(void **state)
     server_stop(s);
 }
 
-/* -- Storm and load ----------------------------------------------------------------------------------- */
+/* -- Storm ----------------------------------------------------------------------------------- */
 
 static void test_storm_is_one_or_two(void **state)
 {
@@ -462,65 +460,6 @@ static void test_storm_is_one_or_two(void **state)
     server_stop(s);
 }
 
-static size_t open_fds(pid_t pid)
-{
-    struct dirent *entry;
-    size_t count = 0;
-    char path[64];
-    DIR *dir;
-
-    snprintf(path, sizeof(path), "/proc/%ld/fd", (long)pid);
-    dir = opendir(path);
-    assert_non_null(dir);
-    while ((entry = readdir(dir)) != NULL) {
-        count += entry->d_name[0] != '.';
-    }
-    closedir(dir);
-    return count;
-}
-
-/* Several reloads under wrk, each to a build of its own: not one request fails. */
-static void reload_under_load(struct server *s, const char *script)
-{
-    struct wrk w;
-    size_t fds;
-
-    start(s, "probation 0s;", "count 2;");
-    fds = open_fds(s->pid);
-    wrk_start(&w, server_port(s), "/build", 20, 6, script);
-    for (int i = 0; i < 4; i++) {
-        char name[32];
-        snprintf(name, sizeof(name), "build-%d", i);
-        build_make(s, "ok", name);
-        reload(s);
-        wait_answer(s, "/build", name);
-    }
-    wrk_finish(&w);
-    if (wrk_socket_errors(&w) + w.errors > 0 || w.requests == 0) {
-        fail_test("%s", w.run.out);
-    }
-    run_free(&w.run);
-    wait_ended(s, 4);
-    assert_int_equal(count_pids(s, "bus"), 1);
-    assert_int_equal(count_pids(s, "worker"), 3);
-    assert_int_equal(open_fds(s->pid), fds);
-    server_stop(s);
-}
-
-static void test_load_keep_alive(void **state)
-{
-    reload_under_load(*state, NULL);
-}
-
-static void test_load_new_connections(void **state)
-{
-    struct server *s = *state;
-    char path[4200];
-
-    server_write(s, "close.lua", "wrk.headers[\"Connection\"] = \"close\"\n");
-    reload_under_load(s, server_path(s, "close.lua", path, sizeof(path)));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,8 +474,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_removed_listener_is_taken, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_bus_is_replaced_at_once, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_storm_is_one_or_two, server_setup, server_teardown),
-        cmocka_unit_test_setup_teardown(test_load_keep_alive, server_setup, server_teardown),
-        cmocka_unit_test_setup_teardown(test_load_new_connections, server_setup, server_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
