@@ -73,13 +73,14 @@ static json_t *worker_json(const lpm_health *h)
 {
     static const char *const states[] = {"absent", "starting", "ready", "busy", "leaving"};
 
-    return json_pack("{s:s,s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I}", "pool", h->pool,
-                     "index", (int)h->index, "pid", (int)h->pid, "state", states[h->state], "generation",
-                     (int)h->generation, "restarts", (int)h->restarts, "in_flight", (int)h->in_flight,
-                     "started", (int)h->started, "sockets", (int)h->sockets, "requests",
+    return json_pack("{s:s,s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i}", "pool",
+                     h->pool, "index", (int)h->index, "pid", (int)h->pid, "state", states[h->state],
+                     "generation", (int)h->generation, "restarts", (int)h->restarts, "in_flight",
+                     (int)h->in_flight, "started", (int)h->started, "sockets", (int)h->sockets, "requests",
                      (json_int_t)h->requests, "uptime_ms", (json_int_t)h->uptime, "rss", (json_int_t)h->rss,
                      "pressure", (json_int_t)h->pressure, "heap_total", (json_int_t)h->heap_total,
-                     "heap_used", (json_int_t)h->heap_used);
+                     "heap_used", (json_int_t)h->heap_used, "growth", (json_int_t)h->growth, "to_limit_ms",
+                     (json_int_t)h->to_limit, "failures", (int)h->failures);
 }
 
 static void health(struct bus_ctl_client *client, const json_t *request)

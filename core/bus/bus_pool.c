@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "bus/bus_memory.h"
 #include "bus/bus_worker.h"
 
 /* Retry-After while nothing is known of the drain rate, and its bound. */
@@ -83,6 +84,7 @@ int bus_pool_init(struct bus_pool *pool, struct bus *bus, size_t place)
     pool->conf = &bus->start->core->pools[place];
     list_init(&pool->queue);
     event_assign(&pool->age, bus->base, -1, 0, on_age, pool);
+    bus_memory_init(pool);
     /* Pages that are never touched cost nothing. */
     pool->workers = calloc(CONF_CORE_WORKERS_MAX, sizeof(*pool->workers));
     if (!pool->workers ||
@@ -104,6 +106,7 @@ void bus_pool_fini(struct bus_pool *pool)
 {
     if (pool->bus) {
         event_del(&pool->age);
+        bus_memory_fini(pool);
     }
     for (size_t i = 0; pool->workers && i < pool->made; i++) {
         bus_worker_fini(&pool->workers[i]);
