@@ -111,6 +111,21 @@ static json_t *pool_json(const struct bus_pool *pool)
                      degraded);
 }
 
+/* PSI in percent; null: not known. */
+static json_t *waiting_json(int hundredths)
+{
+    return hundredths == OS_MEMORY_UNKNOWN ? json_null() : json_real(hundredths / 100.0);
+}
+
+static json_t *memory_json(const struct bus *bus)
+{
+    const struct os_memory *m = &bus->memory;
+
+    return json_pack("{s:I,s:I,s:I,s:o,s:o,s:i}", "used", (json_int_t)m->used, "limit", (json_int_t)m->limit,
+                     "oom_kills", (json_int_t)m->oom_kills, "some", waiting_json(m->some), "full",
+                     waiting_json(m->full), "squeeze", (int)bus->squeeze);
+}
+
 static void status(struct bus_ctl_client *client, const json_t *request)
 {
     static const char *const phases[] = {"starting", "serving", "draining"};
@@ -121,11 +136,12 @@ static void status(struct bus_ctl_client *client, const json_t *request)
     for (size_t i = 0; i < bus->pool_count; i++) {
         json_array_append_new(pools, pool_json(&bus->pools[i]));
     }
-    bus_ctl_answer(client, json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o}", "ok", 1, "version", LPM_VERSION,
-                                     "state", phases[bus->phase], "generation", (int)bus->start->generation,
-                                     "master", (int)bus->start->master, "bus", (int)getpid(), "uptime_ms",
-                                     (json_int_t)((clock_now() - bus->born) / CLOCK_NS_PER_MS), "waiting",
-                                     (json_int_t)bus->waiting, "pools", pools));
+    bus_ctl_answer(client,
+                   json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o,s:o}", "ok", 1, "version", LPM_VERSION,
+                             "state", phases[bus->phase], "generation", (int)bus->start->generation, "master",
+                             (int)bus->start->master, "bus", (int)getpid(), "uptime_ms",
+                             (json_int_t)((clock_now() - bus->born) / CLOCK_NS_PER_MS), "waiting",
+                             (json_int_t)bus->waiting, "memory", memory_json(bus), "pools", pools));
 }
 
 /* -- enqueue ------------------------------------------------------------------------------------------ */

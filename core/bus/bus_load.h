@@ -58,7 +58,7 @@ uint64_t bus_load_expected(const struct bus_load *load);
  */
 void bus_load_answered(struct bus_load *load, bool failed, uint32_t usual);
 
-/* A worker that took its place knows nothing of the one before. `concurrency` stays. */
+/* A worker that took its place knows nothing of the one before; `concurrency` is not of it, and stays. */
 void bus_load_reset(struct bus_load *load);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/uuid.h"
 #include "ipc/policy.h"
 #include "loader/loader.h"
+#include "os/os_memory.h"
 #include "role/role.h"
 #include "role/role_event.h"
 
@@ -82,6 +83,11 @@ struct bus {
     struct list emissions_lost;    /* that nobody waits for, and that are not answered, oldest first */
     size_t emissions_lost_count, emissions_lost_bytes;
     bool emissions_dropped; /* it was too many of those, which is in the log */
+
+    struct os_memory_paths memory_paths; /* see bus_squeeze */
+    struct os_memory memory;             /* as it was seen last */
+    struct event squeeze_timer;
+    unsigned squeeze; /* the level */
 
     bool soft_kill_asked;          /* by any module; the master will say it */
     struct list soft_kill_waiters; /* see bus_rule */

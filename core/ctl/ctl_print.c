@@ -55,7 +55,8 @@ void ctl_print_health(FILE *out, const json_t *answer)
 void ctl_print_status(FILE *out, const json_t *answer)
 {
     const json_t *pools = json_object_get(answer, "pools"), *pool;
-    char bytes[16];
+    const json_t *memory = json_object_get(answer, "memory");
+    char bytes[16], limit[16];
     size_t i;
 
     fprintf(out,
@@ -63,6 +64,11 @@ void ctl_print_status(FILE *out, const json_t *answer)
             text_of(answer, "version"), text_of(answer, "state"), number_of(answer, "generation"),
             number_of(answer, "uptime_ms") / 1000, number_of(answer, "master"), number_of(answer, "bus"),
             number_of(answer, "waiting"));
+    if (number_of(memory, "limit") > 0) {
+        fprintf(out, "memory: %s of %s%s, %lld killed for it\n\n", bytes_of(memory, "used", bytes),
+                bytes_of(memory, "limit", limit), number_of(memory, "squeeze") > 0 ? ": short" : "",
+                number_of(memory, "oom_kills"));
+    }
     fprintf(out, "%-20s %8s %8s %8s %12s\n", "POOL", "WORKERS", "QUEUED", "BYTES", "DEGRADED");
     json_array_foreach(pools, i, pool)
     {
