@@ -13,7 +13,7 @@
 #include "os/os_proc.h"
 
 #define LOOK_EVERY        64
-#define LOOK_EVERY_WAIT   (100 * CLOCK_NS_PER_MS)
+#define LOOK_EVERY_WAIT   (200 * CLOCK_NS_PER_MS)
 #define LOOKS_OVER_LIMIT  2
 #define LOOKS_UNCONFIRMED 3 /* when the kernel does not let us see more */
 
