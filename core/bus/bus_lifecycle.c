@@ -10,6 +10,7 @@
 #include "bus/bus_event.h"
 #include "bus/bus_handover.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 
 #define EACH_MODULE(m, bus) \
@@ -35,11 +36,18 @@ static void run_hard_kill_hooks(struct bus *bus)
     }
 }
 
+static void show_step(const struct bus *bus, enum role_step step, const struct lpm_supervisor *m)
+{
+    role_step_set(bus->start->step, step, (size_t)(m - bus->modules));
+}
+
 int bus_lifecycle_init(struct bus *bus)
 {
     EACH_MODULE(m, bus)
     {
-        int rc = m->module->supervisor_init ? m->module->supervisor_init(m) : 0;
+        int rc;
+        show_step(bus, ROLE_STEP_INIT, m);
+        rc = m->module->supervisor_init ? m->module->supervisor_init(m) : 0;
         if (rc != 0) {
             log_write(bus->log, LPM_LOG_ERROR, "module \"%s\": supervisor_init returned %d, expected 0",
                       m->module->name, rc);
@@ -48,6 +56,7 @@ int bus_lifecycle_init(struct bus *bus)
         }
         m->up = true;
     }
+    show_step(bus, ROLE_STEP_NONE, bus->modules);
     return 0;
 }
 
@@ -75,9 +84,11 @@ static void go_online(struct bus *bus)
     EACH_MODULE(m, bus)
     {
         if (m->module->supervisor_online) {
+            show_step(bus, ROLE_STEP_ONLINE, m);
             m->module->supervisor_online(m);
         }
     }
+    show_step(bus, ROLE_STEP_NONE, bus->modules);
     bus_event_tell(bus, "online", NULL, "");
     bus_ctl_open(bus);
     bus_lifecycle_tell_master(bus, CONTROL_ONLINE, NULL);
@@ -195,6 +206,7 @@ void bus_lifecycle_end_turn(struct bus *bus)
 {
     bus->turn_ends = true;
     bus_rule_turn(bus);
+    bus_reopen_turn(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_dispatch(&bus->pools[i]);
     }

@@ -17,6 +17,7 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "bus/bus_squeeze.h"
 #include "os/os_limit.h"
@@ -68,10 +69,15 @@ static int set_up_pools(struct bus *bus)
     return rc;
 }
 
+static void on_load(void *arg, size_t i)
+{
+    role_step_set(arg, ROLE_STEP_LOAD, i);
+}
+
 static int set_up(struct bus *bus, struct error *err)
 {
     struct role_start *start = bus->start;
-    int rc = loader_load(&bus->loader, start->core, start->modules, NULL, NULL, err);
+    int rc = loader_load(&bus->loader, start->core, start->modules, on_load, start->step, err);
 
     if (rc == 0) {
         bus_host_init(bus);
@@ -99,6 +105,7 @@ static void tear_down(struct bus *bus)
     bus_event_fini(bus);
     bus_rule_fini(bus);
     bus_handover_fini(bus);
+    bus_reopen_fini(bus);
     bus_master_fini(bus);
     free(bus->pools);
     free(bus->handlers);
@@ -153,6 +160,7 @@ int bus_main(struct role_start *start)
     bus_event_init(&bus);
     bus_rule_init(&bus);
     bus_handover_init(&bus);
+    bus_reopen_init(&bus);
     list_init(&bus.ctl_clients);
     bus.starter = getuid();
     bus.born = clock_now();

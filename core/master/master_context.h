@@ -13,6 +13,8 @@
 #include "master/master_restart.h"
 #include "master/master_setup.h"
 #include "master/master_state.h"
+#include "os/os_inherit.h"
+#include "os/os_notify.h"
 #include "os/os_pidfile.h"
 
 struct event;
@@ -64,6 +66,8 @@ struct master_generation {
     bool is_reload; /* its setup is a new one */
     bool was_active;
     struct error reason; /* why it failed; empty: it did not */
+    role_step_word
+        *steps; /* shared with its processes: the bus's, then for each pool CONF_CORE_WORKERS_MAX */
     struct master_trial *trial;
     pid_t bus; /* 0: none */
     int control;
@@ -78,11 +82,22 @@ struct master_generation {
     struct master_pool *pools;   /* core->pool_count of them */
 };
 
+/* See master_notify. */
+struct master_notify {
+    struct os_notify socket;
+    char state[512]; /* what the service manager heard last, or hears `again` */
+    bool failed;     /* said in the log already */
+    struct event *again, *watchdog;
+};
+
 struct master {
     const struct master_options *options;
     const struct master_roles *roles;
     struct log log; /* the current setup's */
     struct os_pidfile pidfile;
+    struct master_notify notify;
+    struct os_inherit inherited; /* what was handed over and is not taken yet */
+    struct list kept;            /* listeners that the service manager has too, see master_inherit */
     pid_t pid;
     struct event_base *base;
     int signals; /* signalfd, -1 */

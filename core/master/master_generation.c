@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -45,6 +45,39 @@ static void tell_bus(struct master_generation *generation, enum control_type typ
 {
     struct control message = {.type = type};
     master_control_send(generation, &message, -1);
+}
+
+/* -- Steps of a start --------------------------------------------------------------------------------- */
+
+static size_t steps_size(const struct conf_core *core)
+{
+    return (1 + core->pool_count * CONF_CORE_WORKERS_MAX) * sizeof(role_step_word);
+}
+
+static int map_steps(struct master_generation *generation)
+{
+    void *memory =
+        mmap(NULL, steps_size(generation->core), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    generation->steps = memory == MAP_FAILED ? NULL : memory;
+    return generation->steps ? 0 : LPM_ENOMEM;
+}
+
+role_step_word *master_generation_step(const struct master_generation *generation,
+                                       const struct master_worker *worker)
+{
+    if (!generation->steps || !worker) {
+        return generation->steps;
+    }
+    return generation->steps + 1 + worker->pool * CONF_CORE_WORKERS_MAX + worker->index;
+}
+
+const char *master_generation_step_text(const struct master_generation *generation,
+                                        const struct master_worker *worker, char room[MASTER_STEP_TEXT_SIZE])
+{
+    role_step_word *word = master_generation_step(generation, worker);
+
+    return role_step_text(word ? *word : 0, generation->core, room, MASTER_STEP_TEXT_SIZE);
 }
 
 /* -- Actions ------------------------------------------------------------------------------------------ */
@@ -90,6 +123,7 @@ static int start_bus(struct master_generation *generation, struct error *err)
     master_spawn_prepare(generation->setup, &start);
     start.generation = generation->number;
     start.channel = fds[1];
+    start.step = master_generation_step(generation, NULL);
     generation->bus = master_spawn(generation->master->roles->bus, &start, err);
     close(fds[1]);
     if (generation->bus < 0) {
@@ -260,7 +294,7 @@ void master_generation_workers_ready(struct master_generation *generation)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct master_generation *generation = arg;
-    char names[1024];
+    char names[1024], step[MASTER_STEP_TEXT_SIZE];
     struct error why;
 
     (void)fd;
@@ -270,8 +304,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         master_generation_event(generation, MASTER_ON_RESTART);
         break;
     case MASTER_STARTING:
-        error_set(&why, 0, "bus (pid %ld) was not online within %g s after the last worker was ready",
-                  (long)generation->bus, (double)generation->core->pools[0].ready_timeout / 1000.0);
+        error_set(&why, 0, "bus (pid %ld) was not online within %g s after the last worker was ready%s",
+                  (long)generation->bus, (double)generation->core->pools[0].ready_timeout / 1000.0,
+                  master_generation_step_text(generation, NULL, step));
         master_generation_fail(generation, &why);
         break;
     case MASTER_PROBATION:
@@ -292,13 +327,15 @@ static void bus_reaped(struct master_generation *generation, int status)
 {
     bool expected =
         generation->state == MASTER_KILLING || (generation->state == MASTER_RELEASED && status == 0);
-    char end[TEXT_EXIT_SIZE];
+    char end[TEXT_EXIT_SIZE], step[MASTER_STEP_TEXT_SIZE];
     struct error why;
 
     error_set(&why, 0, "bus (pid %ld) %s", (long)generation->bus, text_exit(status, end, sizeof(end)));
     log_write(&generation->master->log, expected ? LPM_LOG_INFO : LPM_LOG_ERROR, "%s", why.text);
     if (generation->state == MASTER_STARTING) {
-        error_set(&generation->reason, 0, "%s before lpm was online: the error log may say why", why.text);
+        master_generation_step_text(generation, NULL, step);
+        error_set(&generation->reason, 0, "%s before it was online%s", why.text,
+                  step[0] ? step : ": the error log may say why");
     }
     if (generation->state == MASTER_PROBATION) {
         master_fleet_tell_failing(generation, why.text);
@@ -355,7 +392,7 @@ int master_generation_new(struct master_generation **out, struct master_setup *s
     list_init(&generation->messages);
     list_append(&master->generations, &generation->link);
     generation->timer = evtimer_new(master->base, on_timer, generation);
-    if (!generation->timer || master_pool_init(generation) != 0) {
+    if (!generation->timer || map_steps(generation) != 0 || master_pool_init(generation) != 0) {
         master_generation_free(generation);
         return error_set(err, LPM_ENOMEM, "no memory for a generation");
     }
@@ -371,6 +408,9 @@ void master_generation_free(struct master_generation *generation)
     master_trial_free(generation->trial);
     if (generation->timer) {
         event_free(generation->timer);
+    }
+    if (generation->steps) {
+        munmap((void *)generation->steps, steps_size(generation->core));
     }
     master_setup_release(&generation->setup);
     free(generation);

@@ -18,6 +18,15 @@ void master_generation_free(struct master_generation *generation);
  * buried by the fleet. */
 void master_generation_event(struct master_generation *generation, enum master_event event);
 
+/* What its bus (NULL), or that worker, shows to the master while it starts. NULL: there is no such memory. */
+role_step_word *master_generation_step(const struct master_generation *generation,
+                                       const struct master_worker *worker);
+
+/* The same as a text, to follow how it ended: ", in the init hook of module ..."; or "". */
+#define MASTER_STEP_TEXT_SIZE 256
+const char *master_generation_step_text(const struct master_generation *generation,
+                                        const struct master_worker *worker, char room[MASTER_STEP_TEXT_SIZE]);
+
 /* The time of its state: of NEW until it begins, of PROBATION until that is over. */
 void master_generation_set_timer(struct master_generation *generation, uint64_t ns);
 

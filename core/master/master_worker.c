@@ -37,6 +37,8 @@ static int fork_worker(struct master_worker *worker, int fds[2], struct error *e
     start.pool = worker->pool;
     start.index = worker->index;
     start.incarnation = worker->incarnation;
+    start.step = master_generation_step(generation, worker);
+    role_step_set(start.step, ROLE_STEP_NONE, 0); /* what the one before it may have left */
     pid = master_spawn(generation->master->roles->worker, &start, err);
     if (pid < 0) {
         return LPM_EIO;
@@ -128,7 +130,7 @@ static void on_ready_timeout(evutil_socket_t fd, short what, void *arg)
 {
     struct master_worker *worker = arg;
     struct master_generation *generation = worker->generation;
-    char name[MASTER_WORKER_NAME_SIZE];
+    char name[MASTER_WORKER_NAME_SIZE], step[MASTER_STEP_TEXT_SIZE];
     struct error why;
 
     (void)fd;
@@ -139,8 +141,9 @@ static void on_ready_timeout(evutil_socket_t fd, short what, void *arg)
         master_worker_kill(worker);
         return;
     }
-    error_set(&why, 0, "%s was not ready within %g s", master_worker_name(worker, name),
-              (double)generation->pools[worker->pool].conf->ready_timeout / 1000.0);
+    error_set(&why, 0, "%s was not ready within %g s%s", master_worker_name(worker, name),
+              (double)generation->pools[worker->pool].conf->ready_timeout / 1000.0,
+              master_generation_step_text(generation, worker, step));
     log_write(&generation->master->log, LPM_LOG_ERROR, "%s", why.text);
     kill(worker->pid, SIGKILL);
     master_generation_fail(generation, &why);
@@ -203,12 +206,11 @@ static int death_level(const struct master_worker *worker, int status)
 /* Why a start failed, for the one who tried it. */
 static void tell_start_failure(const struct master_worker *worker, int status, struct error *why)
 {
-    char name[MASTER_WORKER_NAME_SIZE], end[TEXT_EXIT_SIZE];
-    bool init = WIFEXITED(status) && WEXITSTATUS(status) == ROLE_EXIT_INIT;
+    char name[MASTER_WORKER_NAME_SIZE], end[TEXT_EXIT_SIZE], step[MASTER_STEP_TEXT_SIZE];
 
-    error_set(why, 0, "%s %s before lpm was online: %s", master_worker_name(worker, name),
-              text_exit(status, end, sizeof(end)),
-              init ? "a module's init hook refused, the error log says which" : "the error log may say why");
+    master_generation_step_text(worker->generation, worker, step);
+    error_set(why, 0, "%s %s before it was online%s", master_worker_name(worker, name),
+              text_exit(status, end, sizeof(end)), step[0] ? step : ": the error log may say why");
 }
 
 void master_worker_reaped(struct master_worker *worker, int status)

@@ -28,7 +28,8 @@ static int reset_signals(struct error *err)
 
     sigemptyset(&act.sa_mask);
     for (int number = 1; number < NSIG; number++) {
-        act.sa_handler = number == SIGPIPE ? SIG_IGN : SIG_DFL;
+        /* A pipe without its reader, a file at the limit of its size: errors of a write, and no deaths. */
+        act.sa_handler = number == SIGPIPE || number == SIGXFSZ ? SIG_IGN : SIG_DFL;
         sigaction(number, &act, NULL); /* refused for SIGKILL, SIGSTOP and those of the C library */
     }
     sigemptyset(&none);
@@ -97,4 +98,9 @@ int role_enter(struct role_start *start, const char *who, const int *keep, size_
         log_write(&start->log, LPM_LOG_CRIT, "%s", err.text);
     }
     return rc;
+}
+
+void role_take_log(struct role_start *start, int fd)
+{
+    log_switch(&start->log, fd, start->core->daemon && start->log.fd > STDERR_FILENO);
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "conf/conf_core.h"
 #include "os/os_user.h"
+#include "role/role_step.h"
 
 /* Exit statuses of children, next to 0. */
 enum {
@@ -27,6 +28,7 @@ struct role_start {
     int channel;            /* bus: to the master; worker: to the bus; trial: pipe to the master; else -1 */
     size_t pool, index;     /* worker: which */
     uint32_t incarnation;   /* worker: how many were before it in its place */
+    role_step_word *step;   /* bus and worker: for the master to read; or NULL */
 };
 
 /* The entry of a role: runs in the child, returns its exit status. */
@@ -34,9 +36,12 @@ typedef int (*role_main)(struct role_start *start);
 
 /*
  * First thing in a child: process group of its own (so that Ctrl-C reaches the master alone), default signals, an
- * empty mask, SIGPIPE ignored; only 0, 1, 2, the log, `start->channel` and the `keep` descriptors stay open;
+ * empty mask, SIGPIPE and SIGXFSZ ignored; only 0, 1, 2, the log, `start->channel` and the `keep` descriptors stay open;
  * title `who`; SIGKILL when the master dies; privileges dropped. 0, or negative with a line in the log.
  */
 int role_enter(struct role_start *start, const char *who, const int *keep, size_t keep_count);
+
+/* The error log goes on in `fd`, which it takes; where standard error is that of a daemon, it goes along. */
+void role_take_log(struct role_start *start, int fd);
 
 #endif

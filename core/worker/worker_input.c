@@ -6,6 +6,7 @@
 #include "ipc/policy.h"
 #include "worker/worker_event.h"
 #include "worker/worker_life.h"
+#include "worker/worker_output.h"
 #include "worker/worker_request.h"
 #include "worker/worker_stream.h"
 
@@ -38,6 +39,20 @@ static int take_descriptor(struct channel_message *message)
     return fd;
 }
 
+/* The error log goes on in another file. Without a descriptor left for it, it stays: the bus hears nothing. */
+static void take_log(struct worker *w, const struct frame *frame, int fd)
+{
+    struct frame taken = {.type = FRAME_LOG_TAKEN, .key = frame->key};
+
+    if (fd < 0) {
+        log_write(w->log, LPM_LOG_ERROR,
+                  "no descriptor is left for the new error log: it stays with the old");
+        return;
+    }
+    role_take_log(w->start, fd);
+    worker_output_send(w, &taken);
+}
+
 static int act_on(struct worker *w, const struct frame *frame, struct channel_message *message)
 {
     switch (frame->type) {
@@ -58,6 +73,9 @@ static int act_on(struct worker *w, const struct frame *frame, struct channel_me
         break;
     case FRAME_EVENT:
         worker_event_broadcast(w, frame, take_descriptor(message));
+        break;
+    case FRAME_LOG:
+        take_log(w, frame, take_descriptor(message));
         break;
     case FRAME_REPLY:
         return worker_event_reply(w, frame);

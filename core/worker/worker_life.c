@@ -24,11 +24,18 @@ static void run_hard_kill_hooks(struct worker *w)
     }
 }
 
+static void show_step(const struct worker *w, enum role_step step, const struct lpm_worker *m)
+{
+    role_step_set(w->start->step, step, (size_t)(m - w->modules));
+}
+
 int worker_life_init(struct worker *w)
 {
     EACH_MODULE(m, w)
     {
-        int rc = m->here && m->module->worker_init ? m->module->worker_init(m) : 0;
+        int rc;
+        show_step(w, ROLE_STEP_INIT, m);
+        rc = m->here && m->module->worker_init ? m->module->worker_init(m) : 0;
         if (rc != 0) {
             log_write(w->log, LPM_LOG_ERROR, "module \"%s\": worker_init returned %d, expected 0",
                       m->module->name, rc);
@@ -40,12 +47,24 @@ int worker_life_init(struct worker *w)
     return 0;
 }
 
-/* One that says ready and then refuses was never ready. */
+/* Has every init hook returned? Until then one may still refuse that has said ready. */
+static bool every_module_up(const struct worker *w)
+{
+    EACH_MODULE(m, w)
+    {
+        if (!m->up) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool every_module_ready(const struct worker *w)
 {
     EACH_MODULE(m, w)
     {
-        if (m->here && !(m->up && m->ready)) {
+        if (m->here && !m->ready) {
+            show_step(w, ROLE_STEP_READY, m);
             return false;
         }
     }
@@ -54,11 +73,16 @@ static bool every_module_ready(const struct worker *w)
 
 void worker_life_announce(struct worker *w)
 {
-    bool ready = every_module_ready(w);
+    bool ready;
 
+    if (!every_module_up(w)) {
+        return;
+    }
+    ready = every_module_ready(w);
     if (ready && (!w->said_ready || w->said_busy)) {
         w->said_ready = true;
         w->said_busy = false;
+        show_step(w, ROLE_STEP_NONE, w->modules);
         worker_output_say(w, FRAME_READY);
     } else if (!ready && w->said_ready && !w->said_busy) {
         w->said_busy = true;

@@ -45,13 +45,18 @@ static int set_up_modules(struct worker *w)
     return 0;
 }
 
+static void on_load(void *arg, size_t i)
+{
+    role_step_set(arg, ROLE_STEP_LOAD, i);
+}
+
 static int set_up(struct worker *w, struct error *err)
 {
     struct role_start *start = w->start;
     int rc = channel_new_worker(&w->channel, start->channel, BOARD_TIMEOUT_MS, err);
 
     if (rc == 0) {
-        rc = loader_load(&w->loader, start->core, start->modules, NULL, NULL, err);
+        rc = loader_load(&w->loader, start->core, start->modules, on_load, start->step, err);
     }
     if (rc == 0) {
         worker_host_init(w);

@@ -84,6 +84,11 @@ const lpm_directive http_conf_directives[] = {
      .max = 1000000,
      .value = "10000",
      .help = "how many connections there may be; others wait to be accepted"},
+    {.name = "half_close",
+     .context = "http",
+     .type = LPM_CONF_FLAG,
+     .value = "off",
+     .help = "a client that ends its side still gets its answer; off: it is gone, and its request cancelled"},
     {.name = "location",
      .context = "http",
      .type = LPM_CONF_BLOCK,
@@ -196,6 +201,7 @@ int http_conf_init(struct http_conf *conf, const lpm_conf *root)
     conf->large_header_size = (uint32_t)lpm_conf_value(node, "large_header_size", 16384);
     conf->keepalive_requests = (uint32_t)lpm_conf_value(node, "keepalive_requests", 1000);
     conf->max_connections = (uint32_t)lpm_conf_value(node, "max_connections", 10000);
+    conf->half_close = lpm_conf_value(node, "half_close", 0) != 0;
     conf->header_timeout = lpm_conf_value(node, "header_timeout", 60000);
     conf->body_timeout = lpm_conf_value(node, "body_timeout", 60000);
     conf->send_timeout = lpm_conf_value(node, "send_timeout", 60000);

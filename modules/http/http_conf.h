@@ -28,6 +28,7 @@ struct http_conf {
     uint32_t large_header_size;
     uint32_t keepalive_requests;
     uint32_t max_connections;
+    bool half_close;
     int64_t header_timeout, body_timeout, send_timeout, keepalive_timeout;
 };
 

@@ -155,6 +155,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     }
     if (n == 0) {
         c->eof = true;
+        if (!c->server->conf.half_close && (c->state == HTTP_WAIT || c->stream.open)) {
+            http_connection_abort(c);
+            return;
+        }
         http_io_pause(c);
     }
     if (c->state < HTTP_WAIT) {

@@ -159,14 +159,15 @@ static void test_under_load(void **state)
     struct wrk w;
 
     start(s);
-    wrk_start(&w, server_port(s), "/hello", 32, 6, NULL);
-    for (int i = 1; i <= 4; i++) {
+    wrk_start(&w, server_port(s), "/hello", 32, 4, NULL);
+    for (int i = 1; i <= 3; i++) {
         reload(s, i);
     }
     wrk_finish(&w);
     assert_int_equal(wrk_socket_errors(&w), 0);
     assert_int_equal(w.errors, 0);
     assert_true(w.requests > 1000);
+    run_free(&w.run);
     wait_single(s);
     server_stop(s);
 }
@@ -190,7 +191,7 @@ static void test_successor_dies(void **state)
     client_read(&c, &r, CLIENT_MS);
     assert_int_equal(r.status, 200);
     client_forget(&r);
-    ask_pid(&c);
+    wait_single(s);
     client_open(&other, server_port(s));
     assert_int_equal(ask_pid(&other), ask_pid(&c));
     client_close(&other);

@@ -7,9 +7,11 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -205,6 +207,37 @@ static void test_never_responds(void **state)
     assert_int_equal(server_log_count(s, "died of"), 0);
 }
 
+/* Its connection is reset, as that of a client that has died. */
+static void hang_up(struct client *c)
+{
+    const struct linger at_once = {1, 0};
+    setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    client_close(c);
+}
+
+/* Without a time limit, a client that hangs up ends the wait: what its handler forgot takes nobody's place any more. */
+static void test_forgotten_by_both(void **state)
+{
+    struct server *s = *state;
+    struct client c[2];
+
+    start(s, "concurrency 1;");
+    for (size_t i = 0; i < 2; i++) {
+        client_open(&c[i], server_port(s));
+        client_request(&c[i], "GET", MISDEED("never"), "", "", 0);
+    }
+    for (uint64_t end = wait_until(CLIENT_MS); journal_count(s, "never") < 2;) {
+        assert_true(wait_left(end) > 0);
+        poll(NULL, 0, 10);
+    }
+    hang_up(&c[0]);
+    hang_up(&c[1]);
+    assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
+    server_wait_log_count(s, "for which nobody waits: given up", 2, 5000);
+    server_stop(s);
+    assert_int_equal(server_log_count(s, "died of"), 0);
+}
+
 /* It sleeps past the time limit and then answers: too late for its client, in time for its worker. */
 static void test_late(void **state)
 {
@@ -311,6 +344,7 @@ int main(void)
         TEST(test_poison),
         TEST(test_loop),
         TEST(test_never_responds),
+        TEST(test_forgotten_by_both),
         TEST(test_late),
         TEST(test_responds_twice),
         TEST(test_used_after_the_answer),

@@ -217,10 +217,14 @@ static void test_refusals(void **state)
         {"ok", "", "", LISTEN " listen unix:conf/lpm.conf;", "a file that is no socket is there"},
         {"ok", "", "", LISTEN " access_log /dev/null/x;", "/dev/null"},
         {"ok", "user nobody-of-that-name;", "", LISTEN, "nobody-of-that-name"},
-        {"refuse", "", "", LISTEN, "a module's init hook refused"},
-        {"crash", "", "", LISTEN, "died of SIGABRT"},
-        {"never", "", "ready_timeout 300ms;", LISTEN, "was not ready within 0.3 s"},
-        {"bus", "", "", LISTEN, "died of SIGABRT"},
+        {"refuse", "", "", LISTEN,
+         "exited with status 3 before it was online, in the init hook of module \"own/build.so\""},
+        {"crash", "", "", LISTEN,
+         "died of SIGABRT before it was online, in the init hook of module \"own/build.so\""},
+        {"never", "", "ready_timeout 300ms;", LISTEN,
+         "was not ready within 0.3 s, waiting to hear that it is ready from module \"own/build.so\""},
+        {"bus", "", "", LISTEN,
+         "died of SIGABRT before it was online, in the online hook of module \"own/build.so\""},
     };
     struct server *s = *state;
     struct client keep;

@@ -21,6 +21,7 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_response.h"
 #include "bus/bus_rule.h"
 
@@ -88,6 +89,7 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
     bus_event_init(&f->bus);
     bus_rule_init(&f->bus);
     bus_handover_init(&f->bus);
+    bus_reopen_init(&f->bus);
     bus_host_init(&f->bus);
     f->supervisor.bus = &f->bus;
     f->supervisor.module = &module;
@@ -121,6 +123,7 @@ static inline void fixture_free(struct fixture *f)
     bus_request_free_all(&f->bus);
     bus_event_fini(&f->bus);
     bus_rule_fini(&f->bus);
+    bus_reopen_fini(&f->bus);
     bus_master_fini(&f->bus);
     free(f->bus.pools);
     conf_tree_free(f->core.tree);

@@ -444,7 +444,7 @@ static void test_bus_errors(void **state)
 static void test_gone(void **state)
 {
     (void)state;
-    serve(PLAIN);
+    serve("half_close on ; " PLAIN);
     host.hold = true;
     /* a reset while the request runs */
     ask(GET("/reset"), "");
@@ -483,6 +483,29 @@ static void test_gone(void **state)
     stop();
     assert_int_equal(count_of(access_log(), "\" 499 0 \"-\" \"-\" 00000000-"), 2);
     assert_int_equal(count_of(access_log(), "\"GET / HT\" 400 "), 1);
+}
+
+/* Without half_close, the end of its side is the end of a client that waits; one that has its answer coming is left alone. */
+static void test_end_is_gone(void **state)
+{
+    (void)state;
+    serve(PLAIN);
+    host.hold = true;
+    ask(GET("/waits"), "");
+    PUMP_UNTIL(host.taken_count == 1);
+    shutdown(a.fd, SHUT_WR);
+    PUMP_UNTIL(host.taken[0].cancelled && client_closed(&a));
+    assert_int_equal(a.len, 0);
+    client_close(&a);
+    /* whatever it had sent ahead */
+    ask(GET("/waits") GET("/next"), "");
+    PUMP_UNTIL(host.taken_count == 2);
+    client_close(&a);
+    PUMP_UNTIL(host.taken[1].cancelled);
+    settle();
+    assert_int_equal(host.taken_count, 2);
+    stop();
+    assert_int_equal(count_of(access_log(), "\" 499 0 "), 2);
 }
 
 /* An answer that is larger than the socket's buffer, to a client that takes its time. */
@@ -548,7 +571,7 @@ static void test_full_disk(void **state)
     assert_memory_equal(a.got, "HTTP/1.1 200 ", 13);
     client_close(&a);
     lpm_module_v1.supervisor_hard_kill(&host.supervisor);
-    assert_non_null(strstr(host.said, "access_log: cannot write: No space left on device: 1 lines are lost"));
+    assert_non_null(strstr(host.said, "access_log: 1 lines were lost while nothing could be written"));
     stop();
 }
 
@@ -627,6 +650,7 @@ int main(void)
         cmocka_unit_test(test_bus_errors),
         cmocka_unit_test(test_sent_ahead),
         cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_end_is_gone),
         cmocka_unit_test(test_large_answer),
         cmocka_unit_test(test_log),
         cmocka_unit_test(test_full_disk),

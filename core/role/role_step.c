@@ -1,0 +1,31 @@
+/*
+ * The step of a process that starts. Pure but for the word itself; what a dying process left in there is checked.
+ */
+#include "role/role_step.h"
+
+#include <stdio.h>
+
+void role_step_set(role_step_word *word, enum role_step step, size_t module)
+{
+    if (word) {
+        atomic_store_explicit(word, (uint32_t)step << 16 | ((uint32_t)module & 0xffff), memory_order_relaxed);
+    }
+}
+
+const char *role_step_text(uint32_t word, const struct conf_core *core, char *room, size_t size)
+{
+    static const char *const texts[ROLE_STEPS] = {
+        [ROLE_STEP_LOAD] = "while it loaded",
+        [ROLE_STEP_INIT] = "in the init hook of",
+        [ROLE_STEP_READY] = "waiting to hear that it is ready from",
+        [ROLE_STEP_ONLINE] = "in the online hook of",
+    };
+    uint32_t step = word >> 16, module = word & 0xffff;
+
+    if (step == ROLE_STEP_NONE || step >= ROLE_STEPS || module >= core->module_count) {
+        room[0] = '\0';
+    } else {
+        snprintf(room, size, ", %s module \"%s\"", texts[step], core->modules[module].path);
+    }
+    return room;
+}

@@ -1,0 +1,32 @@
+/*
+ * Whose code a process runs while it starts: one word of memory that it shares with the master, which reads it when the
+ * process has died, or is late, and can name the module. Bus and worker write it, the master reads it.
+ */
+#ifndef ROLE_STEP_H
+#define ROLE_STEP_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/conf_core.h"
+
+enum role_step {
+    ROLE_STEP_NONE = 0,
+    ROLE_STEP_LOAD,   /* the module is loaded: its constructors */
+    ROLE_STEP_INIT,   /* worker_init, supervisor_init */
+    ROLE_STEP_READY,  /* its worker_init is done, it has not said that it is ready */
+    ROLE_STEP_ONLINE, /* supervisor_online */
+    ROLE_STEPS
+};
+
+typedef _Atomic uint32_t role_step_word;
+
+/* `word` may be NULL: nobody reads it. */
+void role_step_set(role_step_word *word, enum role_step step, size_t module);
+
+/* ", in the init hook of module "modules/a.so"": what follows "died of SIGSEGV"; "" where the word says nothing, or
+ * nonsense. */
+const char *role_step_text(uint32_t word, const struct conf_core *core, char *room, size_t size);
+
+#endif
