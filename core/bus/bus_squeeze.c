@@ -36,19 +36,25 @@ uint32_t bus_squeeze_concurrency(unsigned level, uint32_t concurrency)
     return less > 0 ? less : 1;
 }
 
-static void change(struct bus *bus, unsigned level)
+static void tell(const struct bus *bus, unsigned level)
 {
     const struct os_memory *m = &bus->memory;
 
-    log_write(bus->log, level > bus->squeeze ? LPM_LOG_WARN : LPM_LOG_NOTICE,
-              "memory is %s: %llu of %llu bytes in use, waited for %d.%02d %% of the time: workers have %s "
-              "of their "
-              "concurrency",
-              level > 0 ? "short" : "not short any more", (unsigned long long)m->used,
-              (unsigned long long)m->limit, m->some < 0 ? 0 : m->some / 100, m->some < 0 ? 0 : m->some % 100,
-              level == 0   ? "all"
-              : level == 1 ? "half"
-                           : "an eighth");
+    if (level == 0) {
+        log_write(bus->log, LPM_LOG_NOTICE, "memory is not short any more");
+        return;
+    }
+    log_write(bus->log, LPM_LOG_WARN,
+              "memory is short: %llu of %llu bytes in use, some wait for it %d.%02d %% of the time: workers "
+              "may have %s "
+              "of their concurrency",
+              (unsigned long long)m->used, (unsigned long long)m->limit, m->some < 0 ? 0 : m->some / 100,
+              m->some < 0 ? 0 : m->some % 100, level == 1 ? "half" : "an eighth");
+}
+
+static void change(struct bus *bus, unsigned level)
+{
+    tell(bus, level);
     bus->squeeze = level;
     for (size_t i = 0; i < bus->pool_count; i++) {
         for (size_t k = 0; k < bus->pools[i].places; k++) {
