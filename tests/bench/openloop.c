@@ -194,7 +194,8 @@ static void tell(const struct load *load)
     for (size_t i = 0; n > 0 && i < 3; i++) {
         static const char *const names[] = {"p50", "p99", "p99.9"};
         static const size_t parts[] = {500, 990, 999};
-        printf("%s %.3f ms\n", names[i], (double)times[n * parts[i] / 1000] / 1e6);
+        size_t place = n * parts[i] / 1000;
+        printf("%s %.3f ms\n", names[i], (double)times[place] / 1e6);
     }
     printf("good %zu requests\nfailed %zu requests\nrefused %zu requests\nunanswered %zu requests\n",
            n - none, failed, refused, none);
