@@ -167,7 +167,7 @@ static void each_touched(struct bus_pool *pool, void (*fn)(struct bus_worker *))
     }
 }
 
-static void look_at_all(struct bus_pool *pool)
+static void look_at_touched(struct bus_pool *pool)
 {
     each_touched(pool, bus_worker_look);
 }
@@ -264,12 +264,12 @@ void bus_pool_dispatch(struct bus_pool *pool)
     bool sent = true;
 
     if (!list_empty(&pool->queue)) {
-        look_at_all(pool);
+        look_at_touched(pool);
         sent = send_all(pool);
         /* Nobody is free. Whoever becomes so before he learns that he is to tell is found by a second look. */
         if (!sent && !pool->wanting) {
             want(pool, true);
-            look_at_all(pool);
+            look_at_touched(pool);
             sent = send_all(pool);
         }
     }
