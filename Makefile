@@ -356,11 +356,12 @@ test: deps-test
 BENCH_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/*.c))
 
 $(BENCH_PROGRAMS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(CORE_LIB)
-	$(call link,$(LINK_FLAGS),$(TEST_LIBS))
+	$(call link,$(LINK_FLAGS),$(TEST_LIBS) -lm)
 
 bench: all $(BENCH_PROGRAMS) $(TEST_MODULES)
 	@auto/deps bench
 	@BUILD='$(BUILD_DIR)' tests/bench/run.sh
+	@BUILD='$(BUILD_DIR)' tests/bench/dispatch.sh
 
 # ---------------------------------------------------------------------------------------------
 # Running from the source tree: a prefix inside the output folder, so nothing is written elsewhere.

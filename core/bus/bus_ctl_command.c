@@ -75,13 +75,14 @@ static json_t *worker_json(const lpm_health *h)
 {
     static const char *const states[] = {"absent", "starting", "ready", "busy", "leaving"};
 
-    return json_pack("{s:s,s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I}", "pool", h->pool,
-                     "index", (int)h->index, "pid", (int)h->pid, "state", states[h->state], "generation",
-                     (int)h->generation, "restarts", (int)h->restarts, "in_flight", (int)h->in_flight,
-                     "started", (int)h->started, "sockets", (int)h->sockets, "requests",
+    return json_pack("{s:s,s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i}", "pool",
+                     h->pool, "index", (int)h->index, "pid", (int)h->pid, "state", states[h->state],
+                     "generation", (int)h->generation, "restarts", (int)h->restarts, "in_flight",
+                     (int)h->in_flight, "started", (int)h->started, "sockets", (int)h->sockets, "requests",
                      (json_int_t)h->requests, "uptime_ms", (json_int_t)h->uptime, "rss", (json_int_t)h->rss,
                      "pressure", (json_int_t)h->pressure, "heap_total", (json_int_t)h->heap_total,
-                     "heap_used", (json_int_t)h->heap_used);
+                     "heap_used", (json_int_t)h->heap_used, "growth", (json_int_t)h->growth, "to_limit_ms",
+                     (json_int_t)h->to_limit, "failures", (int)h->failures);
 }
 
 static void health(struct bus_ctl_client *client, const json_t *request)
@@ -112,6 +113,21 @@ static json_t *pool_json(const struct bus_pool *pool)
                      degraded);
 }
 
+/* PSI in percent; null: not known. */
+static json_t *waiting_json(int hundredths)
+{
+    return hundredths == OS_MEMORY_UNKNOWN ? json_null() : json_real(hundredths / 100.0);
+}
+
+static json_t *memory_json(const struct bus *bus)
+{
+    const struct os_memory *m = &bus->memory;
+
+    return json_pack("{s:I,s:I,s:I,s:o,s:o,s:i}", "used", (json_int_t)m->used, "limit", (json_int_t)m->limit,
+                     "oom_kills", (json_int_t)m->oom_kills, "some", waiting_json(m->some), "full",
+                     waiting_json(m->full), "squeeze", (int)bus->squeeze);
+}
+
 static void status(struct bus_ctl_client *client, const json_t *request)
 {
     static const char *const phases[] = {"starting", "serving", "draining"};
@@ -122,11 +138,11 @@ static void status(struct bus_ctl_client *client, const json_t *request)
     for (size_t i = 0; i < bus->pool_count; i++) {
         json_array_append_new(pools, pool_json(&bus->pools[i]));
     }
-    answer = json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o}", "ok", 1, "version", LPM_VERSION, "state",
+    answer = json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o,s:o}", "ok", 1, "version", LPM_VERSION, "state",
                        phases[bus->phase], "generation", (int)bus->start->generation, "master",
                        (int)bus->start->master, "bus", (int)getpid(), "uptime_ms",
                        (json_int_t)((clock_now() - bus->born) / CLOCK_NS_PER_MS), "waiting",
-                       (json_int_t)bus->waiting, "pools", pools);
+                       (json_int_t)bus->waiting, "memory", memory_json(bus), "pools", pools);
     if (bus->trouble.text[0]) {
         json_object_set_new(answer, "trouble", json_string(bus->trouble.text));
     }

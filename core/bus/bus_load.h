@@ -25,12 +25,11 @@ struct bus_load {
     uint32_t sockets;     /* connections that were handed over to it and are open */
     uint32_t concurrency; /* most requests that may be in flight */
     uint32_t seen_with;   /* in flight when `pressure` was seen */
-    uint32_t
-        failures; /* moving average of the share of its answers that were failures, of BUS_FAILURES_ALL */
-    uint64_t probe_at; /* ns: failing: not before, as long as others are left */
-    uint64_t service;  /* ns: moving average of how long it takes for one; 0: not known */
-    uint64_t pressure; /* bytes: private resident memory, less that at its start */
-    uint64_t turn;     /* when it got its last request: higher is later */
+    uint32_t failures;    /* share of its answers that were failures, moving average; of BUS_FAILURES_ALL */
+    uint64_t probe_at;    /* ns: failing: not before, as long as others are left */
+    uint64_t service;     /* ns: moving average of how long it takes for one; 0: not known */
+    uint64_t pressure;    /* bytes: private resident memory, less that at its start */
+    uint64_t turn;        /* when it got its last request: higher is later */
 };
 
 /* How many requests may wait in a worker behind the one that runs: as many as it works off in a quarter of a millisecond, or
@@ -58,7 +57,7 @@ uint64_t bus_load_expected(const struct bus_load *load);
  */
 void bus_load_answered(struct bus_load *load, bool failed, uint32_t usual);
 
-/* A worker that took its place knows nothing of the one before. `concurrency` stays. */
+/* A worker that took its place knows nothing of the one before; `concurrency` is not of it, and stays. */
 void bus_load_reset(struct bus_load *load);
 
 #endif

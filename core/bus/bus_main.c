@@ -20,6 +20,7 @@
 #include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
+#include "bus/bus_squeeze.h"
 #include "os/os_limit.h"
 #include "role/role_base.h"
 
@@ -98,6 +99,7 @@ static int set_up(struct bus *bus, struct error *err)
 static void tear_down(struct bus *bus)
 {
     bus_reload_close(bus);
+    bus_squeeze_fini(bus);
     bus_ctl_fini(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_fini(&bus->pools[i]);
@@ -175,6 +177,7 @@ int bus_main(struct role_start *start)
         log_write(bus.log, LPM_LOG_ERROR, "%s", err.text);
         bus.status = ROLE_EXIT_FAILED;
     } else {
+        bus_squeeze_init(&bus);
         bus.status = bus_lifecycle_init(&bus);
         while (bus.status == 0 && !bus.over && event_base_loop(bus.base, EVLOOP_ONCE) == 0) {
             bus_lifecycle_end_turn(&bus);

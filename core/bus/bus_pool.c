@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "bus/bus_memory.h"
 #include "bus/bus_worker.h"
 
 /* Retry-After while nothing is known of the drain rate, and its bound. */
@@ -83,6 +84,7 @@ int bus_pool_init(struct bus_pool *pool, struct bus *bus, size_t place)
     pool->conf = &bus->start->core->pools[place];
     list_init(&pool->queue);
     event_assign(&pool->age, bus->base, -1, 0, on_age, pool);
+    bus_memory_init(pool);
     /* Pages that are never touched cost nothing. */
     pool->workers = calloc(CONF_CORE_WORKERS_MAX, sizeof(*pool->workers));
     if (!pool->workers ||
@@ -104,6 +106,7 @@ void bus_pool_fini(struct bus_pool *pool)
 {
     if (pool->bus) {
         event_del(&pool->age);
+        bus_memory_fini(pool);
     }
     for (size_t i = 0; pool->workers && i < pool->made; i++) {
         bus_worker_fini(&pool->workers[i]);
@@ -164,7 +167,7 @@ static void each_touched(struct bus_pool *pool, void (*fn)(struct bus_worker *))
     }
 }
 
-static void look_at_all(struct bus_pool *pool)
+static void look_at_touched(struct bus_pool *pool)
 {
     each_touched(pool, bus_worker_look);
 }
@@ -261,12 +264,12 @@ void bus_pool_dispatch(struct bus_pool *pool)
     bool sent = true;
 
     if (!list_empty(&pool->queue)) {
-        look_at_all(pool);
+        look_at_touched(pool);
         sent = send_all(pool);
         /* Nobody is free. Whoever becomes so before he learns that he is to tell is found by a second look. */
         if (!sent && !pool->wanting) {
             want(pool, true);
-            look_at_all(pool);
+            look_at_touched(pool);
             sent = send_all(pool);
         }
     }

@@ -15,6 +15,8 @@ struct bus_pool {
     size_t place;
     struct bus_worker *workers; /* room for as many as there may be; the first `places` are in use */
     struct bus_dispatch dispatch;
+    struct event memory;                          /* see bus_memory */
+    uint64_t memory_due;                          /* ns: when it is set for; 0: not set */
     size_t places, made;                          /* the first `made` were in use once */
     uint64_t touched[CONF_CORE_WORKERS_MAX / 64]; /* see bus_worker_touch(): a bit for each worker */
     unsigned target;                              /* how many workers it is to have */

@@ -12,6 +12,7 @@
 #include "base/uuid.h"
 #include "ipc/policy.h"
 #include "loader/loader.h"
+#include "os/os_memory.h"
 #include "role/role.h"
 #include "role/role_event.h"
 
@@ -86,6 +87,11 @@ struct bus {
     struct list emissions_lost;    /* that nobody waits for, and that are not answered, oldest first */
     size_t emissions_lost_count, emissions_lost_bytes;
     bool emissions_dropped; /* it was too many of those, which is in the log */
+
+    struct os_memory_paths memory_paths; /* see bus_squeeze */
+    struct os_memory memory;             /* as it was seen last */
+    struct event squeeze_timer;
+    unsigned squeeze; /* the level */
 
     uint32_t log_number;   /* of the error log that the workers are to have; see bus_reopen */
     uint32_t reopen_asked; /* number of the last question */

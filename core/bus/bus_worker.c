@@ -19,6 +19,7 @@
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "bus/bus_settle.h"
+#include "bus/bus_squeeze.h"
 #include "bus/bus_sweep.h"
 #include "bus/bus_timeout.h"
 #include "os/os_proc.h"
@@ -57,7 +58,6 @@ int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
     bus_timeout_init(w);
     w->slots = calloc(w->slot_count, sizeof(struct bus_request *));
     w->free_slots = calloc(w->slot_count, sizeof(*w->free_slots));
-    bus_worker_load(w)->concurrency = pool->conf->concurrency;
     return w->slots && w->free_slots ? 0 : LPM_ENOMEM;
 }
 
@@ -117,6 +117,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
 static void look(struct bus_worker *w, struct bus_load *load)
 {
     load->serving = w->state == BUS_WORKER_SERVING;
+    load->concurrency = bus_squeeze_concurrency(w->pool->bus->squeeze, w->pool->conf->concurrency);
     load->ready = false;
     if (!load->serving || w->busy || w->blocked) {
         return;

@@ -4,6 +4,7 @@
 #ifndef BUS_WORKER_H
 #define BUS_WORKER_H
 
+#include "bus/bus_growth.h"
 #include "bus/bus_pool.h"
 #include "ipc/channel.h"
 #include "ipc/control.h"
@@ -50,6 +51,7 @@ struct bus_worker {
 
     int statm;                      /* os_proc_open() */
     uint64_t baseline;              /* pressure at its first READY */
+    struct bus_growth growth;       /* of its memory */
     uint64_t last_event;            /* ns: when the last one was answered */
     uint64_t born;                  /* ns: forked */
     uint64_t answered;              /* requests */

@@ -1,6 +1,6 @@
 /*
- * The policies of dispatch in the simulator (tests/lib/sim.h), beside others and an ideal central queue. Prints a table, or JSON
- * with --json; takes some seconds of processor time, no matter how busy the machine is.
+ * The policies of dispatch in the simulator (tests/lib/sim.h), beside others and an ideal central queue. Prints tables, and
+ * writes the same as JSON to the file that it is given; takes some seconds of processor time, no matter how busy the machine is.
  */
 #include <stdio.h>
 #include <string.h>
@@ -28,54 +28,66 @@ static void print_text(const struct sim_setup *setup, const struct sim_result *r
     }
 }
 
-static void print_json(const struct sim_setup *setup, const struct sim_result *results)
+static void print_json(FILE *file, const struct sim_setup *setup, const struct sim_result *results)
 {
     for (int i = 0; i < SIM_POLICIES; i++) {
         const struct sim_result *r = &results[i];
-        printf(
-            "{\"policy\": \"%s\", \"service_ns\": %llu, \"load_percent\": %u, \"bursty\": %s, "
+        fprintf(
+            file,
+            "%s{\"policy\": \"%s\", \"service_ns\": %llu, \"load_percent\": %u, \"bursty\": %s, "
             "\"antagonists\": %s, \"p50_ns\": %.0f, \"p99_ns\": %.0f, \"p999_ns\": %.0f, \"refused\": %.5f, "
-            "\"failed\": %.5f, \"peak_memory\": %llu, \"replaced\": %u}\n",
-            sim_names[i], (unsigned long long)setup->service, setup->percent,
+            "\"failed\": %.5f, \"peak_memory\": %llu, \"replaced\": %u}",
+            ftell(file) > 2 ? ",\n" : "", sim_names[i], (unsigned long long)setup->service, setup->percent,
             setup->bursty ? "true" : "false", setup->antagonists ? "true" : "false", r->p50, r->p99, r->p999,
             r->refused, r->failed, (unsigned long long)r->peak_memory, r->replaced);
     }
 }
 
-static void measure(struct sim_setup *setup, bool json)
+static void measure(const struct sim_setup *setup, FILE *json)
 {
     struct sim_result results[SIM_POLICIES];
 
     for (int i = 0; i < SIM_POLICIES; i++) {
         sim_run(setup, (enum sim_policy)i, &results[i]);
     }
+    print_text(setup, results);
     if (json) {
-        print_json(setup, results);
-    } else {
-        print_text(setup, results);
+        print_json(json, setup, results);
+    }
+}
+
+static void measure_all(FILE *json)
+{
+    for (unsigned shape = 0; shape < 3; shape++) { /* all alike; antagonists; bursts, too */
+        for (size_t s = 0; s < sizeof(services) / sizeof(services[0]); s++) {
+            for (size_t p = 0; p < sizeof(percents) / sizeof(percents[0]); p++) {
+                const struct sim_setup setup = {.seed = 1,
+                                                .service = services[s],
+                                                .percent = percents[p],
+                                                .bursty = shape == 2,
+                                                .antagonists = shape > 0,
+                                                .requests = 50000};
+                measure(&setup, json);
+            }
+        }
     }
 }
 
 int main(int argc, char **argv)
 {
-    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+    FILE *json = argc > 1 ? fopen(argv[1], "w") : NULL;
 
-    if (argc > 1 && !json) {
-        fprintf(stderr, "usage: sim_dispatch [--json]\n");
+    if (argc > 2 || (argc > 1 && !json)) {
+        fprintf(stderr, "usage: sim_dispatch [FILE]\n");
         return 2;
     }
-    for (unsigned shape = 0; shape < 3; shape++) { /* all alike; antagonists; bursts, too */
-        for (size_t s = 0; s < sizeof(services) / sizeof(services[0]); s++) {
-            for (size_t p = 0; p < sizeof(percents) / sizeof(percents[0]); p++) {
-                struct sim_setup setup = {.seed = 1,
-                                          .service = services[s],
-                                          .percent = percents[p],
-                                          .bursty = shape == 2,
-                                          .antagonists = shape > 0,
-                                          .requests = 100000};
-                measure(&setup, json);
-            }
-        }
+    if (json) {
+        fputs("[\n", json);
+    }
+    measure_all(json);
+    if (json) {
+        fputs("\n]\n", json);
+        return fclose(json) == 0 ? 0 : 1;
     }
     return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "bus/bus_dispatch.h"
+#include "sim_random.h"
 
 #define US          UINT64_C(1000)
 #define MIB         (UINT64_C(1) << 20)
@@ -77,36 +78,6 @@ struct sim {
 
 /* -- Chance ------------------------------------------------------------------------------------------- */
 
-/* splitmix64 */
-static uint64_t next_random(uint64_t *seed)
-{
-    uint64_t z = (*seed += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-static double uniform(uint64_t *seed)
-{
-    return (double)(next_random(seed) >> 11) / (double)(UINT64_C(1) << 53);
-}
-
-/* Of mean 1; von Neumann's way, which needs no logarithm and so is the same everywhere. */
-static double exponential(uint64_t *seed)
-{
-    for (double whole = 0;; whole++) {
-        double first = uniform(seed), last = first, next;
-        unsigned run = 1;
-        while ((next = uniform(seed)) < last) {
-            last = next;
-            run++;
-        }
-        if (run % 2 == 1) {
-            return whole + first;
-        }
-    }
-}
-
 /* How many requests a ns the pool can answer well. */
 static double capacity(const struct sim_setup *setup)
 {
@@ -127,9 +98,9 @@ static void draw_requests(struct sim *sim)
 
     for (uint32_t i = 0; i < setup->requests; i++) {
         double rate = !setup->bursty ? 1 : (uint64_t)(at / half) % 2 == 0 ? 1.5 : 0.5;
-        at += exponential(&seed) * gap / rate;
+        at += sim_random_exponential(&seed) * gap / rate;
         sim->requests[i].arrival = (uint64_t)at;
-        sim->requests[i].work = 1 + (uint64_t)(exponential(&other) * (double)setup->service);
+        sim->requests[i].work = 1 + (uint64_t)(sim_random_exponential(&other) * (double)setup->service);
     }
 }
 
@@ -138,7 +109,7 @@ static void draw_freezes(struct sim *sim)
     uint64_t seed = sim->setup->seed ^ 2, end = sim->requests[sim->setup->requests - 1].arrival * 2, at = 0;
 
     while (at < end) {
-        at += (uint64_t)(exponential(&seed) * (double)FREEZE_EACH);
+        at += (uint64_t)(sim_random_exponential(&seed) * (double)FREEZE_EACH);
         sim->freezes = realloc(sim->freezes, (sim->freeze_count + 1) * sizeof(*sim->freezes));
         assert(sim->freezes);
         sim->freezes[sim->freeze_count++] = at;
@@ -296,7 +267,7 @@ static uint32_t any_present(struct sim *sim)
     uint32_t place;
 
     do {
-        place = (uint32_t)(next_random(&sim->random) % SIM_WORKERS);
+        place = (uint32_t)(sim_random(&sim->random) % SIM_WORKERS);
     } while (sim->workers[place].leaving || sim->workers[place].absent);
     return place;
 }
@@ -444,6 +415,12 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static double quantile(const uint64_t *sorted, uint32_t n, uint32_t thousandths)
+{
+    size_t place = (size_t)n * thousandths / 1000;
+    return (double)sorted[place];
+}
+
 static void sum_up(struct sim *sim)
 {
     uint32_t count = sim->setup->requests, n = 0;
@@ -457,9 +434,9 @@ static void sum_up(struct sim *sim)
     }
     qsort(times, n, sizeof(*times), by_size);
     if (n > 0) {
-        sim->result->p50 = (double)times[n / 2];
-        sim->result->p99 = (double)times[(uint64_t)n * 99 / 100];
-        sim->result->p999 = (double)times[(uint64_t)n * 999 / 1000];
+        sim->result->p50 = quantile(times, n, 500);
+        sim->result->p99 = quantile(times, n, 990);
+        sim->result->p999 = quantile(times, n, 999);
     }
     sim->result->refused = (double)sim->refused / count;
     sim->result->failed = (double)sim->failed / count;

@@ -4,6 +4,9 @@
  */
 #include "bus_fixture.h"
 
+#include "bus/bus_memory.h"
+#include "os/os_proc.h"
+
 static lpm_health health_of(struct fixture *f)
 {
     lpm_health list[4];
@@ -126,6 +129,42 @@ static void health_changes_nothing(void **state)
     fixture_free(f);
 }
 
+/* Without a request, too: it is looked at from time to time, and over its limit it leaves. */
+static void one_that_grows_is_seen(void **state)
+{
+    struct fixture *f = fixture_new();
+
+    (void)state;
+    f->conf.rss_limit = 1;
+    start_ready_worker(f);
+    assert_int_equal(health_of(f).to_limit, 0);
+    turn_for(f, BUS_WORKER_LEAVING, WAIT_MS);
+    assert_int_equal(worker(f)->state, BUS_WORKER_LEAVING);
+    assert_int_equal(worker(f)->over_limit, 2);
+    fixture_free(f);
+}
+
+/* What statm says may be shared with the master: that is no reason to go. */
+static void over_the_limit_has_to_be_true(void **state)
+{
+    struct fixture *f = fixture_new();
+    uint64_t own;
+
+    (void)state;
+    start_ready_worker(f);
+    assert_int_equal(os_proc_private(worker(f)->pid, &own), 0);
+    f->conf.rss_limit = 1;
+    worker(f)->growth.bytes = 0;
+    bus_memory_look(worker(f));
+    assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
+    worker(f)->pid = INT32_MAX; /* nothing to be seen there: one look more */
+    bus_memory_look(worker(f));
+    assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
+    bus_memory_look(worker(f));
+    assert_int_equal(worker(f)->state, BUS_WORKER_LEAVING);
+    fixture_free(f);
+}
+
 /* The caller's structure may be older and shorter than ours, or newer and longer. */
 static void structures_of_other_sizes(void **state)
 {
@@ -155,6 +194,8 @@ int main(void)
         cmocka_unit_test(requests_in_it),
         cmocka_unit_test(pressure_is_fresh),
         cmocka_unit_test(health_changes_nothing),
+        cmocka_unit_test(one_that_grows_is_seen),
+        cmocka_unit_test(over_the_limit_has_to_be_true),
         cmocka_unit_test(structures_of_other_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
