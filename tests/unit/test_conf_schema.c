@@ -181,7 +181,7 @@ static void verifies_tables(void **state)
         BAD("its args_min is over its args_max", .type = LPM_CONF_BLOCK, .args_min = 1),
         BAD("its args_max is over 1024", .type = LPM_CONF_BLOCK, .args_max = 1025),
         BAD("its args_max is 0", .type = LPM_CONF_STRINGS),
-        BAD("words are for an enum", .words = "b|c"),
+        BAD("words are for an enum and for listen", .words = "b|c"),
         BAD("it has no words", .type = LPM_CONF_ENUM),
         BAD("one of its words is not of [a-z0-9_-]{1,63}", .type = LPM_CONF_ENUM, .words = "b||c"),
         BAD("two of its words are the same, or one is too long", .type = LPM_CONF_ENUM, .words = "b|c|b"),
