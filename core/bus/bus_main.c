@@ -18,6 +18,7 @@
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
 #include "bus/bus_rule.h"
+#include "bus/bus_watch.h"
 #include "os/os_limit.h"
 
 static int set_up_modules(struct bus *bus)
@@ -103,6 +104,7 @@ static void tear_down(struct bus *bus)
     bus_rule_fini(bus);
     bus_handover_fini(bus);
     bus_master_fini(bus);
+    bus_watch_fini(bus);
     free(bus->pools);
     free(bus->handlers);
     free(bus->modules);

@@ -83,6 +83,8 @@ struct bus {
     size_t emissions_lost_count, emissions_lost_bytes;
     bool emissions_dropped; /* it was too many of those, which is in the log */
 
+    struct event *watch; /* see bus_watch; NULL: was not needed yet */
+
     bool soft_kill_asked;          /* by any module; the master will say it */
     struct list soft_kill_waiters; /* see bus_rule */
     struct list rule_ended;        /* whose callbacks are due */

@@ -99,6 +99,7 @@ static void settle_all(struct bus_worker *w, bool dead, struct list *failed)
     struct boards_word board = read_board(w);
     struct list *link = w->sent.prev;
 
+    w->death.called = board.running == CHANNEL_CALL;
     while (link != &w->sent) {
         struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
         enum bus_retry_verdict verdict = judge(w, req, &board);
@@ -144,5 +145,8 @@ void bus_settle_log(const struct bus_worker *w, int status)
               "worker %s (pid %d) %s: %u requests requeued, %u retried, %u failed%s%s",
               bus_worker_name(w, name, sizeof(name)), (int)w->pid, text_exit(status, end, sizeof(end)),
               w->death.requeued, w->death.retried, w->death.failed,
-              w->death.blamed[0] ? "; it ran request " : "", w->death.blamed);
+              w->death.blamed[0] ? "; it ran request "
+              : w->death.called  ? "; it ran a request of a connection of its own"
+                                 : "",
+              w->death.blamed);
 }

@@ -31,13 +31,14 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "the board is shared between processes
 #define BOARD_SIZE    (2 * BOARD_PAGE)
 #define BOARD_SEALS   (F_SEAL_SHRINK | F_SEAL_GROW)
 #define BOARD_MAGIC   0x424d504cu
-#define BOARD_VERSION 2u
+#define BOARD_VERSION 3u
 
 /* Each field on a line of its own, and its neighbour that the processor may fetch with it. The worker writes the first
  * page, which the bus's mapping can only read; the bus writes the second, and never believes what it finds there. */
 struct board {
     _Alignas(128) _Atomic uint32_t started;
     _Alignas(128) _Atomic uint32_t running;
+    _Alignas(128) _Atomic uint64_t call_until, calls;
     _Alignas(BOARD_PAGE) _Atomic uint32_t wanted;
 };
 
@@ -308,6 +309,20 @@ void channel_show_running(struct channel *ch, uint32_t seq)
     atomic_store_explicit(&ch->board->running, seq, memory_order_release);
 }
 
+void channel_show_call(struct channel *ch, uint64_t until)
+{
+    atomic_store_explicit(&ch->board->call_until, until, memory_order_relaxed);
+    channel_show_running(ch, CHANNEL_CALL);
+}
+
+void channel_show_called(struct channel *ch)
+{
+    uint64_t calls = atomic_load_explicit(&ch->board->calls, memory_order_relaxed);
+
+    channel_show_running(ch, 0);
+    atomic_store_explicit(&ch->board->calls, calls + 1, memory_order_relaxed);
+}
+
 bool channel_wanted(const struct channel *ch)
 {
     /* With the fence of channel_want(): either this sees that it is wanted, or the bus sees what was shown before. */
@@ -329,4 +344,16 @@ uint32_t channel_started(const struct channel *ch)
 uint32_t channel_running(const struct channel *ch)
 {
     return atomic_load_explicit(&ch->board->running, memory_order_acquire);
+}
+
+uint64_t channel_calls(const struct channel *ch)
+{
+    return atomic_load_explicit(&ch->board->calls, memory_order_relaxed);
+}
+
+uint64_t channel_call_until(const struct channel *ch)
+{
+    return channel_running(ch) == CHANNEL_CALL
+               ? atomic_load_explicit(&ch->board->call_until, memory_order_relaxed)
+               : 0;
 }

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "os/os_limit.h"
+#include "worker/worker_call.h"
 #include "worker/worker_event.h"
 #include "worker/worker_heap.h"
 #include "worker/worker_host.h"
@@ -38,6 +40,7 @@ static int set_up_modules(struct worker *w)
         m->owner = (struct loader_owner){w->log, &w->conf_error, w->loader.modules[i].module.name};
         m->handle = (lpm_handle){&w->host, &m->owner};
         m->worker = w;
+        m->handler.module = m;
         m->module = &w->loader.modules[i].module;
         m->here = belongs(w, m->module);
         m->ready = !m->module->worker_init;
@@ -66,7 +69,7 @@ static int set_up(struct worker *w, struct error *err)
         return rc;
     }
     w->base = event_base_new();
-    if (!w->base || worker_input_init(w) != 0 || set_up_modules(w) != 0) {
+    if (!w->base || worker_input_init(w) != 0 || worker_call_init(w) != 0 || set_up_modules(w) != 0) {
         return error_set(err, LPM_ENOMEM, "out of memory");
     }
     return 0;
@@ -99,6 +102,9 @@ int worker_main(struct role_start *start)
     worker_request_init(&w);
     worker_event_init(&w);
     w.owner = (struct loader_owner){w.log, &w.conf_error, NULL};
+    w.concurrency = start->core->pools[start->pool].concurrency;
+    w.timeout = start->core->timeout;
+    w.kill_after = (uint64_t)start->core->pools[start->pool].kill_after * CLOCK_NS_PER_MS;
     snprintf(w.name, sizeof(w.name), "%s/%zu", start->core->pools[start->pool].name, start->index);
 
     char who[sizeof(w.name) + 32];

@@ -23,6 +23,7 @@
 #include "bus/bus_master.h"
 #include "bus/bus_response.h"
 #include "bus/bus_rule.h"
+#include "bus/bus_watch.h"
 
 #define NOT_CALLED 99
 #define WAIT_MS    5000
@@ -122,6 +123,7 @@ static inline void fixture_free(struct fixture *f)
     bus_event_fini(&f->bus);
     bus_rule_fini(&f->bus);
     bus_master_fini(&f->bus);
+    bus_watch_fini(&f->bus);
     free(f->bus.pools);
     conf_tree_free(f->core.tree);
     event_del(&f->bus.master_readable);
