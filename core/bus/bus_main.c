@@ -114,30 +114,11 @@ static void tear_down(struct bus *bus)
     loader_fini(&bus->loader);
 }
 
-/* The descriptors that the master opened for modules. */
-static int *opened_for_modules(struct conf_tree *tree, size_t *count)
-{
-    size_t room = 1;
-    int *fds;
-
-    for (struct lpm_conf *node = tree->root; node; node = conf_tree_walk(node)) {
-        room += node->fd >= 0;
-    }
-    fds = calloc(room + 1, sizeof(*fds));
-    *count = 0;
-    for (struct lpm_conf *node = tree->root; node && fds; node = conf_tree_walk(node)) {
-        if (node->fd >= 0) {
-            fds[(*count)++] = node->fd;
-        }
-    }
-    return fds;
-}
-
 static int enter(struct role_start *start)
 {
     char who[32];
     size_t count;
-    int *fds = opened_for_modules(start->core->tree, &count);
+    int *fds = role_opened(start->core->tree, NULL, &count);
     int rc = fds ? 0 : LPM_ENOMEM;
 
     snprintf(who, sizeof(who), "bus gen %u", start->generation);

@@ -98,3 +98,21 @@ int role_enter(struct role_start *start, const char *who, const int *keep, size_
     }
     return rc;
 }
+
+int *role_opened(const struct conf_tree *tree, const char *name, size_t *count)
+{
+    size_t room = 1;
+    int *fds;
+
+    for (const struct lpm_conf *node = tree->root; node; node = conf_tree_walk(node)) {
+        room += node->fd >= 0;
+    }
+    fds = calloc(room, sizeof(*fds));
+    *count = 0;
+    for (const struct lpm_conf *node = tree->root; node && fds; node = conf_tree_walk(node)) {
+        if (node->fd >= 0 && (!name || strcmp(node->name, name) == 0)) {
+            fds[(*count)++] = node->fd;
+        }
+    }
+    return fds;
+}

@@ -41,4 +41,8 @@ typedef int (*role_main)(struct role_start *start);
  */
 int role_enter(struct role_start *start, const char *who, const int *keep, size_t keep_count);
 
+/* The descriptors that the master opened for modules, for `keep`: those of the directives `name`, or all (NULL). To be freed; has
+ * room for one more. NULL: no memory. */
+int *role_opened(const struct conf_tree *tree, const char *name, size_t *count);
+
 #endif

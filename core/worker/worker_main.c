@@ -94,6 +94,17 @@ static void tear_down(struct worker *w)
     }
 }
 
+/* Listeners are the bus's; a module that serves connections here writes their access log. */
+static int enter(struct role_start *start, const char *who)
+{
+    size_t count;
+    int *logs = role_opened(start->core->tree, "access_log", &count);
+    int rc = logs ? role_enter(start, who, logs, count) : LPM_ENOMEM;
+
+    free(logs);
+    return rc;
+}
+
 int worker_main(struct role_start *start)
 {
     struct worker w = {.start = start, .log = &start->log};
@@ -109,7 +120,7 @@ int worker_main(struct role_start *start)
 
     char who[sizeof(w.name) + 32];
     snprintf(who, sizeof(who), "worker %s gen %u", w.name, start->generation);
-    if (role_enter(start, who, NULL, 0) != 0) {
+    if (enter(start, who) != 0) {
         return ROLE_EXIT_FAILED;
     }
     os_limit_raise_files();

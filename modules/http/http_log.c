@@ -78,9 +78,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     http_log_flush(log);
 }
 
-int http_log_init(struct http_log *log, lpm_supervisor *s, int fd)
+int http_log_init(struct http_log *log, const void *owner, struct event_base *base, int fd)
 {
-    *log = (struct http_log){.fd = fd, .s = s};
+    *log = (struct http_log){.fd = fd, .owner = owner};
     if (fd < 0) {
         return 0;
     }
@@ -89,7 +89,7 @@ int http_log_init(struct http_log *log, lpm_supervisor *s, int fd)
         log->fd = -1;
         return LPM_ENOMEM;
     }
-    event_assign(&log->timer, lpm_supervisor_event_base(s), -1, 0, on_timer, log);
+    event_assign(&log->timer, base, -1, 0, on_timer, log);
     return 0;
 }
 
@@ -130,8 +130,8 @@ static void drop(struct http_log *log, size_t at, int error)
     clock_gettime(CLOCK_MONOTONIC, &t);
     now = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
     if (log->reported_at == 0 || now - log->reported_at >= NS_PER_S) {
-        lpm_log(log->s, LPM_LOG_ERROR, "access_log: cannot write: %s: %llu lines are lost", strerror(error),
-                (unsigned long long)log->dropped);
+        lpm_log(log->owner, LPM_LOG_ERROR, "access_log: cannot write: %s: %llu lines are lost",
+                strerror(error), (unsigned long long)log->dropped);
         log->reported_at = now;
         log->dropped = 0;
     }
