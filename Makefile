@@ -348,6 +348,9 @@ install: all
 	$(INSTALL) -m 644 $(wildcard include/lpm/*.h) $(ROOT)/include/lpm
 	$(INSTALL) -m 644 conf/lpm.conf $(ROOT)/conf/lpm.conf.default
 	[ -e $(ROOT)/conf/lpm.conf ] || $(INSTALL) -m 644 conf/lpm.conf $(ROOT)/conf/lpm.conf
+	$(INSTALL) -d $(ROOT)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|g' conf/lpm.service > $(ROOT)/lib/systemd/system/lpm.service
+	chmod 644 $(ROOT)/lib/systemd/system/lpm.service
 	$(if $(DOCS),$(INSTALL) -d $(ROOT)/share/doc/lpm)
 	$(if $(DOCS),$(INSTALL) -m 644 $(DOCS) $(ROOT)/share/doc/lpm)
 	$(INSTALL) -d $(ROOT)/share/doc/lpm/examples

@@ -26,17 +26,26 @@ static char *follow(char **strings, char *end)
     return end;
 }
 
-/* Puts copies in the place of the strings; false when the memory ran out in between. */
+/* Puts copies in the place of the strings, in one block: no variable that is unset later is a leak. */
 static bool copy_strings(char **strings)
 {
-    for (; *strings; strings++) {
-        char *copy = strdup(*strings);
-        if (!copy) {
-            return false;
-        }
-        *strings = copy;
+    size_t size = 0;
+    char *block;
+
+    for (char **at = strings; *at; at++) {
+        size += strlen(*at) + 1;
     }
-    return true;
+    if (size == 0) {
+        return true;
+    }
+    block = malloc(size);
+    for (char **at = strings; block && *at; at++) {
+        size_t len = strlen(*at) + 1;
+        memcpy(block, *at, len);
+        *at = block;
+        block += len;
+    }
+    return block != NULL;
 }
 
 void title_init(int argc, char **argv)

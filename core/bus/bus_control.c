@@ -11,6 +11,7 @@
 #include "bus/bus_handover.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 
 static struct bus_pool *pool_of(const struct bus *bus, const struct control *message)
@@ -64,6 +65,12 @@ static void act(struct bus *bus, const struct control *message, int *fd)
         break;
     case CONTROL_SIGNAL:
         on_signal(bus, message->status);
+        break;
+    case CONTROL_LOG:
+        bus_reopen_log(bus, message, fd);
+        break;
+    case CONTROL_REOPENED:
+        bus_reopen_done(bus, message);
         break;
     case CONTROL_SUCCESSOR:
         bus_handover_successor(bus, *fd);

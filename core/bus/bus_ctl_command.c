@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "bus/bus_pool.h"
+#include "bus/bus_reopen.h"
 
 #define HEADERS_MAX 100u
 
@@ -212,7 +213,7 @@ static void enqueue(struct bus_ctl_client *client, const json_t *request)
     }
 }
 
-/* -- broadcast, resize, kills ------------------------------------------------------------------------- */
+/* -- broadcast, resize, reopen, kills ------------------------------------------------------------------------- */
 
 static void broadcast(struct bus_ctl_client *client, const json_t *request)
 {
@@ -279,12 +280,29 @@ static void hard_kill(struct bus_ctl_client *client, const json_t *request)
     bus_ctl_answer(client, json_pack("{s:b}", "ok", 1));
 }
 
+static void on_reopened(const struct bus_reopen_result *result, void *arg)
+{
+    if (result->code != 0) {
+        bus_ctl_refuse(arg, result->code, "%s", result->why);
+    } else {
+        bus_ctl_answer(arg, json_pack("{s:b,s:i}", "ok", 1, "logs", (int)result->logs));
+    }
+}
+
+static void reopen(struct bus_ctl_client *client, const json_t *request)
+{
+    (void)request;
+    if (bus_reopen_ask(client->bus, on_reopened, client) != 0) {
+        bus_ctl_refuse(client, LPM_ENOMEM, "out of memory");
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(struct bus_ctl_client *client, const json_t *request);
 } commands[] = {
-    {"health", health}, {"status", status},       {"enqueue", enqueue},     {"broadcast", broadcast},
-    {"resize", resize}, {"soft-kill", soft_kill}, {"hard-kill", hard_kill},
+    {"health", health}, {"status", status}, {"enqueue", enqueue},     {"broadcast", broadcast},
+    {"resize", resize}, {"reopen", reopen}, {"soft-kill", soft_kill}, {"hard-kill", hard_kill},
 };
 
 void bus_ctl_command(struct bus_ctl_client *client, const json_t *request)
@@ -298,7 +316,7 @@ void bus_ctl_command(struct bus_ctl_client *client, const json_t *request)
         }
     }
     bus_ctl_refuse(client, LPM_EINVAL,
-                   "no command \"%.64s\": expected health, status, enqueue, broadcast, resize, "
+                   "no command \"%.64s\": expected health, status, enqueue, broadcast, resize, reopen, "
                    "soft-kill or hard-kill",
                    name ? name : "");
 }

@@ -8,6 +8,7 @@
 #include "bus/bus_event.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_memory.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_timeout.h"
 #include "os/os_stream.h"
 
@@ -130,6 +131,8 @@ const char *bus_input_act(struct bus_worker *w, struct channel_message *message)
         return NULL;
     case FRAME_SOCKET_CLOSED:
         return on_socket_closed(w);
+    case FRAME_LOG_TAKEN:
+        return bus_reopen_taken(w, &frame);
     default:
         return NULL; /* IDLE: there may be room for the next, which the end of the turn sees */
     }

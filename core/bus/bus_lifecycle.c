@@ -10,6 +10,7 @@
 #include "bus/bus_event.h"
 #include "bus/bus_handover.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 
 #define EACH_MODULE(m, bus) \
@@ -205,6 +206,7 @@ void bus_lifecycle_end_turn(struct bus *bus)
 {
     bus->turn_ends = true;
     bus_rule_turn(bus);
+    bus_reopen_turn(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_dispatch(&bus->pools[i]);
     }

@@ -17,6 +17,7 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "bus/bus_watch.h"
 #include "os/os_limit.h"
@@ -103,6 +104,7 @@ static void tear_down(struct bus *bus)
     bus_event_fini(bus);
     bus_rule_fini(bus);
     bus_handover_fini(bus);
+    bus_reopen_fini(bus);
     bus_master_fini(bus);
     bus_watch_fini(bus);
     free(bus->pools);
@@ -118,7 +120,7 @@ static int enter(struct role_start *start)
 {
     char who[32];
     size_t count;
-    int *fds = role_opened(start->core->tree, NULL, &count);
+    int *fds = role_opened(start->core->tree, false, &count);
     int rc = fds ? 0 : LPM_ENOMEM;
 
     snprintf(who, sizeof(who), "bus gen %u", start->generation);
@@ -139,6 +141,7 @@ int bus_main(struct role_start *start)
     bus_event_init(&bus);
     bus_rule_init(&bus);
     bus_handover_init(&bus);
+    bus_reopen_init(&bus);
     list_init(&bus.ctl_clients);
     bus.starter = getuid();
     bus.born = clock_now();

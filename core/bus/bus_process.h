@@ -85,6 +85,11 @@ struct bus {
 
     struct event *watch; /* see bus_watch; NULL: was not needed yet */
 
+    uint32_t log_number;   /* of the error log that the workers are to have; see bus_reopen */
+    uint32_t reopen_asked; /* number of the last question */
+    size_t reopen_failed;  /* logs that stayed with their old file, since the last REOPENED */
+    struct list reopen_waiters;
+
     bool soft_kill_asked;          /* by any module; the master will say it */
     struct list soft_kill_waiters; /* see bus_rule */
     struct list rule_ended;        /* whose callbacks are due */

@@ -16,6 +16,7 @@
 #include "bus/bus_input.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_outbox.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "bus/bus_settle.h"
 #include "bus/bus_timeout.h"
@@ -93,6 +94,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     w->busy = w->sent_home = w->blocked = false;
     w->seq = 0;
     w->last_event = w->answered = w->heap_total = w->heap_used = 0;
+    w->log_due = w->log_sent = w->log_taken = 0; /* it was born with the newest, or a LOG is under way */
     w->held = 0;
     w->was_ready_now = false;
     w->born = clock_now();
@@ -328,6 +330,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     w->blocked = false;
     bus_outbox_flush(w);
+    bus_reopen_send(w);
     bus_worker_flush(w);
     say_what_is_owed(w);
     bus_worker_go_home(w);

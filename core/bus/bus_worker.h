@@ -57,6 +57,8 @@ struct bus_worker {
     size_t outbox_events, outbox_replies, outbox_bytes;
     bool outbox_full; /* it missed something, which is in the log */
 
+    uint32_t log_due, log_sent, log_taken; /* numbers of LOGs; see bus_reopen */
+
     unsigned done, over_limit; /* answered since the last look at its memory; looks in a row over the limit */
 
     struct { /* what its death did, for one line in the log */

@@ -139,6 +139,9 @@ static int print(const struct ctl_options *o, const json_t *answer)
     case CTL_BROADCAST:
         printf("sent to %lld workers\n", (long long)json_integer_value(json_object_get(answer, "workers")));
         return 0;
+    case CTL_REOPEN:
+        printf("%lld logs are reopened\n", (long long)json_integer_value(json_object_get(answer, "logs")));
+        return 0;
     default:
         return 0;
     }

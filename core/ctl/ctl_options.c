@@ -18,6 +18,7 @@ static const struct ctl_command commands[] = {
      "input)"},
     {"broadcast", CTL_BROADCAST, 1, 2, "EVENT [DATA|-]", "an event for all workers, or those of --pool"},
     {"resize", CTL_RESIZE, 2, 2, "POOL N", "another number of workers; returns when it is so"},
+    {"reopen", CTL_REOPEN, 0, 0, "", "the logs; returns when every process writes to the new files"},
     {"soft-kill", CTL_SOFT_KILL, 0, 0, "[--no-wait]",
      "answer everything, then end; returns when the workers are gone"},
     {"hard-kill", CTL_HARD_KILL, 0, 0, "", "end at once"},

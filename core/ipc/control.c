@@ -28,9 +28,10 @@ int control_send(int channel, const struct control *message, int fd)
     return rights_send(channel, message, sizeof(*message), fd);
 }
 
-static bool brings_descriptor(uint32_t type)
+static bool brings_descriptor(const struct control *message)
 {
-    return type == CONTROL_WORKER_NEW || type == CONTROL_SUCCESSOR || type == CONTROL_PREDECESSOR;
+    return message->type == CONTROL_WORKER_NEW || message->type == CONTROL_SUCCESSOR ||
+           message->type == CONTROL_PREDECESSOR || (message->type == CONTROL_LOG && message->status == 0);
 }
 
 int control_receive(int channel, struct control *message, int *fd)
@@ -38,7 +39,7 @@ int control_receive(int channel, struct control *message, int *fd)
     int rc = rights_receive(channel, message, sizeof(*message), fd);
 
     if (rc == 1 && (message->type < CONTROL_WORKER_NEW || message->type >= CONTROL_TYPE_END ||
-                    (*fd >= 0) != brings_descriptor(message->type))) {
+                    (*fd >= 0) != brings_descriptor(message))) {
         fd_close(fd);
         rc = LPM_EPROTO;
     }

@@ -20,6 +20,10 @@ enum control_type {
     CONTROL_SOFT_KILL,   /* answer what there is, send the workers home, exit */
     CONTROL_HARD_KILL,   /* run the hooks, exit */
     CONTROL_SIGNAL,      /* the signal `status` came, which the bus had asked for */
+    CONTROL_LOG, /* goes on in a new file, which it carries: `index` 0, the error log; else the log of the node of
+                          * that number in the tree, the root being 0. `status` -1: it could not be opened, the old one
+                          * stays; then there is no descriptor */
+    CONTROL_REOPENED, /* that was all of them; `status`: how many; `index`: that of the ASK_REOPEN, 0: nobody's */
     /* bus to master */
     CONTROL_WORKER_READY,  /* said ready for the first time */
     CONTROL_ONLINE,        /* every worker is ready, and the supervisor_online hooks have run */
@@ -30,7 +34,8 @@ enum control_type {
     CONTROL_SIGNAL_WANTED, /* `status` SIGINT, `index` 1: tell of it instead of acting on it; 0: act again */
     CONTROL_ASK_SOFT_KILL, /* a module asks for it */
     CONTROL_ASK_HARD_KILL,
-    CONTROL_RELEASED, /* soft kill: all is answered; from now on workers exit for good */
+    CONTROL_ASK_REOPEN, /* the logs; `index` comes back, and is not 0 */
+    CONTROL_RELEASED,   /* soft kill: all is answered; from now on workers exit for good */
     CONTROL_TYPE_END
 };
 

@@ -249,6 +249,7 @@ static unsigned flags_of(uint32_t type)
         return FRAME_STREAM | FRAME_SOCKET;
     case FRAME_RESPONSE:
     case FRAME_EVENT:
+    case FRAME_LOG:
         return FRAME_STREAM;
     case FRAME_EMIT:
         return FRAME_WANTS_REPLY;
@@ -278,6 +279,10 @@ static const char *check_type(const struct head *head)
         return keyed || head->error != 0 ? "a number or an error in an event" : check_no_request(head);
     case FRAME_HEAP:
         return keyed ? "a request's number in a frame that is about none" : check_heap(head);
+    case FRAME_LOG:
+        return head->seq == 0 ? "a log's number that cannot be" : check_no_payload(head);
+    case FRAME_LOG_TAKEN:
+        return head->seq == 0 || head->slot != 0 ? "a log's number that cannot be" : check_no_payload(head);
     case FRAME_CANCEL:
     case FRAME_ABANDON:
         return head->seq == 0 ? "a request's number of 0" : check_no_payload(head);

@@ -24,6 +24,7 @@ enum frame_type {
     FRAME_HARD_KILL,   /* run the hooks, then exit */
     FRAME_EVENT,       /* a broadcast event */
     FRAME_REPLY,       /* the answer to an EMIT */
+    FRAME_LOG, /* a log goes on in a new file, which it carries; numbered in seq; slot: of the node in the tree, 0: the error log */
     /* worker to bus */
     FRAME_READY,         /* takes requests (again) */
     FRAME_BUSY,          /* takes none until READY */
@@ -32,6 +33,7 @@ enum frame_type {
     FRAME_EMIT,          /* an event for the bus's modules */
     FRAME_HEAP,          /* what its malloc holds */
     FRAME_SOCKET_CLOSED, /* one of the sockets that were handed to it */
+    FRAME_LOG_TAKEN,     /* it writes there now: to the LOG of that number */
     FRAME_TYPE_END
 };
 
@@ -52,7 +54,8 @@ struct frame_key {
 #define FRAME_EMITS_BYTES_MAX (64u * 1024 * 1024)
 
 /* Flags: which descriptors come with the message, in this order, and more. */
-#define FRAME_STREAM      1u /* REQUEST, RESPONSE, EVENT: a stream, or the event's descriptor */
+#define FRAME_STREAM \
+    1u /* REQUEST, RESPONSE, EVENT, LOG: a stream, or the descriptor of the event or the log */
 #define FRAME_SOCKET      2u /* REQUEST: a socket */
 #define FRAME_WANTS_REPLY 4u /* EMIT */
 
@@ -60,7 +63,7 @@ struct frame {
     enum frame_type type;
     uint8_t flags;
     struct frame_key
-        key; /* REQUEST, CANCEL, ABANDON, RESPONSE; EMIT, REPLY: the worker's number of the event in seq */
+        key; /* REQUEST, CANCEL, ABANDON, RESPONSE; EMIT, REPLY, LOG, LOG_TAKEN: a number of their own in seq */
     int32_t error;                  /* RESPONSE, REPLY: 0 or LPM_E... */
     uint16_t handler;               /* REQUEST: the module's place */
     uint64_t created_at, deadline;  /* REQUEST: ns; deadline 0: none */

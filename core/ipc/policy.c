@@ -9,25 +9,26 @@
 _Static_assert(FRAME_TYPE_END <= 32 && CONTROL_TYPE_END <= 32, "a set of types is 32 bits");
 
 #define KILLS       (FRAME(DRAIN) | FRAME(SOFT_KILL) | FRAME(HARD_KILL))
-#define EVENTS      (FRAME(EVENT) | FRAME(REPLY))
-#define TO_WORKER   (FRAME(REQUEST) | FRAME(CANCEL) | FRAME(ABANDON) | EVENTS | KILLS)
-#define ANY_TIME    (FRAME(READY) | FRAME(EMIT) | FRAME(HEAP))
+#define NEWS        (FRAME(EVENT) | FRAME(REPLY) | FRAME(LOG))
+#define TO_WORKER   (FRAME(REQUEST) | FRAME(CANCEL) | FRAME(ABANDON) | NEWS | KILLS)
+#define ANY_TIME    (FRAME(READY) | FRAME(EMIT) | FRAME(HEAP) | FRAME(LOG_TAKEN))
 #define FROM_WORKER (ANY_TIME | FRAME(BUSY) | FRAME(RESPONSE) | FRAME(IDLE) | FRAME(SOCKET_CLOSED))
 
 static const unsigned frames[POLICY_ROLES][POLICY_PHASES] = {
     [POLICY_BUS] =
-        {[POLICY_STARTING] = EVENTS | KILLS, [POLICY_SERVING] = TO_WORKER, [POLICY_DRAINING] = TO_WORKER},
+        {[POLICY_STARTING] = NEWS | KILLS, [POLICY_SERVING] = TO_WORKER, [POLICY_DRAINING] = TO_WORKER},
     [POLICY_WORKER] =
         {[POLICY_STARTING] = ANY_TIME, [POLICY_SERVING] = FROM_WORKER, [POLICY_DRAINING] = FROM_WORKER},
 };
 
 /* Workers die and are replaced in every phase, and a kill may be repeated, or come before all is up. */
-#define FROM_MASTER                                                                          \
-    (CONTROL(WORKER_NEW) | CONTROL(WORKER_GONE) | CONTROL(POOL_DEGRADED) | CONTROL(RETIRE) | \
-     CONTROL(SOFT_KILL) | CONTROL(HARD_KILL) | CONTROL(SIGNAL) | CONTROL(SUCCESSOR) | CONTROL(PREDECESSOR))
+#define FROM_MASTER                                                                                          \
+    (CONTROL(WORKER_NEW) | CONTROL(WORKER_GONE) | CONTROL(POOL_DEGRADED) | CONTROL(RETIRE) |                 \
+     CONTROL(SOFT_KILL) | CONTROL(HARD_KILL) | CONTROL(SIGNAL) | CONTROL(SUCCESSOR) | CONTROL(PREDECESSOR) | \
+     CONTROL(LOG) | CONTROL(REOPENED))
 #define FROM_BUS                                                                                      \
     (CONTROL(WORKER_READY) | CONTROL(WORKER_KILL) | CONTROL(SIGNAL_WANTED) | CONTROL(ASK_SOFT_KILL) | \
-     CONTROL(ASK_HARD_KILL))
+     CONTROL(ASK_HARD_KILL) | CONTROL(ASK_REOPEN))
 #define OUT (CONTROL(WORKER_RETIRE) | CONTROL(WORKER_REMOVE))
 
 /* RESIZE while draining: it was on its way when the soft kill came. */

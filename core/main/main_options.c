@@ -46,9 +46,10 @@ static const struct {
     const char *word;
     int number;
 } main_signals[] = {
-    {"stop", SIGTERM},  /* at once */
-    {"quit", SIGQUIT},  /* after the requests that have begun */
-    {"reload", SIGHUP}, /* with the configuration and the modules as they are now */
+    {"stop", SIGTERM},   /* at once */
+    {"quit", SIGQUIT},   /* after the requests that have begun */
+    {"reload", SIGHUP},  /* with the configuration and the modules as they are now */
+    {"reopen", SIGUSR1}, /* the logs */
 };
 
 #define OPTION_COUNT (sizeof(main_option_table) / sizeof(main_option_table[0]))

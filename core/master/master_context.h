@@ -13,6 +13,8 @@
 #include "master/master_restart.h"
 #include "master/master_setup.h"
 #include "master/master_state.h"
+#include "os/os_inherit.h"
+#include "os/os_notify.h"
 #include "os/os_pidfile.h"
 
 struct event;
@@ -80,11 +82,22 @@ struct master_generation {
     struct master_pool *pools;   /* core->pool_count of them */
 };
 
+/* See master_notify. */
+struct master_notify {
+    struct os_notify socket;
+    char state[512]; /* what the service manager heard last, or hears `again` */
+    bool failed;     /* said in the log already */
+    struct event *again, *watchdog;
+};
+
 struct master {
     const struct master_options *options;
     const struct master_roles *roles;
     struct log log; /* the current setup's */
     struct os_pidfile pidfile;
+    struct master_notify notify;
+    struct os_inherit inherited; /* what was handed over and is not taken yet */
+    struct list kept;            /* listeners that the service manager has too, see master_inherit */
     pid_t pid;
     struct event_base *base;
     int signals; /* signalfd, -1 */

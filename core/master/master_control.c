@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "master/master_generation.h"
 #include "master/master_pool.h"
+#include "master/master_reopen.h"
 #include "master/master_worker.h"
 
 #define MESSAGES_MAX 4096
@@ -190,6 +191,9 @@ static void handle(struct master_generation *generation, const struct control *m
         break;
     case CONTROL_ASK_HARD_KILL:
         handle_kill(generation, SIGTERM);
+        break;
+    case CONTROL_ASK_REOPEN:
+        master_reopen(generation->master, generation, message->index);
         break;
     default:
         handle_worker(generation, message);

@@ -28,6 +28,11 @@ int master_daemon_start(struct master *master, struct error *err)
     int fds[2];
     pid_t pid;
 
+    if (getpid() == 1) { /* the process that is left would end, and with it all the others */
+        return error_set(
+            err, LPM_ECONF,
+            "the first process of a container cannot go to the background: expected \"daemon off\"");
+    }
     if (pipe2(fds, O_CLOEXEC) != 0) {
         return error_set(err, LPM_EIO, "cannot make a pipe: %s", strerror(errno));
     }

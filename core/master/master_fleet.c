@@ -14,6 +14,8 @@
 #include "master/master_daemon.h"
 #include "master/master_generation.h"
 #include "master/master_handover.h"
+#include "master/master_inherit.h"
+#include "master/master_notify.h"
 #include "master/master_plan.h"
 #include "master/master_worker.h"
 
@@ -100,6 +102,9 @@ void master_fleet_promote(struct master_generation *generation)
               generation->number, master_worker_running(generation));
     master->online = true;
     master_daemon_online(master);
+    master_inherit_store(master);
+    master_notify_ready(master, "generation %u serves with %zu workers", generation->number,
+                        master_worker_running(generation));
     if (master->previous) {
         master_generation_set_timer(generation, (uint64_t)generation->core->probation * CLOCK_NS_PER_MS);
     } else {
@@ -176,6 +181,8 @@ static void tell_reload_failure(struct master *master, const struct error *why)
     if (serving) {
         log_write(&master->log, LPM_LOG_ERROR, "reload failed, generation %u goes on: %s", serving->number,
                   why->text);
+        master_notify_ready(master, "generation %u serves, the reload failed: %s", serving->number,
+                            why->text);
     } else {
         log_write(&master->log, LPM_LOG_ERROR, "reload failed: %s", why->text);
     }
@@ -220,6 +227,7 @@ static void reload(struct master *master)
 {
     struct error why;
 
+    master_notify_reloading(master);
     master->reload_wanted = false;
     master->not_before = clock_now() + RELOAD_PAUSE_NS;
     if (begin_reload(master, &why) != 0) {
@@ -357,6 +365,7 @@ void master_fleet_stop(struct master *master, enum master_event kill)
     int64_t limit = master->current->core.shutdown_timeout;
 
     master->stopping = true;
+    master_notify_stopping(master, kill == MASTER_ON_SOFT_KILL ? "answers what it has" : "ends");
     LIST_EACH(link, after, &master->setups)
     { /* the bus takes nothing new in, so nobody shall wait for it */
         master_setup_close_listeners(LIST_ENTRY(link, struct master_setup, link));

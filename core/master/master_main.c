@@ -19,8 +19,12 @@
 #include "master/master_daemon.h"
 #include "master/master_fleet.h"
 #include "master/master_generation.h"
+#include "master/master_inherit.h"
+#include "master/master_notify.h"
+#include "master/master_reopen.h"
 #include "master/master_rundir.h"
 #include "master/master_signal.h"
+#include "os/os_log.h"
 
 /* -- Signals ------------------------------------------------------------------------------------------ */
 
@@ -77,6 +81,8 @@ static void on_signal(struct master *master, int number)
         log_write(&master->log, LPM_LOG_NOTICE, "SIGHUP: %s",
                   master->stopping ? "no reload, lpm ends" : "reload");
         master_fleet_reload(master);
+    } else if (number == SIGUSR1) {
+        master_reopen(master, NULL, 0);
     } else if (number == SIGTTIN || number == SIGTTOU) {
         log_write(&master->log, LPM_LOG_WARN, "%s: nothing serves now, the pool stays as it is",
                   text_signal(number, name, sizeof(name)));
@@ -124,7 +130,11 @@ static void init(struct master *master, const struct master_options *options,
     list_init(&master->generations);
     list_init(&master->setups);
     master_restart_init(&master->bus_restarts, pool->restarts, pool->max_restarts_in_interval);
+    os_log_own(STDERR_FILENO);
     log_init(&master->log, STDERR_FILENO, options->core->error_log_level, "master");
+    log_count_losses(&master->log);
+    master_notify_take(master);
+    master_inherit_init(master);
 }
 
 /* The order: nothing of a running instance may be touched, so its lock comes first. */
@@ -140,7 +150,7 @@ static int open_all(struct master *master, struct error *err)
     if (!master->base) {
         return error_set(err, LPM_ENOMEM, "cannot make an event loop");
     }
-    if (master_fleet_init(master) != 0) {
+    if (master_fleet_init(master) != 0 || master_notify_init(master) != 0) {
         return error_set(err, LPM_ENOMEM, "no memory for the event loop");
     }
     rc = master_signal_open(master, &signal_calls, err);
@@ -172,11 +182,14 @@ static void fini(struct master *master)
 {
     master_fleet_fini(master);
     master_signal_close(master);
+    master_inherit_fini(master);
+    master_notify_fini(master);
     if (master->base) {
         event_base_free(master->base);
     }
     master_restart_fini(&master->bus_restarts);
     os_pidfile_remove(&master->pidfile);
+    log_fini(&master->log);
     fd_close(&master->launcher);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "master/master_context.h"
+#include "master/master_inherit.h"
 #include "master/master_listen.h"
 #include "master/master_rundir.h"
 
@@ -30,6 +31,7 @@ int master_setup_take(struct master_setup **out, struct master *master, struct c
     setup->core.tree = tree;
     setup->dir_lock = -1;
     log_init(&setup->log, STDERR_FILENO, core->error_log_level, "master");
+    setup->log.tally = master->log.tally;
     list_append(&master->setups, &setup->link);
     rc = os_user_find(&setup->user, setup->core.user, err);
     if (!rc) {
@@ -74,7 +76,11 @@ int master_setup_listen(struct master_setup *setup, struct error *err)
         }
     }
     if (!rc) {
+        master_inherit_listen(setup);
         rc = master_listen_open(setup->core.tree, &setup->log, err);
+    }
+    if (!rc) {
+        master_inherit_refuse(setup->master);
     }
     return rc ? rc : master_listen_control(&setup->core, err);
 }
@@ -88,7 +94,9 @@ void master_setup_close_listeners(struct master_setup *setup)
             master_listen_leave(setup->core.tree, other->core.tree);
         }
     }
+    master_inherit_leave(setup);
     master_listen_close(setup->core.tree);
+    master_inherit_store(setup->master);
 }
 
 struct master_setup *master_setup_hold(struct master_setup *setup)

@@ -10,6 +10,8 @@
 #include "master/master.h"
 #include "master/master_context.h"
 #include "master/master_listen.h"
+#include "master/master_inherit.h"
+#include "master/master_notify.h"
 #include "master/master_rundir.h"
 #include "master/master_signal.h"
 #include "master/master_trial.h"
@@ -107,6 +109,10 @@ int master_test(const struct master_options *options, const struct master_roles 
     int rc;
 
     log_init(&test.master.log, STDERR_FILENO, LPM_LOG_WARN, "master");
+    master_notify_take(&test.master); /* a test is nothing to tell of, for modules either */
+    master_inherit_init(&test.master);
+    master_inherit_fini(&test.master);
+    os_notify_close(&test.master.notify.socket);
     setup->log = test.master.log;
     rc = os_user_find(&setup->user, setup->core.user, err);
     if (!rc) {

@@ -269,6 +269,24 @@ static void describe(int fd, const char *address, char *bound, size_t size)
     }
 }
 
+/* One file may have several names: run/x.sock is what another process calls /srv/lpm/run/x.sock. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return strcmp(a, b) == 0 ||
+           (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
+/* Does the socket take IPv4 connections to any address too, on that port? */
+static bool takes_any_in(int fd, const struct sockaddr_in6 *bound, in_port_t port)
+{
+    int only = 1;
+    socklen_t len = sizeof(only);
+
+    return bound->sin6_port == port && IN6_IS_ADDR_UNSPECIFIED(&bound->sin6_addr) &&
+           getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0 && !only;
+}
+
 static bool same_address(const struct target *a, const struct target *b)
 {
     if (a->addr.any.sa_family != b->addr.any.sa_family) {
@@ -282,7 +300,7 @@ static bool same_address(const struct target *a, const struct target *b)
         return a->addr.in6.sin6_port == b->addr.in6.sin6_port &&
                memcmp(&a->addr.in6.sin6_addr, &b->addr.in6.sin6_addr, sizeof(a->addr.in6.sin6_addr)) == 0;
     default:
-        return strcmp(a->addr.un.sun_path, b->addr.un.sun_path) == 0;
+        return same_file(a->addr.un.sun_path, b->addr.un.sun_path);
     }
 }
 
@@ -293,8 +311,29 @@ bool os_listen_bound(int fd, const char *address)
 
     memset(&bound, 0, sizeof(bound));
     bound.len = sizeof(bound.addr);
-    return parse(&wanted, address, &err) == 0 && resolve(&wanted, address, &err) == 0 &&
-           getsockname(fd, &bound.addr.any, &bound.len) == 0 && same_address(&wanted, &bound);
+    if (parse(&wanted, address, &err) != 0 || resolve(&wanted, address, &err) != 0 ||
+        getsockname(fd, &bound.addr.any, &bound.len) != 0) {
+        return false;
+    }
+    return same_address(&wanted, &bound) ||
+           (wanted.addr.any.sa_family == AF_INET && bound.addr.any.sa_family == AF_INET6 &&
+            wanted.addr.in.sin_addr.s_addr == INADDR_ANY &&
+            takes_any_in(fd, &bound.addr.in6, wanted.addr.in.sin_port));
+}
+
+const char *os_listen_text(int fd, char room[OS_LISTEN_TEXT_SIZE])
+{
+    struct sockaddr_un un = {.sun_path = ""};
+    socklen_t len = sizeof(un);
+
+    if (getsockname(fd, (struct sockaddr *)&un, &len) != 0) {
+        snprintf(room, OS_LISTEN_TEXT_SIZE, "no socket");
+    } else if (un.sun_family == AF_UNIX) {
+        snprintf(room, OS_LISTEN_TEXT_SIZE, "unix:%.108s", un.sun_path);
+    } else {
+        describe(fd, "another socket", room, OS_LISTEN_TEXT_SIZE);
+    }
+    return room;
 }
 
 void os_listen_backlog(int fd, int backlog)

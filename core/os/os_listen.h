@@ -18,8 +18,13 @@
  */
 int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err);
 
-/* Listens `fd`, a listener, on that address? A port 0 is no address. */
+/* Listens `fd`, a listener, on that address? A port 0 is no address; a socket for both IPv6 and IPv4 on any address listens on
+ * either. */
 bool os_listen_bound(int fd, const char *address);
+
+/* What a socket is bound to, for people; "no socket" is possible. */
+#define OS_LISTEN_TEXT_SIZE 128
+const char *os_listen_text(int fd, char room[OS_LISTEN_TEXT_SIZE]);
 
 /* Gives a listener another backlog. */
 void os_listen_backlog(int fd, int backlog);

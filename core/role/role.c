@@ -28,7 +28,8 @@ static int reset_signals(struct error *err)
 
     sigemptyset(&act.sa_mask);
     for (int number = 1; number < NSIG; number++) {
-        act.sa_handler = number == SIGPIPE ? SIG_IGN : SIG_DFL;
+        /* A pipe without its reader, a file at the limit of its size: errors of a write, and no deaths. */
+        act.sa_handler = number == SIGPIPE || number == SIGXFSZ ? SIG_IGN : SIG_DFL;
         sigaction(number, &act, NULL); /* refused for SIGKILL, SIGSTOP and those of the C library */
     }
     sigemptyset(&none);
@@ -99,7 +100,24 @@ int role_enter(struct role_start *start, const char *who, const int *keep, size_
     return rc;
 }
 
-int *role_opened(const struct conf_tree *tree, const char *name, size_t *count)
+bool role_is_workers_log(const struct lpm_conf *node)
+{
+    const struct lpm_conf *listen = conf_tree_child(node->parent, "listen");
+
+    if (strcmp(node->name, "access_log") != 0 || node->fd < 0) {
+        return false;
+    }
+    for (; listen; listen = conf_tree_same(listen)) {
+        for (size_t i = 1; i < listen->arg_count; i++) {
+            if (strcmp(listen->args[i].data, "handoff") == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+int *role_opened(const struct conf_tree *tree, bool worker, size_t *count)
 {
     size_t room = 1;
     int *fds;
@@ -110,9 +128,14 @@ int *role_opened(const struct conf_tree *tree, const char *name, size_t *count)
     fds = calloc(room, sizeof(*fds));
     *count = 0;
     for (const struct lpm_conf *node = tree->root; node && fds; node = conf_tree_walk(node)) {
-        if (node->fd >= 0 && (!name || strcmp(node->name, name) == 0)) {
+        if (worker ? role_is_workers_log(node) : node->fd >= 0) {
             fds[(*count)++] = node->fd;
         }
     }
     return fds;
+}
+
+void role_take_log(struct role_start *start, int fd)
+{
+    log_switch(&start->log, fd, start->core->daemon && start->log.fd > STDERR_FILENO);
 }

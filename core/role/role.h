@@ -36,13 +36,20 @@ typedef int (*role_main)(struct role_start *start);
 
 /*
  * First thing in a child: process group of its own (so that Ctrl-C reaches the master alone), default signals, an
- * empty mask, SIGPIPE ignored; only 0, 1, 2, the log, `start->channel` and the `keep` descriptors stay open;
+ * empty mask, SIGPIPE and SIGXFSZ ignored; only 0, 1, 2, the log, `start->channel` and the `keep` descriptors stay open;
  * title `who`; SIGKILL when the master dies; privileges dropped. 0, or negative with a line in the log.
  */
 int role_enter(struct role_start *start, const char *who, const int *keep, size_t keep_count);
 
-/* The descriptors that the master opened for modules, for `keep`: those of the directives `name`, or all (NULL). To be freed; has
- * room for one more. NULL: no memory. */
-int *role_opened(const struct conf_tree *tree, const char *name, size_t *count);
+/* Is it an open log that workers write to? So it is when connections of its block are theirs: a `listen` beside it has the word
+ * `handoff`. */
+bool role_is_workers_log(const struct lpm_conf *node);
+
+/* The descriptors that the master opened for modules, for `keep`: all, or those for a worker. To be freed; has room for one more.
+ * NULL: no memory. */
+int *role_opened(const struct conf_tree *tree, bool worker, size_t *count);
+
+/* The error log goes on in `fd`, which it takes; where standard error is that of a daemon, it goes along. */
+void role_take_log(struct role_start *start, int fd);
 
 #endif

@@ -415,7 +415,10 @@ static int worker_cancel(lpm_worker *m, uint64_t ticket)
 static int worker_fd(const lpm_worker *m, const lpm_conf *node)
 {
     (void)m;
-    return node && strcmp(node->name, "access_log") == 0 ? node->fd : LPM_EINVAL;
+    if (!node || strcmp(node->name, "access_log") != 0) {
+        return LPM_EINVAL;
+    }
+    return role_is_workers_log(node) ? node->fd : -1;
 }
 
 void worker_call_host_init(lpm_host *host)

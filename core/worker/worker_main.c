@@ -98,7 +98,7 @@ static void tear_down(struct worker *w)
 static int enter(struct role_start *start, const char *who)
 {
     size_t count;
-    int *logs = role_opened(start->core->tree, "access_log", &count);
+    int *logs = role_opened(start->core->tree, true, &count);
     int rc = logs ? role_enter(start, who, logs, count) : LPM_ENOMEM;
 
     free(logs);

@@ -1035,8 +1035,8 @@ static inline int lpm_worker_cancel(lpm_worker *w, uint64_t ticket)
     return w ? LPM_HOST(w)->worker_cancel(w, ticket) : LPM_EINVAL;
 }
 
-/* The file that the master opened for a LOG directive; -1: `off`. lpm's, not to be closed. LPM_EINVAL: a directive of another
- * type. */
+/* The file that the master opened for a LOG directive beside which a `listen` has the word `handoff`; -1: `off`, or there is no such
+ * `listen`. lpm's, not to be closed. LPM_EINVAL: a directive of another type. */
 static inline int lpm_worker_fd(const lpm_worker *w, const lpm_conf *node)
 {
     return w ? LPM_HOST(w)->worker_fd(w, node) : LPM_EINVAL;

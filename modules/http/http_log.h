@@ -1,6 +1,6 @@
 /*
  * The access log: nginx's combined format, then the request's id, its worker, and its queue and service time in
- * seconds. Buffered; a file that takes nothing loses lines, which are counted, and never holds a request up.
+ * seconds. Buffered; while the file takes nothing, what finds no room in the buffer is lost and counted, and no request is held up.
  */
 #ifndef HTTP_LOG_H
 #define HTTP_LOG_H
@@ -9,6 +9,7 @@
 #include <event2/event_struct.h>
 #include <lpm/module.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define HTTP_LOG_BUFFER    65536
 #define HTTP_LOG_FIELD_MAX 4096 /* bytes of a request line, referer or user agent that are logged */
@@ -28,9 +29,10 @@ struct http_log {
     const void *owner; /* of the error log */
     char *buffer;      /* HTTP_LOG_BUFFER bytes */
     size_t used;
-    bool timed; /* the timer runs */
-    bool torn;  /* the last write ended within a line */
-    uint64_t dropped, reported_at;
+    bool timed;             /* the timer runs */
+    bool stuck;             /* the file takes nothing now, which the error log has said */
+    ino_t torn;             /* the file that has the beginning of the buffer's first line; 0: none */
+    uint64_t lost, told_at; /* lines; ns */
     struct event timer;
 };
 

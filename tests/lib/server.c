@@ -288,6 +288,9 @@ static void server_args(const struct server *s, const char **argv, va_list args)
 {
     size_t n = 0;
 
+    for (const char *const *word = s->wrapper; word != NULL && *word != NULL; word++) {
+        argv[n++] = *word;
+    }
     argv[n++] = SERVER_LPM;
     argv[n++] = "-p";
     argv[n++] = s->prefix;
@@ -295,6 +298,29 @@ static void server_args(const struct server *s, const char **argv, va_list args)
         argv[n] = va_arg(args, const char *);
     } while (argv[n++] != NULL && n < SERVER_ARGS_MAX);
     argv[SERVER_ARGS_MAX - 1] = NULL;
+}
+
+/* As sd_listen_fds(3) wants it. First above all that are to be handed over, so that none is in another's place. */
+static void server_hand_over(const struct server *s)
+{
+    char text[32];
+
+    for (size_t i = 0; i < s->handed_count; i++) {
+        if (dup2(s->handed[i], 200 + (int)i) < 0) {
+            _exit(126);
+        }
+    }
+    for (size_t i = 0; i < s->handed_count; i++) {
+        dup2(200 + (int)i, 3 + (int)i);
+        close(200 + (int)i);
+    }
+    if (s->handed_count > 0) {
+        snprintf(text, sizeof(text), "%zu", s->handed_count);
+        setenv("LISTEN_FDS", text, 1);
+        snprintf(text, sizeof(text), "%ld", (long)getpid());
+        setenv("LISTEN_PID", text, 1);
+        setenv("LISTEN_FDNAMES", s->handed_names, 1);
+    }
 }
 
 static void server_exec(const struct server *s, const char *const *argv, pid_t parent)
@@ -305,7 +331,8 @@ static void server_exec(const struct server *s, const char *const *argv, pid_t p
     if (getppid() != parent || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(s->log_fd, 2) < 0) {
         _exit(126);
     }
-    execv(argv[0], (char *const *)(uintptr_t)argv);
+    server_hand_over(s);
+    execvp(argv[0], (char *const *)(uintptr_t)argv);
     dprintf(2, "%s: %s\n", argv[0], strerror(errno));
     _exit(127);
 }

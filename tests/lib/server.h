@@ -40,8 +40,13 @@
 #define SERVER_MISDEED "load_module tmodules/misdeed.so;\n"
 
 struct server {
-    char prefix[4096]; /* absolute */
-    pid_t pid;         /* the master, 0: it does not run */
+    char prefix[4096];          /* absolute */
+    const char *const *wrapper; /* the words of a command that runs lpm, up to NULL; NULL: none */
+    /* What lpm is handed over when it is started: descriptors as LISTEN_FDS, in this order, and their names. */
+    const int *handed;
+    size_t handed_count;
+    const char *handed_names;
+    pid_t pid; /* the master, 0: it does not run */
     int pidfd;
     bool ours;  /* it is our child (not so with `daemon on`) */
     int notify; /* inotify, for the log */

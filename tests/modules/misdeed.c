@@ -14,9 +14,12 @@
  *     respond-twice  answers, then again, which has to be refused
  *     after-free     answers, then makes every call there is with the handle
  *     last           answers with the code that the last refused call, or late answer, gave
+ *     log N          writes that many lines to the error log, then answers
  *     big BYTES      answers with that much
  *     status N       answers with that HTTP status
  *     headers        answers with the request's headers, a line each
+ *     orphan         leaves a process behind that has left its process group, too
+ *     environ        answers with the worker's environment, a line each
  *     id             answers with the request's id; `pid` with the worker's
  *     count          answers with how many requests this worker process has been given
  *     busy [MS]      answers; the worker takes no more requests, for MS milliseconds
@@ -40,6 +43,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -297,6 +301,14 @@ static void do_last(lpm_request *req, long n)
     answer_number(req, misdeed_of(req)->last);
 }
 
+static void do_log(lpm_request *req, long count)
+{
+    for (long i = 1; i <= count; i++) {
+        lpm_log(lpm_request_worker(req), LPM_LOG_WARN, "line %ld of %ld", i, count);
+    }
+    answer(req, "ok\n");
+}
+
 static void do_big(lpm_request *req, long bytes)
 {
     char *data = malloc((size_t)bytes + 1);
@@ -331,6 +343,33 @@ static void do_headers(lpm_request *req, long n)
          lpm_request_header_at(req, i, &h) && h.name.len + h.value.len + 4 < sizeof(text) - used; i++) {
         used += (size_t)snprintf(text + used, sizeof(text) - used, "%.*s: %.*s\n", (int)h.name.len,
                                  h.name.data, (int)h.value.len, h.value.data);
+    }
+    lpm_respond(req, text, used);
+}
+
+static void do_orphan(lpm_request *req, long n)
+{
+    pid_t child = fork();
+    (void)n;
+
+    if (child == 0) {
+        setsid();
+        if (fork() == 0) {
+            pause();
+        }
+        _exit(0);
+    }
+    answer(req, waitpid(child, NULL, 0) == child ? "ok\n" : "cannot fork\n");
+}
+
+static void do_environ(lpm_request *req, long n)
+{
+    char text[65536];
+    size_t used = 0;
+    (void)n;
+
+    for (char **at = environ; *at && strlen(*at) + 1 < sizeof(text) - used; at++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s\n", *at);
     }
     lpm_respond(req, text, used);
 }
@@ -418,9 +457,12 @@ static const struct {
     {"respond-twice", do_respond_twice},
     {"after-free", do_after_free},
     {"last", do_last},
+    {"log", do_log},
     {"big", do_big},
     {"status", do_status},
     {"headers", do_headers},
+    {"orphan", do_orphan},
+    {"environ", do_environ},
     {"id", do_id},
     {"pid", do_pid},
     {"count", do_count},

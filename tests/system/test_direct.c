@@ -360,6 +360,51 @@ static void test_hard_kill(void **state)
     free(log);
 }
 
+static size_t count_lines(const struct server *s, const char *name)
+{
+    char path[4200];
+    char *log = run_read_file(server_path(s, name, path, sizeof(path)));
+    size_t count;
+
+    assert_non_null(log);
+    count = run_count(log, "\"GET /hello HTTP/1.1\" 200 ");
+    free(log);
+    return count;
+}
+
+/* The workers write to the new access log, those of before and those that are started later. */
+static void test_reopen(void **state)
+{
+    struct server *s = *state;
+    char old[4200], new[4200];
+    struct client c;
+    uint64_t deadline;
+    pid_t pid;
+
+    start(s, "count 1;");
+    greet(s, &c);
+    pid = pid_of(&c);
+    assert_int_equal(rename(server_path(s, "logs/access.log", old, sizeof(old)),
+                            server_path(s, "logs/access.1", new, sizeof(new))),
+                     0);
+    ctl(s, 0, "", "reopen", NULL);
+    client_request(&c, "GET", "/hello", "", NULL, 0);
+    assert_int_equal(client_status(&c, CLIENT_MS), 200);
+    deadline = wait_until(CLIENT_MS);
+    while (count_lines(s, "logs/access.log") == 0) { /* it is written after a second */
+        assert_true(wait_left(deadline) > 0);
+        usleep(10000);
+    }
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_true(client_closed(&c, CLIENT_MS));
+    client_close(&c);
+    greet(s, &c);
+    client_close(&c);
+    server_stop(s);
+    assert_true(count_lines(s, "logs/access.log") >= 2);
+    assert_int_equal(count_lines(s, "logs/access.1") + count_lines(s, "logs/access.log"), 3);
+}
+
 static void check_load(const struct wrk *w)
 {
     if (w->requests == 0 || w->errors > 0 || wrk_socket_errors(w) > 0) {
@@ -443,9 +488,9 @@ static void test_pools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_plain),     CASE(test_errors), CASE(test_pipelining), CASE(test_streams),
-        CASE(test_spread),    CASE(test_crash),  CASE(test_hang),       CASE(test_soft_kill),
-        CASE(test_hard_kill), CASE(test_reload), CASE(test_load),       CASE(test_pools),
+        CASE(test_plain),  CASE(test_errors), CASE(test_pipelining), CASE(test_streams),   CASE(test_spread),
+        CASE(test_crash),  CASE(test_hang),   CASE(test_soft_kill),  CASE(test_hard_kill), CASE(test_reopen),
+        CASE(test_reload), CASE(test_load),   CASE(test_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,7 +191,7 @@ static void test_successor_dies(void **state)
     client_read(&c, &r, CLIENT_MS);
     assert_int_equal(r.status, 200);
     client_forget(&r);
-    ask_pid(&c);
+    wait_single(s);
     client_open(&other, server_port(s));
     assert_int_equal(ask_pid(&other), ask_pid(&c));
     client_close(&other);

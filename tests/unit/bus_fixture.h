@@ -21,6 +21,7 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reopen.h"
 #include "bus/bus_response.h"
 #include "bus/bus_rule.h"
 #include "bus/bus_watch.h"
@@ -89,6 +90,7 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
     bus_event_init(&f->bus);
     bus_rule_init(&f->bus);
     bus_handover_init(&f->bus);
+    bus_reopen_init(&f->bus);
     bus_host_init(&f->bus);
     f->supervisor.bus = &f->bus;
     f->supervisor.module = &module;
@@ -122,6 +124,7 @@ static inline void fixture_free(struct fixture *f)
     bus_request_free_all(&f->bus);
     bus_event_fini(&f->bus);
     bus_rule_fini(&f->bus);
+    bus_reopen_fini(&f->bus);
     bus_master_fini(&f->bus);
     bus_watch_fini(&f->bus);
     free(f->bus.pools);

@@ -138,6 +138,7 @@ static const struct {
     {"type END", CONTROL_TYPE_END, sizeof(struct control), 0},
     {"a huge type", UINT32_MAX, sizeof(struct control), 0},
     {"a descriptor where none belongs", CONTROL_ONLINE, sizeof(struct control), 1},
+    {"a log without its descriptor", CONTROL_LOG, sizeof(struct control), 0},
     {"no descriptor", CONTROL_WORKER_NEW, sizeof(struct control), 0},
     {"two descriptors", CONTROL_WORKER_NEW, sizeof(struct control), 2},
     {"four descriptors", CONTROL_WORKER_NEW, sizeof(struct control), 4},

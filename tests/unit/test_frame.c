@@ -54,8 +54,10 @@ static struct frame sample(enum frame_type type)
     if (type <= FRAME_ABANDON || type == FRAME_RESPONSE || type == FRAME_REPLY) {
         frame.key = (struct frame_key){7, 4000000000u};
     }
-    if (type == FRAME_EMIT) {
+    if (type == FRAME_EMIT || type == FRAME_LOG || type == FRAME_LOG_TAKEN) {
         frame.key.seq = 4000000000u;
+    }
+    if (type == FRAME_EMIT) {
         frame.flags = FRAME_WANTS_REPLY;
     }
     if (type == FRAME_EVENT || type == FRAME_EMIT) {
@@ -78,7 +80,7 @@ static struct frame sample(enum frame_type type)
         frame.created_at = UINT64_C(0x1122334455667788);
         frame.deadline = UINT64_MAX;
     }
-    if (type == FRAME_REQUEST || type == FRAME_RESPONSE) {
+    if (type == FRAME_REQUEST || type == FRAME_RESPONSE || type == FRAME_LOG) {
         frame.flags = FRAME_STREAM;
     }
     if (type == FRAME_RESPONSE || type == FRAME_REPLY) {
@@ -233,11 +235,11 @@ static void every_other_length(void **state)
 #define KEYED                                                                                \
     (1u << FRAME_REQUEST | 1u << FRAME_CANCEL | 1u << FRAME_ABANDON | 1u << FRAME_RESPONSE | \
      1u << FRAME_REPLY)
-#define NUMBERED (KEYED | 1u << FRAME_EMIT)
+#define NUMBERED (KEYED | 1u << FRAME_EMIT | 1u << FRAME_LOG | 1u << FRAME_LOG_TAKEN)
 #define LOADED   (1u << FRAME_REQUEST | 1u << FRAME_RESPONSE | 1u << FRAME_REPLY)
 #define EVENTS   (1u << FRAME_EVENT | 1u << FRAME_EMIT)
 #define TIMED    (1u << FRAME_REQUEST | 1u << FRAME_HEAP)
-#define STREAMED (1u << FRAME_REQUEST | 1u << FRAME_RESPONSE | 1u << FRAME_EVENT)
+#define STREAMED (1u << FRAME_REQUEST | 1u << FRAME_RESPONSE | 1u << FRAME_EVENT | 1u << FRAME_LOG)
 
 /* A byte of the head that is changed, and the types for which that must be refused. */
 static const struct {
@@ -249,7 +251,7 @@ static const struct {
     {"type 0", AT_TYPE, 0, ~0u},
     {"type END", AT_TYPE, FRAME_TYPE_END, ~0u},
     {"type with a high byte", AT_TYPE + 3, 1, ~0u},
-    {"slot", AT_SLOT, 1, ~KEYED},
+    {"slot", AT_SLOT, 1, ~(KEYED | 1u << FRAME_LOG)},
     {"seq", AT_SEQ, 1, ~NUMBERED},
     {"error 1", AT_ERROR, 1, ~0u},
     {"created_at", AT_CREATED + 7, 1, ~TIMED},

@@ -13,6 +13,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -183,6 +185,137 @@ static void test_nowhere_to_write(void **state)
     close(c.fds[1]);
 }
 
+static size_t drain(int fd, char *text, size_t size)
+{
+    size_t len = 0;
+    ssize_t n;
+
+    while ((n = read(fd, text + len, size - 1 - len)) > 0) {
+        len += (size_t)n;
+    }
+    text[len] = '\0';
+    return len;
+}
+
+/* What a full pipe does not take is counted, by all processes together, and the first line that finds room tells. */
+static void test_losses_are_counted(void **state)
+{
+    (void)state;
+    static char text[1 << 20];
+    struct capture c;
+    struct log log;
+    int status;
+    pid_t pid;
+
+    capture_open(&c);
+    log_init(&log, c.fds[1], LPM_LOG_DEBUG, "bus");
+    log_count_losses(&log);
+    assert_non_null(log.tally);
+    do {
+        log_write(&log, LPM_LOG_INFO, "%02000d", 1);
+        status = (int)write(c.fds[1], text, 4096);
+    } while (status == 4096);
+    assert_true(drain(c.fds[0], text, sizeof(text)) > 0);
+    log_write(&log, LPM_LOG_INFO, "room"); /* may tell of the last of those */
+    while (write(c.fds[1], text, 4096) == 4096) {
+    }
+    log_write(&log, LPM_LOG_INFO, "lost");
+    pid = fork();
+    if (pid == 0) {
+        log_write(&log, LPM_LOG_INFO, "lost");
+        log_write(&log, LPM_LOG_INFO, "lost");
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    drain(c.fds[0], text, sizeof(text));
+    log_write(&log, LPM_LOG_INFO, "again");
+    drain(c.fds[0], text, sizeof(text));
+    assert_non_null(strstr(text, "[error]"));
+    assert_non_null(strstr(text, " bus: 3 lines of this log were lost\n"));
+    assert_true(strstr(text, " bus: again\n") > strstr(text, " were lost\n"));
+    log_write(&log, LPM_LOG_INFO, "more");
+    drain(c.fds[0], text, sizeof(text));
+    assert_null(strstr(text, "lost"));
+    log_fini(&log);
+    assert_null(log.tally);
+    capture_close(&c);
+}
+
+/* A file at the limit of its size takes the beginning of a line: the next one begins a new line. */
+static void test_torn_line(void **state)
+{
+    (void)state;
+    struct rlimit old, limit;
+    struct log log;
+    char text[4096], *second;
+    int fd = open("torn.log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+
+    signal(SIGXFSZ, SIG_IGN);
+    log_init(&log, fd, LPM_LOG_DEBUG, "bus");
+    log_count_losses(&log);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    limit = old;
+    limit.rlim_cur = 30;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    log_write(&log, LPM_LOG_INFO, "first");
+    log_write(&log, LPM_LOG_INFO, "second");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    log_write(&log, LPM_LOG_INFO, "third");
+    log_write(&log, LPM_LOG_INFO, "fourth");
+    text[pread(fd, text, sizeof(text) - 1, 0)] = '\0';
+    second = strchr(text, '\n');
+    assert_int_equal(second - text, 30);
+    assert_non_null(strstr(second, " bus: 2 lines of this log were lost\n"));
+    assert_non_null(strstr(second, " bus: third\n"));
+    assert_non_null(strstr(second, " bus: fourth\n"));
+    assert_null(strstr(second + 1, "\n\n"));
+    log_fini(&log);
+    close(fd);
+}
+
+/* Whoever knows the number writes to the new file. */
+static void test_switch(void **state)
+{
+    (void)state;
+    struct capture old, new;
+    struct log log;
+    int number;
+
+    capture_open(&old);
+    capture_open(&new);
+    number = old.fds[1];
+    log_init(&log, number, LPM_LOG_DEBUG, "bus");
+    log_switch(&log, dup(new.fds[1]), false);
+    assert_int_equal(log.fd, number);
+    assert_true(fcntl(number, F_GETFD) & FD_CLOEXEC);
+    log_write(&log, LPM_LOG_INFO, "moved");
+    assert_non_null(strstr(captured(&new), " bus: moved\n"));
+    assert_int_equal(read(old.fds[0], old.text, 1), 0); /* its end: nobody has it any more */
+    capture_close(&old);
+    capture_close(&new);
+}
+
+/* Somebody's socket is not waited for, though it blocks. */
+static void test_socket(void **state)
+{
+    (void)state;
+    static char text[1 << 20];
+    struct log log;
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    log_init(&log, fds[1], LPM_LOG_DEBUG, "bus");
+    for (int i = 0; i < 2000; i++) {
+        log_write(&log, LPM_LOG_INFO, "%01000d", i);
+    }
+    assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+    assert_true(drain(fds[0], text, sizeof(text)) > 1000);
+    assert_int_equal(text[strlen(text) - 1], '\n');
+    close(fds[0]);
+    log_write(&log, LPM_LOG_INFO, "dropped");
+    close(fds[1]);
+}
+
 /* Lines of several processes do not mix. */
 static void test_many_writers(void **state)
 {
@@ -234,7 +367,9 @@ int main(void)
         cmocka_unit_test(test_line),         cmocka_unit_test(test_prefix),
         cmocka_unit_test(test_levels),       cmocka_unit_test(test_no_line_is_forged),
         cmocka_unit_test(test_cut),          cmocka_unit_test(test_nowhere_to_write),
-        cmocka_unit_test(test_many_writers),
+        cmocka_unit_test(test_many_writers), cmocka_unit_test(test_losses_are_counted),
+        cmocka_unit_test(test_torn_line),    cmocka_unit_test(test_switch),
+        cmocka_unit_test(test_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

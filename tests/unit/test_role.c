@@ -74,7 +74,7 @@ static bool signals_are_clean(void)
         if (number == SIGKILL || number == SIGSTOP || sigaction(number, NULL, &act) != 0) {
             continue;
         }
-        if (act.sa_handler != (number == SIGPIPE ? SIG_IGN : SIG_DFL)) {
+        if (act.sa_handler != (number == SIGPIPE || number == SIGXFSZ ? SIG_IGN : SIG_DFL)) {
             return false;
         }
     }
