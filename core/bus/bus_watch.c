@@ -28,11 +28,10 @@ static bool look(struct bus_worker *w)
         return false;
     }
     if (is_overdue(w)) {
-        log_write(w->pool->bus->log, LPM_LOG_ERROR,
-                  "worker %s (pid %d): a handler that serves a connection of the worker still runs, %lld ms "
-                  "after its "
-                  "timeout",
-                  bus_worker_name(w, name, sizeof(name)), (int)w->pid, (long long)w->pool->conf->kill_after);
+        log_write(
+            w->pool->bus->log, LPM_LOG_ERROR,
+            "worker %s (pid %d): a handler still runs for a connection of its own, %lld ms after its timeout",
+            bus_worker_name(w, name, sizeof(name)), (int)w->pid, (long long)w->pool->conf->kill_after);
         bus_end_kill(w, "its handler does not come back");
         return false;
     }

@@ -102,12 +102,12 @@ int role_enter(struct role_start *start, const char *who, const int *keep, size_
 
 bool role_is_workers_log(const struct lpm_conf *node)
 {
-    const struct lpm_conf *listen = conf_tree_child(node->parent, "listen");
+    const struct lpm_conf *listen;
 
-    if (strcmp(node->name, "access_log") != 0 || node->fd < 0) {
+    if (node->fd < 0 || strcmp(node->name, "access_log") != 0) {
         return false;
     }
-    for (; listen; listen = conf_tree_same(listen)) {
+    for (listen = conf_tree_child(node->parent, "listen"); listen; listen = conf_tree_same(listen)) {
         for (size_t i = 1; i < listen->arg_count; i++) {
             if (strcmp(listen->args[i].data, "handoff") == 0) {
                 return true;

@@ -51,7 +51,7 @@ static size_t count_connections(const struct http_server *server)
     size_t count = lpm_supervisor_health(server->owner, NULL, 0), open = server->count, in_flight = 0;
     lpm_health *list = calloc(count + 1, sizeof(*list));
     if (list == NULL) {
-        return server->max;
+        return server->conf.max_connections;
     }
     count = lpm_supervisor_health(server->owner, list, count);
     for (size_t i = 0; i < count; i++) {
@@ -69,7 +69,7 @@ bool http_handoff_has_room(struct http_server *server)
     struct timeval wait = {0, PAUSE_MS * 1000};
     if (handoff->left == 0) {
         size_t now = count_connections(server);
-        handoff->left = now < server->max ? server->max - now : 0;
+        handoff->left = now < server->conf.max_connections ? server->conf.max_connections - now : 0;
     }
     if (handoff->left > 0 && handoff->pending < PENDING_MAX) {
         return true;

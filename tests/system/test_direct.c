@@ -351,7 +351,6 @@ static void test_hard_kill(void **state)
     start(s, "count 1;");
     greet(s, &c);
     client_request(&c, "GET", MISDEED("wait=60000"), "", NULL, 0);
-    usleep(1000);
     server_stop(s);
     assert_true(client_closed(&c, CLIENT_MS));
     client_close(&c);
@@ -413,10 +412,22 @@ static void check_load(const struct wrk *w)
     }
 }
 
+static bool is_loaded(const struct ctl_worker *list, size_t count, const void *arg)
+{
+    unsigned sockets = 0;
+
+    (void)arg;
+    for (size_t i = 0; i < count; i++) {
+        sockets += list[i].sockets;
+    }
+    return sockets > 20;
+}
+
 /* Load, and a reload in it: no request fails, and new connections go to the new generation. */
 static void test_reload(void **state)
 {
     struct server *s = *state;
+    struct ctl_worker list[8];
     struct client c;
     struct wrk w;
     pid_t old;
@@ -425,7 +436,7 @@ static void test_reload(void **state)
     greet(s, &c);
     old = pid_of(&c);
     wrk_start(&w, server_port(s), "/hello", 20, 4, NULL);
-    usleep(500000);
+    ctl_health_until(s, list, 8, "wrk is there", is_loaded, NULL);
     server_mark(s);
     server_signal(s, SIGHUP);
     server_wait_log(s, " is online: generation", RELOAD_MS);
