@@ -49,6 +49,7 @@ void bus_health_fill(const struct bus_worker *w, lpm_health *health)
     health->in_flight = load->in_flight;
     health->started = load->in_flight;
     if (w->channel) {
+        health->requests += channel_calls(w->channel);
         health->started -= bus_retry_unstarted(w->seq, channel_started(w->channel), load->in_flight);
     }
     health->sockets = load->sockets;

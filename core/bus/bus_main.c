@@ -21,6 +21,7 @@
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "bus/bus_squeeze.h"
+#include "bus/bus_watch.h"
 #include "os/os_limit.h"
 #include "role/role_base.h"
 
@@ -110,6 +111,7 @@ static void tear_down(struct bus *bus)
     bus_handover_fini(bus);
     bus_reopen_fini(bus);
     bus_master_fini(bus);
+    bus_watch_fini(bus);
     free(bus->pools);
     free(bus->handlers);
     free(bus->modules);
@@ -119,30 +121,11 @@ static void tear_down(struct bus *bus)
     loader_fini(&bus->loader);
 }
 
-/* The descriptors that the master opened for modules. */
-static int *opened_for_modules(struct conf_tree *tree, size_t *count)
-{
-    size_t room = 1;
-    int *fds;
-
-    for (struct lpm_conf *node = tree->root; node; node = conf_tree_walk(node)) {
-        room += node->fd >= 0;
-    }
-    fds = calloc(room + 1, sizeof(*fds));
-    *count = 0;
-    for (struct lpm_conf *node = tree->root; node && fds; node = conf_tree_walk(node)) {
-        if (node->fd >= 0) {
-            fds[(*count)++] = node->fd;
-        }
-    }
-    return fds;
-}
-
 static int enter(struct role_start *start)
 {
     char who[32];
     size_t count;
-    int *fds = opened_for_modules(start->core->tree, &count);
+    int *fds = role_opened(start->core->tree, false, &count);
     int rc = fds ? 0 : LPM_ENOMEM;
 
     snprintf(who, sizeof(who), "bus gen %u", start->generation);

@@ -92,6 +92,7 @@ struct bus {
     struct os_memory memory;             /* as it was seen last */
     struct event squeeze_timer;
     unsigned squeeze; /* the level */
+    struct event *watch; /* see bus_watch; NULL: was not needed yet */
 
     uint32_t log_number;   /* of the error log that the workers are to have; see bus_reopen */
     uint32_t reopen_asked; /* number of the last question */

@@ -33,19 +33,9 @@ struct waiter {
 
 /* -- The logs ----------------------------------------------------------------------------------------- */
 
-static struct lpm_conf *node_at(const struct conf_tree *tree, uint32_t index)
+/* The workers are to have it, too. */
+static void pass_on(struct bus *bus)
 {
-    struct lpm_conf *node = tree->root;
-
-    while (node && index-- > 0) {
-        node = conf_tree_walk(node);
-    }
-    return node;
-}
-
-static void take_error_log(struct bus *bus, int fd)
-{
-    role_take_log(bus->start, fd);
     bus->log_number++;
     EACH_WORKER(w, bus)
     {
@@ -58,24 +48,44 @@ static void take_error_log(struct bus *bus, int fd)
 
 void bus_reopen_log(struct bus *bus, const struct control *message, int *fd)
 {
-    struct lpm_conf *node = message->index > 0 ? node_at(bus->start->core->tree, message->index) : NULL;
+    struct lpm_conf *node = message->index > 0 ? conf_tree_at(bus->start->core->tree, message->index) : NULL;
 
     if (*fd < 0) {
         bus->reopen_failed++;
     } else if (message->index == 0) {
-        take_error_log(bus, *fd);
+        role_take_log(bus->start, *fd);
         *fd = -1;
-    } else if (node && node->fd >= 0) {
-        dup3(*fd, node->fd, O_CLOEXEC);
+        pass_on(bus);
+    } else if (node && node->fd >= 0 && dup3(*fd, node->fd, O_CLOEXEC) >= 0 && role_is_workers_log(node)) {
+        pass_on(bus);
     }
+}
+
+static int send_log(struct bus_worker *w, uint32_t index, int fd)
+{
+    struct frame frame = {.type = FRAME_LOG, .flags = FRAME_STREAM, .key = {index, w->log_due}};
+    return bus_worker_put(w, &frame, &fd, 1);
+}
+
+/* All of them, the error log last: when it is taken, so are the others. */
+static int send_logs(struct bus_worker *w)
+{
+    const struct bus *bus = w->pool->bus;
+    uint32_t index = 0;
+    int rc = 0;
+
+    for (const struct lpm_conf *node = bus->start->core->tree->root; node && rc == 0;
+         node = conf_tree_walk(node), index++) {
+        if (role_is_workers_log(node)) {
+            rc = send_log(w, index, node->fd);
+        }
+    }
+    return rc ? rc : send_log(w, 0, bus->log->fd);
 }
 
 void bus_reopen_send(struct bus_worker *w)
 {
-    struct frame frame = {.type = FRAME_LOG, .flags = FRAME_STREAM, .key = {0, w->log_due}};
-
-    if (w->log_sent != w->log_due && w->channel && !w->blocked &&
-        bus_worker_put(w, &frame, &w->pool->bus->log->fd, 1) == 0) {
+    if (w->log_sent != w->log_due && w->channel && !w->blocked && send_logs(w) == 0) {
         w->log_sent = w->log_due;
     }
 }

@@ -25,7 +25,7 @@ int bus_reopen_ask(struct bus *bus, bus_reopen_fn on_done, void *arg);
 void bus_reopen_log(struct bus *bus, const struct control *message, int *fd);
 void bus_reopen_done(struct bus *bus, const struct control *message);
 
-/* Sends the worker the error log that it is to have, if it has it not and there is room now. */
+/* Sends the worker the logs that it is to have, if it has them not and there is room now. */
 void bus_reopen_send(struct bus_worker *w);
 
 /* It has it. NULL, or why the worker has to go. */

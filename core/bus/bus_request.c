@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "bus/bus_response.h"
+#include "role/role_enqueue.h"
 
 #define PAYLOAD_KEPT 4096
 #define TABLE_MIN    256
@@ -39,7 +40,6 @@ static struct bus_request *make_record(struct bus *bus)
 static int copy_payload(struct bus_request *req, const lpm_enqueue *spec)
 {
     size_t headers = 0;
-    char *place;
 
     for (size_t i = 0; i < spec->header_count; i++) {
         headers += frame_header_size(spec->headers[i].name.len, spec->headers[i].value.len);
@@ -53,13 +53,7 @@ static int copy_payload(struct bus_request *req, const lpm_enqueue *spec)
         req->payload = payload;
         req->payload_room = headers + spec->len;
     }
-    place = req->payload;
-    for (size_t i = 0; i < spec->header_count; i++) {
-        place = frame_header_encode(place, spec->headers[i].name, spec->headers[i].value);
-    }
-    if (spec->len > 0) {
-        memcpy(place, spec->data, spec->len);
-    }
+    role_enqueue_encode(spec, req->payload);
     req->header_count = spec->header_count;
     req->headers_len = headers;
     req->data_len = spec->len;

@@ -100,6 +100,7 @@ static void settle_all(struct bus_worker *w, bool dead, struct list *failed)
     struct boards_word board = read_board(w);
     struct list *link = w->sent.prev;
 
+    w->death.called = board.running == CHANNEL_CALL;
     while (link != &w->sent) {
         struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
         enum bus_retry_verdict verdict = judge(w, req, &board);
@@ -143,6 +144,8 @@ void bus_settle_log(const struct bus_worker *w, int status)
     }
     if (w->death.blamed[0]) {
         snprintf(ran, sizeof(ran), "; it ran request %s of module \"%s\"", w->death.blamed, w->death.module);
+    } else if (w->death.called) {
+        snprintf(ran, sizeof(ran), "; it ran a request of a connection of its own");
     }
     log_write(w->pool->bus->log, LPM_LOG_WARN,
               "worker %s (pid %d) %s: %u requests requeued, %u retried, %u failed%s", w->name, (int)w->pid,

@@ -22,6 +22,7 @@
 #include "bus/bus_squeeze.h"
 #include "bus/bus_sweep.h"
 #include "bus/bus_timeout.h"
+#include "bus/bus_watch.h"
 #include "os/os_proc.h"
 
 /* A worker that has had so many requests is replaced, so that their numbers never start again. */
@@ -252,7 +253,10 @@ int bus_worker_send(struct bus_worker *w, struct bus_request *req)
         return rc;
     }
     w->held += fd_count > 0;
-    load->sockets += req->socket >= 0;
+    if (req->socket >= 0) {
+        load->sockets++;
+        bus_watch_begin(w->pool->bus);
+    }
     w->free_count--;
     w->seq++;
     w->slots[slot] = req;

@@ -70,6 +70,7 @@ struct bus_worker {
 
     struct { /* what its death did, for one line in the log */
         unsigned requeued, retried, failed;
+        bool called; /* a handler ran that served one of its own connections */
         char blamed[UUID_TEXT_SIZE];
         const char *module; /* whose request that was */
     } death;

@@ -200,10 +200,28 @@ static int check_handler(const struct conf_schema *schema, const struct lpm_conf
     return LPM_ECONF;
 }
 
+/* The master has looked at what is said with "=", and left other words to those who know what they mean. */
+static int check_listen(const struct lpm_conf *node, const lpm_directive *row, struct error *err)
+{
+    int64_t place;
+
+    for (size_t i = 1; i < node->arg_count; i++) {
+        const char *word = node->args[i].data;
+        if (!strchr(word, '=') && !(row->words && conf_value_find_word(row->words, word, &place))) {
+            return conf_tree_error(node, err, "\"listen\" has \"%s\": expected backlog=NUMBER%s%s", word,
+                                   row->words ? " or " : "", row->words ? row->words : "");
+        }
+    }
+    return LPM_OK;
+}
+
 static int check_value(const struct conf_schema *schema, struct lpm_conf *node, const lpm_directive *row,
                        struct error *err)
 {
-    if (row->type == LPM_CONF_BLOCK || row->type == LPM_CONF_STRINGS || row->type == LPM_CONF_LISTEN) {
+    if (row->type == LPM_CONF_LISTEN) {
+        return check_listen(node, row, err);
+    }
+    if (row->type == LPM_CONF_BLOCK || row->type == LPM_CONF_STRINGS) {
         return LPM_OK;
     }
     if (row->type == LPM_CONF_HANDLER) {

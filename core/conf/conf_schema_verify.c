@@ -87,17 +87,17 @@ static const char *bad_words(const lpm_directive *row)
     char word[NAME_MAX + 1];
     int64_t place, count = 0;
 
-    if (row->type != LPM_CONF_ENUM) {
-        return words ? "words are for an enum" : NULL;
+    if (row->type != LPM_CONF_ENUM && row->type != LPM_CONF_LISTEN) {
+        return words ? "words are for an enum and for listen" : NULL;
     }
     if (words == NULL) {
-        return "it has no words";
+        return row->type == LPM_CONF_ENUM ? "it has no words" : NULL;
     }
     for (; conf_value_next_word(&words, word, sizeof(word)); count++) {
         if (!is_name(word)) {
             return "one of its words is not of [a-z0-9_-]{1,63}";
         }
-        if (conf_value_parse(row, word, &place) != CONF_VALUE_OK || place != count) {
+        if (!conf_value_find_word(row->words, word, &place) || place != count) {
             return "two of its words are the same, or one is too long";
         }
     }

@@ -147,3 +147,13 @@ void conf_tree_hint(struct error *err, const char *fmt, ...)
     memcpy(before, err->text, sizeof(before));
     error_set(err, LPM_ECONF, "%s, %s", before, hint);
 }
+
+struct lpm_conf *conf_tree_at(const struct conf_tree *tree, uint32_t index)
+{
+    struct lpm_conf *node = tree->root;
+
+    while (node && index-- > 0) {
+        node = conf_tree_walk(node);
+    }
+    return node;
+}

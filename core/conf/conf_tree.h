@@ -56,6 +56,9 @@ struct lpm_conf *conf_tree_same(const struct lpm_conf *node);
  * Begin with the root. */
 struct lpm_conf *conf_tree_walk(const struct lpm_conf *node);
 
+/* The node number `index` in that order, the root being 0; NULL: there are not so many. */
+struct lpm_conf *conf_tree_at(const struct conf_tree *tree, uint32_t index);
+
 /* Puts host and owner into every node, so that modules can read the tree. */
 void conf_tree_bind(struct conf_tree *tree, const lpm_host *host, const void *owner);
 

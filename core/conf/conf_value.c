@@ -99,15 +99,20 @@ static enum conf_value_result parse_number(const lpm_directive *row, const char 
     return CONF_VALUE_OK;
 }
 
-static enum conf_value_result parse_enum(const char *words, const char *text, int64_t *value)
+bool conf_value_find_word(const char *words, const char *text, int64_t *place)
 {
     char word[64];
-    for (*value = 0; conf_value_next_word(&words, word, sizeof(word)); ++*value) {
+    for (*place = 0; conf_value_next_word(&words, word, sizeof(word)); ++*place) {
         if (strcmp(word, text) == 0) {
-            return CONF_VALUE_OK;
+            return true;
         }
     }
-    return CONF_VALUE_FORM;
+    return false;
+}
+
+static enum conf_value_result parse_enum(const char *words, const char *text, int64_t *value)
+{
+    return conf_value_find_word(words, text, value) ? CONF_VALUE_OK : CONF_VALUE_FORM;
 }
 
 enum conf_value_result conf_value_parse(const lpm_directive *row, const char *text, int64_t *value)

@@ -30,4 +30,7 @@ bool conf_value_is_number(uint32_t type);
 /* Copies the next word of "a|b|c" to `room` and moves `*words` behind it; false when there is none. */
 bool conf_value_next_word(const char **words, char *room, size_t size);
 
+/* Is `text` one of "a|b|c"? Then `*place` is its place, from 0 on. */
+bool conf_value_find_word(const char *words, const char *text, int64_t *place);
+
 #endif

@@ -194,6 +194,20 @@ void channel_show_running(struct channel *ch, uint32_t seq)
     atomic_store_explicit(&ch->end.mine->running, seq, memory_order_release);
 }
 
+void channel_show_call(struct channel *ch, uint64_t until)
+{
+    atomic_store_explicit(&ch->end.mine->call_until, until, memory_order_relaxed);
+    channel_show_running(ch, CHANNEL_CALL);
+}
+
+void channel_show_called(struct channel *ch)
+{
+    uint64_t calls = atomic_load_explicit(&ch->end.mine->called, memory_order_relaxed);
+
+    channel_show_running(ch, 0);
+    atomic_store_explicit(&ch->end.mine->called, calls + 1, memory_order_relaxed);
+}
+
 bool channel_wanted(const struct channel *ch)
 {
     /* With the fence of channel_want(): either this sees that it is wanted, or the bus sees what was shown before. */
@@ -215,4 +229,16 @@ uint32_t channel_started(const struct channel *ch)
 uint32_t channel_running(const struct channel *ch)
 {
     return atomic_load_explicit(&ch->end.theirs->running, memory_order_acquire);
+}
+
+uint64_t channel_calls(const struct channel *ch)
+{
+    return atomic_load_explicit(&ch->end.theirs->called, memory_order_relaxed);
+}
+
+uint64_t channel_call_until(const struct channel *ch)
+{
+    return channel_running(ch) == CHANNEL_CALL
+               ? atomic_load_explicit(&ch->end.theirs->call_until, memory_order_relaxed)
+               : 0;
 }

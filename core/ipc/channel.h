@@ -105,6 +105,12 @@ bool channel_sweep(struct channel *ch);
 void channel_show_started(struct channel *ch, uint32_t seq);
 void channel_show_running(struct channel *ch, uint32_t seq);
 
+/* The same for a call, which is no request of the bus's and has no number: its handler runs, and is to be back at `until` (ns,
+ * 0: never); then that it is back. */
+#define CHANNEL_CALL UINT32_MAX
+void channel_show_call(struct channel *ch, uint64_t until);
+void channel_show_called(struct channel *ch);
+
 /* Does the bus want a message when the worker has become free? Look after showing it. */
 bool channel_wanted(const struct channel *ch);
 
@@ -114,5 +120,9 @@ void channel_want(struct channel *ch, bool wanted);
 /* The board, bus's side: what the worker wrote there, which may be anything. */
 uint32_t channel_started(const struct channel *ch);
 uint32_t channel_running(const struct channel *ch);
+
+/* How many calls there were, and when the one that runs now is to be back; 0: never, or none runs. */
+uint64_t channel_calls(const struct channel *ch);
+uint64_t channel_call_until(const struct channel *ch);
 
 #endif

@@ -280,6 +280,7 @@ static const char *check_type(const struct head *head)
     case FRAME_HEAP:
         return keyed ? "a request's number in a frame that is about none" : check_heap(head);
     case FRAME_LOG:
+        return head->seq == 0 ? "a log's number that cannot be" : check_no_payload(head);
     case FRAME_LOG_TAKEN:
         return head->seq == 0 || head->slot != 0 ? "a log's number that cannot be" : check_no_payload(head);
     case FRAME_CANCEL:

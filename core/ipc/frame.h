@@ -24,7 +24,7 @@ enum frame_type {
     FRAME_HARD_KILL,   /* run the hooks, then exit */
     FRAME_EVENT,       /* a broadcast event */
     FRAME_REPLY,       /* the answer to an EMIT */
-    FRAME_LOG,         /* the error log goes on in a new file, which it carries; numbered in seq */
+    FRAME_LOG,         /* a log goes on in a new file, which it carries; see frame_key */
     /* worker to bus */
     FRAME_READY,         /* takes requests (again) */
     FRAME_BUSY,          /* takes none until READY */
@@ -40,8 +40,8 @@ enum frame_type {
 /* Which request: its place in the bus's table for this worker, and a number that no other request of the worker
  * had within 2^32, so that a late or forged answer meets nobody else's request. */
 struct frame_key {
-    uint32_t slot;
-    uint32_t seq; /* counts the worker's requests: 1, 2, 3 ..., and leaves 0 out when it wraps */
+    uint32_t slot; /* LOG: of which node in the tree; 0: the error log */
+    uint32_t seq;  /* counts the worker's requests: 1, 2, 3 ..., and leaves 0 out when it wraps */
 };
 
 /* The only header of an EVENT and of an EMIT: its name. */

@@ -38,7 +38,7 @@ static bool any_port(const char *address)
            (len >= 2 && strcmp(address + len - 2, ":0") == 0 && strncmp(address, "unix:", 5) != 0);
 }
 
-/* The number of "backlog=N", -1 without one. */
+/* The number of "backlog=N", -1 without one. Words without "=" are the module's, and checked by the trial. */
 static int read_backlog(const struct lpm_conf *node, int *backlog, struct error *err)
 {
     *backlog = -1;
@@ -47,6 +47,9 @@ static int read_backlog(const struct lpm_conf *node, int *backlog, struct error 
         char *end = NULL;
         long n = -1;
 
+        if (!strchr(word, '=')) {
+            continue;
+        }
         if (strncmp(word, "backlog=", 8) == 0) {
             errno = 0;
             n = strtol(word + 8, &end, 10);

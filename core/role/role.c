@@ -100,6 +100,41 @@ int role_enter(struct role_start *start, const char *who, const int *keep, size_
     return rc;
 }
 
+bool role_is_workers_log(const struct lpm_conf *node)
+{
+    const struct lpm_conf *listen;
+
+    if (node->fd < 0 || strcmp(node->name, "access_log") != 0) {
+        return false;
+    }
+    for (listen = conf_tree_child(node->parent, "listen"); listen; listen = conf_tree_same(listen)) {
+        for (size_t i = 1; i < listen->arg_count; i++) {
+            if (strcmp(listen->args[i].data, "handoff") == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+int *role_opened(const struct conf_tree *tree, bool worker, size_t *count)
+{
+    size_t room = 1;
+    int *fds;
+
+    for (const struct lpm_conf *node = tree->root; node; node = conf_tree_walk(node)) {
+        room += node->fd >= 0;
+    }
+    fds = calloc(room, sizeof(*fds));
+    *count = 0;
+    for (const struct lpm_conf *node = tree->root; node && fds; node = conf_tree_walk(node)) {
+        if (worker ? role_is_workers_log(node) : node->fd >= 0) {
+            fds[(*count)++] = node->fd;
+        }
+    }
+    return fds;
+}
+
 void role_take_log(struct role_start *start, int fd)
 {
     log_switch(&start->log, fd, start->core->daemon && start->log.fd > STDERR_FILENO);

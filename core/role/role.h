@@ -42,6 +42,14 @@ typedef int (*role_main)(struct role_start *start);
  */
 int role_enter(struct role_start *start, const char *who, const int *keep, size_t keep_count);
 
+/* Is it an open log that workers write to? So it is when connections of its block are theirs: a `listen` beside it has the word
+ * `handoff`. */
+bool role_is_workers_log(const struct lpm_conf *node);
+
+/* The descriptors that the master opened for modules, for `keep`: all, or those for a worker. To be freed; has room for one more.
+ * NULL: no memory. */
+int *role_opened(const struct conf_tree *tree, bool worker, size_t *count);
+
 /* The error log goes on in `fd`, which it takes; where standard error is that of a daemon, it goes along. */
 void role_take_log(struct role_start *start, int fd);
 

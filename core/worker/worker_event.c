@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "worker/worker_output.h"
+#include "worker/worker_response.h"
 
 /* An emit whose reply is awaited. */
 struct emit {
@@ -19,14 +20,6 @@ struct emit {
     lpm_response_fn on_reply;
     void *arg;
     uint64_t created_at;
-};
-
-/* Public as lpm_response: lives during one call of on_reply. */
-struct lpm_response {
-    lpm_handle handle;
-    int error;
-    const struct emit *emit;
-    lpm_slice headers, data;
 };
 
 void worker_event_init(struct worker *w)
@@ -64,9 +57,34 @@ static struct list *table_place(struct worker *w, uint32_t seq)
     return &w->emit_table[seq % WORKER_EMIT_LISTS];
 }
 
+static const char *error_text(int error)
+{
+    switch (error) {
+    case 0:
+        return "";
+    case LPM_ENOHANDLER:
+        return "nobody listens to the event";
+    case LPM_ETIMEDOUT:
+        return "no listener answered in time";
+    case LPM_ESHUTDOWN:
+        return "the worker ends";
+    case LPM_EFULL:
+        return "too much waits for this worker, which does not read: the answer was dropped";
+    default:
+        return "the bus could not answer";
+    }
+}
+
 static void finish(struct worker *w, struct emit *emit, int error, lpm_slice headers, lpm_slice data)
 {
-    struct lpm_response res = {emit->module->handle, error, emit, headers, data};
+    struct lpm_response res = {.handle = emit->module->handle,
+                               .error = error,
+                               .text = error_text(error),
+                               .id = "",
+                               .worker = w->name,
+                               .created_at = emit->created_at,
+                               .headers = headers,
+                               .data = data};
 
     list_remove(&emit->link);
     list_remove(&emit->same);
@@ -188,83 +206,6 @@ static int off(const void *handle, const char *event, lpm_event_fn fn, void *arg
     return loader_misused(m, "lpm_worker_off", role_event_off(&m->worker->listeners, m, event, fn, arg));
 }
 
-static int response_error(const lpm_response *res)
-{
-    return res->error;
-}
-
-static const char *response_error_text(const lpm_response *res)
-{
-    switch (res->error) {
-    case 0:
-        return "";
-    case LPM_ENOHANDLER:
-        return "nobody listens to the event";
-    case LPM_ETIMEDOUT:
-        return "no listener answered in time";
-    case LPM_ESHUTDOWN:
-        return "the worker ends";
-    case LPM_EFULL:
-        return "too much waits for this worker, which does not read: the answer was dropped";
-    default:
-        return "the bus could not answer";
-    }
-}
-
-static const char *response_id(const lpm_response *res)
-{
-    (void)res;
-    return "";
-}
-
-static uint64_t response_created_at(const lpm_response *res)
-{
-    return res->emit->created_at;
-}
-
-static uint64_t response_created_at_wall(const lpm_response *res)
-{
-    return res->emit->created_at + clock_wall_offset();
-}
-
-static lpm_slice response_data(const lpm_response *res)
-{
-    return res->data;
-}
-
-static int response_header_at(const lpm_response *res, size_t i, lpm_header *header)
-{
-    return header && frame_header_at(res->headers, i, header);
-}
-
-static lpm_slice response_header(const lpm_response *res, const char *name)
-{
-    return frame_header_find(res->headers, name);
-}
-
-static const char *response_worker(const lpm_response *res)
-{
-    return res->emit->module->worker->name;
-}
-
-static uint64_t response_no_time(const lpm_response *res)
-{
-    (void)res;
-    return 0;
-}
-
-static int response_has_stream(const lpm_response *res)
-{
-    (void)res;
-    return 0;
-}
-
-static int response_stream(lpm_response *res)
-{
-    (void)res;
-    return LPM_EINVAL;
-}
-
 static int event_worker(const lpm_event *ev, lpm_health *worker, size_t size)
 {
     (void)ev;
@@ -279,18 +220,5 @@ void worker_event_host_init(lpm_host *host)
     host->on = on;
     host->off = off;
     host->worker_emit = worker_emit;
-    host->response_error = response_error;
-    host->response_error_text = response_error_text;
-    host->response_id = response_id;
-    host->response_created_at = response_created_at;
-    host->response_created_at_wall = response_created_at_wall;
-    host->response_data = response_data;
-    host->response_header_at = response_header_at;
-    host->response_header = response_header;
-    host->response_worker = response_worker;
-    host->response_queue_time = response_no_time;
-    host->response_service_time = response_no_time;
-    host->response_has_stream = response_has_stream;
-    host->response_stream = response_stream;
     host->event_worker = event_worker;
 }

@@ -4,9 +4,11 @@
 #include "worker/worker_host.h"
 
 #include "base/clock.h"
+#include "worker/worker_call.h"
 #include "worker/worker_event.h"
 #include "worker/worker_life.h"
 #include "worker/worker_request.h"
+#include "worker/worker_response.h"
 #include "worker/worker_stream.h"
 
 static const char *request_id(const lpm_request *req)
@@ -165,6 +167,8 @@ void worker_host_init(struct worker *w)
 
     loader_host_init(host);
     worker_event_host_init(host);
+    worker_response_host_init(host);
+    worker_call_host_init(host);
     worker_stream_host_init(host);
     host->request_id = request_id;
     host->request_handler = request_handler;

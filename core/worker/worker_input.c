@@ -3,6 +3,10 @@
  */
 #include "worker/worker_input.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
 #include "ipc/policy.h"
 #include "worker/worker_event.h"
 #include "worker/worker_life.h"
@@ -39,10 +43,24 @@ static int take_descriptor(struct channel_message *message)
     return fd;
 }
 
-/* The error log goes on in another file. Without a descriptor left for it, it stays: the bus hears nothing. */
+/* A module's log goes on in another file, which takes the number of the old one's descriptor. */
+static void take_module_log(struct worker *w, const struct lpm_conf *node, int fd)
+{
+    if (fd < 0 || (node && role_is_workers_log(node) && dup3(fd, node->fd, O_CLOEXEC) < 0)) {
+        log_write(w->log, LPM_LOG_ERROR, "no descriptor is left for a new log: it stays with the old file");
+    }
+    fd_close(&fd);
+}
+
+/* A log goes on in another file. Without a descriptor left for the error log, it stays: the bus hears nothing. */
 static void take_log(struct worker *w, const struct frame *frame, int fd)
 {
     struct frame taken = {.type = FRAME_LOG_TAKEN, .key = frame->key};
+
+    if (frame->key.slot != 0) {
+        take_module_log(w, conf_tree_at(w->start->core->tree, frame->key.slot), fd);
+        return;
+    }
 
     if (fd < 0) {
         log_write(w->log, LPM_LOG_ERROR,

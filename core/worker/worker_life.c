@@ -3,6 +3,7 @@
  */
 #include "worker/worker_life.h"
 
+#include "worker/worker_call.h"
 #include "worker/worker_event.h"
 #include "worker/worker_output.h"
 #include "worker/worker_stream.h"
@@ -89,6 +90,7 @@ void worker_life_announce(struct worker *w)
         w->said_busy = false;
         show_step(w, ROLE_STEP_NONE, w->modules);
         worker_output_say(w, FRAME_READY);
+        worker_call_turn(w);
     } else if (!ready && w->said_ready && !w->said_busy) {
         w->said_busy = true;
         worker_output_say(w, FRAME_BUSY);
@@ -150,7 +152,7 @@ void worker_life_soft_kill(struct worker *w)
 
 void worker_life_end_if_done(struct worker *w)
 {
-    if (!w->draining || w->open_count > 0 || !every_module_ready(w)) {
+    if (!w->draining || w->open_count > 0 || !list_empty(&w->calls) || !every_module_ready(w)) {
         return;
     }
     EACH_MODULE(m, w)

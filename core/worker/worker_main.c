@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "os/os_limit.h"
 #include "role/role_base.h"
+#include "worker/worker_call.h"
 #include "worker/worker_event.h"
 #include "worker/worker_heap.h"
 #include "worker/worker_host.h"
@@ -39,6 +41,7 @@ static int set_up_modules(struct worker *w)
         m->owner = (struct loader_owner){w->log, &w->conf_error, w->loader.modules[i].module.name};
         m->handle = (lpm_handle){&w->host, &m->owner};
         m->worker = w;
+        m->handler.module = m;
         m->module = &w->loader.modules[i].module;
         m->here = belongs(w, m->module);
         m->ready = !m->module->worker_init;
@@ -67,7 +70,7 @@ static int set_up(struct worker *w, struct error *err)
         return rc;
     }
     w->base = role_base_new();
-    if (!w->base || worker_input_init(w) != 0 || set_up_modules(w) != 0) {
+    if (!w->base || worker_input_init(w) != 0 || worker_call_init(w) != 0 || set_up_modules(w) != 0) {
         return error_set(err, LPM_ENOMEM, "out of memory");
     }
     return 0;
@@ -92,6 +95,17 @@ static void tear_down(struct worker *w)
     }
 }
 
+/* Listeners are the bus's; a module that serves connections here writes their access log. */
+static int enter(struct role_start *start, const char *who)
+{
+    size_t count;
+    int *logs = role_opened(start->core->tree, true, &count);
+    int rc = logs ? role_enter(start, who, logs, count) : LPM_ENOMEM;
+
+    free(logs);
+    return rc;
+}
+
 int worker_main(struct role_start *start)
 {
     struct worker w = {.start = start, .log = &start->log};
@@ -100,11 +114,14 @@ int worker_main(struct role_start *start)
     worker_request_init(&w);
     worker_event_init(&w);
     w.owner = (struct loader_owner){w.log, &w.conf_error, NULL};
+    w.concurrency = start->core->pools[start->pool].concurrency;
+    w.timeout = start->core->timeout;
+    w.kill_after = (uint64_t)start->core->pools[start->pool].kill_after * CLOCK_NS_PER_MS;
     snprintf(w.name, sizeof(w.name), "%s/%zu", start->core->pools[start->pool].name, start->index);
 
     char who[sizeof(w.name) + 32];
     snprintf(who, sizeof(who), "worker %s gen %u", w.name, start->generation);
-    if (role_enter(start, who, NULL, 0) != 0) {
+    if (enter(start, who) != 0) {
         return ROLE_EXIT_FAILED;
     }
     os_limit_raise_files();

@@ -5,6 +5,7 @@
 #define WORKER_PROCESS_H
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <stdbool.h>
 
 #include "base/list.h"
@@ -14,6 +15,11 @@
 #include "role/role.h"
 #include "role/role_event.h"
 
+/* Public as lpm_handler: a module of this process, for lpm_worker_call(). */
+struct lpm_handler {
+    struct lpm_worker *module;
+};
+
 /* Public as lpm_worker: a module in this process. */
 struct lpm_worker {
     lpm_handle handle;
@@ -21,6 +27,7 @@ struct lpm_worker {
     struct worker *worker;
     const lpm_module *module;
     void *context;
+    struct lpm_handler handler;
     bool here;           /* its hooks run in this pool */
     bool up;             /* its worker_init has done its work */
     bool ready;          /* takes requests: said so, or needs not to */
@@ -28,11 +35,27 @@ struct lpm_worker {
     bool soft_kill_open; /* ... and has not said done */
 };
 
+/* What lpm_worker_call() adds to a request. */
+struct worker_call {
+    bool made;   /* it did; what follows is for that alone */
+    bool waited; /* the caller wants to hear of it */
+    const struct lpm_worker *caller;
+    lpm_response_fn on_response;
+    void *arg;
+    uint32_t place,
+        uses; /* its ticket: the place among all that ever were called, from 1 on, and how often it was */
+    uint64_t started_at; /* ns; 0: it waits in worker->calls */
+    char *payload;       /* what the frame points into; the room is kept */
+    size_t payload_room;
+    struct event timer; /* of its time limit, then of `kill_after` */
+    uint64_t due;       /* ns: when that is; 0: it does not run */
+};
+
 /* Public as lpm_request. Never given back to the system while the process lives: a handle that a module kept too long
  * meets an object that says so. */
 struct lpm_request {
     lpm_handle handle;
-    struct list link; /* in worker->open, worker->given_up, or worker->idle */
+    struct list link; /* in worker->open, worker->given_up, worker->idle, or worker->calls */
     struct lpm_worker *owner;
     bool open; /* false: answered */
     bool cancelled;
@@ -48,12 +71,7 @@ struct lpm_request {
     int status;    /* ":status" of the answer; 0: none was given */
     char *headers; /* of the answer, encoded; the room is kept for the next request */
     size_t headers_len, headers_room, header_count;
-};
-
-/* A connection that a module serves. */
-struct worker_socket {
-    const struct lpm_worker *owner;
-    int fd;
+    struct worker_call call;
 };
 
 #define WORKER_EMIT_LISTS 1024u
@@ -79,8 +97,17 @@ struct worker {
     struct lpm_request **slots; /* by frame_key.slot */
     size_t slot_count;
 
-    struct worker_socket *sockets; /* that its modules took and have not closed */
-    size_t socket_count, socket_room;
+    struct list calls;             /* requests of lpm_worker_call() that have not started */
+    struct lpm_request **callable; /* all objects that were ever used for one, by place */
+    size_t callable_count;
+    struct event *calls_turn; /* starts them */
+    struct uuid_source uuids;
+    unsigned concurrency; /* of the pool: when so many run, calls wait */
+    uint64_t kill_after;  /* ns, of the pool */
+    int64_t timeout;      /* ms: request { timeout } */
+
+    const struct lpm_worker **sockets; /* whose module took it and has not closed it, by descriptor */
+    size_t socket_room;
     uint64_t heap_next;       /* ns: when to look at the heap again */
     struct event *heap_timer; /* NULL: was not needed yet */
     bool heap_timer_runs;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "worker/worker_call.h"
 #include "worker/worker_event.h"
 #include "worker/worker_output.h"
 #include "worker/worker_stream.h"
@@ -23,6 +24,7 @@ void worker_request_init(struct worker *w)
     list_init(&w->given_up);
     list_init(&w->to_cancel);
     list_init(&w->idle);
+    list_init(&w->calls);
 }
 
 static struct lpm_request *take_object(struct worker *w)
@@ -68,27 +70,30 @@ static int make_slot(struct worker *w, uint32_t slot)
     return 0;
 }
 
-/* The bus is done with it: its place is free again. */
+/* The bus, or the caller, is done with it: its place is free again. */
 static void free_place(struct lpm_request *req)
 {
     struct worker *w = req->owner->worker;
 
     worker_stream_close(req);
-    w->slots[req->frame.key.slot] = NULL;
+    if (!req->call.made) {
+        w->slots[req->frame.key.slot] = NULL;
+    }
     list_remove(&req->link);
     w->open_count--;
+    worker_call_turn(w);
 }
 
-/* So is the module. */
-static void close_request(struct lpm_request *req)
+void worker_request_put(struct lpm_request *req)
 {
     struct worker *w = req->owner->worker;
 
-    if (!req->given_up) {
-        free_place(req);
-    }
     req->open = false;
-    channel_release(w->channel, &req->message);
+    if (req->call.made) {
+        worker_call_end(req);
+    } else {
+        channel_release(w->channel, &req->message);
+    }
     if (req->headers_room > HEADERS_KEPT) {
         free(req->headers);
         req->headers = NULL;
@@ -102,8 +107,20 @@ static void close_request(struct lpm_request *req)
     w->idle_count++;
 }
 
+/* So is the module. */
+static void close_request(struct lpm_request *req)
+{
+    if (!req->given_up) {
+        free_place(req);
+    }
+    worker_request_put(req);
+}
+
 static int tell_outcome(struct lpm_request *req, struct frame *answer, int stream)
 {
+    if (req->call.made) {
+        return worker_call_answer(req, answer, stream);
+    }
     answer->type = FRAME_RESPONSE;
     answer->key = req->frame.key;
     answer->flags = stream >= 0 ? FRAME_STREAM : 0;
@@ -122,6 +139,22 @@ void worker_request_abandon(struct lpm_request *req)
     free_place(req);
     req->given_up = true;
     list_append(&req->owner->worker->given_up, &req->link);
+}
+
+struct lpm_request *worker_request_new(struct worker *w, struct lpm_worker *owner)
+{
+    struct lpm_request *req = take_object(w);
+
+    if (req) {
+        req->owner = owner;
+        req->handle.owner = &owner->owner;
+        req->open = true;
+        req->cancelled = req->given_up = false;
+        req->context = NULL;
+        req->taken = 0;
+        req->call.made = false;
+    }
+    return req;
 }
 
 /* The listeners to "request" come after the hook, which may have answered already. */
@@ -145,21 +178,15 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
         w->modules[frame->handler].module->request) {
         rc = make_slot(w, frame->key.slot);
     }
-    if (rc == 0 && (req = take_object(w)) == NULL) {
+    if (rc == 0 && (req = worker_request_new(w, &w->modules[frame->handler])) == NULL) {
         rc = LPM_ENOMEM;
     }
     if (rc != 0) {
         channel_release(w->channel, message);
         return rc;
     }
-    req->owner = &w->modules[frame->handler];
-    req->handle.owner = &req->owner->owner;
     req->frame = *frame;
     req->message = *message;
-    req->open = true;
-    req->cancelled = req->given_up = false;
-    req->context = NULL;
-    req->taken = 0;
     w->slots[frame->key.slot] = req;
     list_append(&w->open, &req->link);
     w->open_count++;
@@ -301,6 +328,10 @@ int worker_request_respond(struct lpm_request *req, const void *data, size_t len
     if (len > 0 && !data) {
         return LPM_EINVAL;
     }
+    if (req->call.made) {
+        worker_call_look(req);
+        answer.error = req->cancelled ? LPM_ECANCELED : 0;
+    }
     if (req->given_up) {
         close_request(req);
         return LPM_ECANCELED;
@@ -337,6 +368,7 @@ static void close_all(struct list *requests)
 
 void worker_request_free_all(struct worker *w)
 {
+    worker_call_fini(w);
     close_all(&w->open);
     close_all(&w->given_up);
     LIST_EACH(link, after, &w->idle)
@@ -344,6 +376,7 @@ void worker_request_free_all(struct worker *w)
         struct lpm_request *req = LIST_ENTRY(link, struct lpm_request, link);
         list_remove(link);
         free(req->headers);
+        free(req->call.payload);
         free(req);
     }
     free(w->slots);

@@ -12,6 +12,13 @@ void worker_request_init(struct worker *w);
  * or slot that cannot be, LPM_ENOMEM. */
 int worker_request_run(struct worker *w, struct channel_message *message, const struct frame *frame);
 
+/* An object for a request of `owner` that is open from now on, or NULL: no memory. Its frame, and what that lies in, are the
+ * caller's to fill. */
+struct lpm_request *worker_request_new(struct worker *w, struct lpm_worker *owner);
+
+/* Takes back one that has no place, or none any more. */
+void worker_request_put(struct lpm_request *req);
+
 /* A handler is back, no answer has told the bus of it since, and it wants to know: tells it, unless there is more to do, which
  * will tell. Call when something else was done instead. */
 void worker_request_tell_idle(struct worker *w);

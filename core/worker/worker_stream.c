@@ -4,6 +4,7 @@
 #include "worker/worker_stream.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -123,23 +124,40 @@ static int request_stream(lpm_request *req)
     return take(req, FRAME_STREAM, "lpm_request_stream");
 }
 
+/* Room for the owner of `fd`. */
+static int reserve_socket(struct worker *w, int fd)
+{
+    size_t room = w->socket_room ? w->socket_room : 64;
+    const struct lpm_worker **sockets;
+
+    while (room <= (size_t)fd) {
+        room *= 2;
+    }
+    if (room == w->socket_room) {
+        return 0;
+    }
+    sockets = realloc(w->sockets, room * sizeof(struct lpm_worker *));
+    if (!sockets) {
+        return LPM_ENOMEM;
+    }
+    memset(sockets + w->socket_room, 0, (room - w->socket_room) * sizeof(struct lpm_worker *));
+    w->sockets = sockets;
+    w->socket_room = room;
+    return 0;
+}
+
 static int request_socket(lpm_request *req)
 {
     struct worker *w = req->owner->worker;
+    int place = place_of(req, FRAME_SOCKET);
     int fd;
 
-    if (w->socket_count == w->socket_room) {
-        size_t room = w->socket_room ? 2 * w->socket_room : 16;
-        struct worker_socket *sockets = realloc(w->sockets, room * sizeof(*sockets));
-        if (!sockets) {
-            return LPM_ENOMEM;
-        }
-        w->sockets = sockets;
-        w->socket_room = room;
+    if (place >= 0 && req->message.fds[place] >= 0 && reserve_socket(w, req->message.fds[place]) != 0) {
+        return LPM_ENOMEM;
     }
     fd = take(req, FRAME_SOCKET, "lpm_request_socket");
     if (fd >= 0) {
-        w->sockets[w->socket_count++] = (struct worker_socket){req->owner, fd};
+        w->sockets[fd] = req->owner;
     }
     return fd;
 }
@@ -148,13 +166,11 @@ static int socket_close(lpm_worker *m, int fd)
 {
     struct worker *w = m->worker;
 
-    for (size_t i = 0; i < w->socket_count; i++) {
-        if (w->sockets[i].fd == fd && w->sockets[i].owner == m) {
-            w->sockets[i] = w->sockets[--w->socket_count];
-            close(fd);
-            worker_output_say(w, FRAME_SOCKET_CLOSED);
-            return 0;
-        }
+    if (fd >= 0 && (size_t)fd < w->socket_room && w->sockets[fd] == m) {
+        w->sockets[fd] = NULL;
+        close(fd);
+        worker_output_say(w, FRAME_SOCKET_CLOSED);
+        return 0;
     }
     log_write(w->log, LPM_LOG_ERROR,
               "module \"%s\": lpm_socket_close() on %d, which is no socket of its own, or was closed",

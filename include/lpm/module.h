@@ -124,7 +124,7 @@ typedef struct lpm_header {
 } lpm_header;
 
 /*
- * What lpm_supervisor_enqueue() is to send. Zero it, set `size` to sizeof(lpm_enqueue), then the rest.
+ * What lpm_supervisor_enqueue() is to send, and lpm_worker_call(). Zero it, set `size` to sizeof(lpm_enqueue), then the rest.
  * seed: enqueue(payload, streamOrSocket, {timeout, retries})
  */
 typedef struct lpm_enqueue {
@@ -208,9 +208,9 @@ typedef enum lpm_conf_type {
     LPM_CONF_STRINGS,  /* args_min to args_max words */
     LPM_CONF_ENUM,     /* one of `words`, "a|b|c"; its value is the place in that list */
     LPM_CONF_HANDLER,  /* the name of a loaded module that answers requests */
-    LPM_CONF_LISTEN,   /* an address to listen on; only `listen` itself: the master binds it */
-    LPM_CONF_LOG,      /* a log file, or `off`; the master opens it, so that it works after privileges fell */
-    LPM_CONF_BLOCK     /* args_min to args_max words, then { ... } */
+    LPM_CONF_LISTEN, /* an address to listen on, and what `words` allow; only `listen` itself: the master binds it */
+    LPM_CONF_LOG,  /* a log file, or `off`; the master opens it, so that it works after privileges fell */
+    LPM_CONF_BLOCK /* args_min to args_max words, then { ... } */
 } lpm_conf_type;
 
 #define LPM_CONF_MANY      1u /* flag: may stand more than once in its block */
@@ -226,7 +226,7 @@ typedef struct lpm_directive {
     uint32_t flags;      /* LPM_CONF_MANY ... */
     int64_t min, max;    /* NUMBER, SIZE, TIME: inclusive bounds (0, 0: from 0 on) */
     uint32_t args_min, args_max; /* STRINGS, BLOCK */
-    const char *words;           /* ENUM */
+    const char *words;           /* ENUM; LISTEN: what may stand behind the address, besides backlog=NUMBER */
     const char *syntax;          /* for people: "time", "number | auto"; NULL: made from the type */
     const char *value;           /* the default, as one would write it; NULL: none */
     const char *help;            /* one line */
@@ -416,6 +416,13 @@ struct lpm_host {
     int (*supervisor_has_successor)(const lpm_supervisor *s);
     int (*supervisor_hand_over)(lpm_supervisor *s, int fd, const void *data, size_t len);
     int (*supervisor_take_over)(lpm_supervisor *s, lpm_take_over_fn fn, void *arg);
+
+    /* 1.1: handlers called from within the worker */
+    const lpm_handler *(*worker_handler)(lpm_worker *w, const char *name);
+    int (*worker_handler_minor)(const lpm_worker *w, const lpm_handler *handler);
+    int (*worker_call)(lpm_worker *w, const lpm_enqueue *spec, lpm_response_fn on_response, void *arg);
+    int (*worker_cancel)(lpm_worker *w, uint64_t ticket);
+    int (*worker_fd)(const lpm_worker *w, const lpm_conf *node);
 #endif
 };
 
@@ -991,6 +998,53 @@ static inline int lpm_supervisor_hand_over(lpm_supervisor *s, int fd, const void
 static inline int lpm_supervisor_take_over(lpm_supervisor *s, lpm_take_over_fn fn, void *arg)
 {
     return s ? LPM_HOST(s)->supervisor_take_over(s, fn, arg) : LPM_EINVAL;
+}
+
+/* -- Calls within a worker (1.1) ------------------------------------------------------------------------
+ *
+ * A module that serves a client of its own in a worker, on a socket that it was handed, can have the request answered by
+ * a handler of this very process: without the way through the bus, and without what the bus gives. There is no queue that
+ * workers share, and no retry: the death of the worker ends the request with its client. A handler that hangs is
+ * noticed by the bus, if the request has a time limit: `kill_after` beyond it, the worker is killed.
+ */
+
+/* The handler of that name, or NULL: none that runs in this worker's pool. Lives as long as the process. */
+static inline const lpm_handler *lpm_worker_handler(lpm_worker *w, const char *name)
+{
+    return w ? LPM_HOST(w)->worker_handler(w, name) : NULL;
+}
+
+/* As lpm_supervisor_handler_minor(). */
+static inline int lpm_worker_handler_minor(const lpm_worker *w, const lpm_handler *handler)
+{
+    return w ? LPM_HOST(w)->worker_handler_minor(w, handler) : LPM_EINVAL;
+}
+
+/*
+ * Has a handler of this process answer. The request is one like any other for it: answered now or later, with streams, a
+ * deadline, lpm_request_cancelled(). It is started by the loop, after this call; while the worker is busy (lpm_worker_busy()),
+ * or has `concurrency` requests, it waits. `retries` is not looked at. `on_response` is called once, never from within this
+ * call: with the answer from within the handler's lpm_respond(), so that its data need not be copied, or with
+ * LPM_ETIMEDOUT. Errors, with which it is not called: LPM_EINVAL, LPM_ETOOBIG, LPM_ENOHANDLER, LPM_ENOMEM, LPM_ESHUTDOWN
+ * (hard kill has begun).
+ */
+static inline int lpm_worker_call(lpm_worker *w, const lpm_enqueue *spec, lpm_response_fn on_response,
+                                  void *arg)
+{
+    return w ? LPM_HOST(w)->worker_call(w, spec, on_response, arg) : LPM_EINVAL;
+}
+
+/* As lpm_supervisor_cancel(), for what lpm_worker_call() began. */
+static inline int lpm_worker_cancel(lpm_worker *w, uint64_t ticket)
+{
+    return w ? LPM_HOST(w)->worker_cancel(w, ticket) : LPM_EINVAL;
+}
+
+/* The file that the master opened for a LOG directive beside which a `listen` has the word `handoff`; -1: `off`, or there is no such
+ * `listen`. lpm's, not to be closed. LPM_EINVAL: a directive of another type. */
+static inline int lpm_worker_fd(const lpm_worker *w, const lpm_conf *node)
+{
+    return w ? LPM_HOST(w)->worker_fd(w, node) : LPM_EINVAL;
 }
 
 /* -- Streams (1.1) --------------------------------------------------------------------------------------

@@ -877,6 +877,44 @@ static inline int lpm_test_host_worker_emit(lpm_worker *w, const char *event, co
     return LPM_OK;
 }
 
+/* This worker has one module: there is nobody else to call. */
+static inline const lpm_handler *lpm_test_host_worker_handler(lpm_worker *w, const char *name)
+{
+    (void)w;
+    (void)name;
+    return NULL;
+}
+
+static inline int lpm_test_host_worker_handler_minor(const lpm_worker *w, const lpm_handler *handler)
+{
+    (void)w;
+    (void)handler;
+    return LPM_EINVAL;
+}
+
+static inline int lpm_test_host_worker_call(lpm_worker *w, const lpm_enqueue *spec,
+                                            lpm_response_fn on_response, void *arg)
+{
+    (void)w;
+    (void)on_response;
+    (void)arg;
+    return spec && !spec->handler ? LPM_ENOHANDLER : LPM_EINVAL;
+}
+
+static inline int lpm_test_host_worker_cancel(lpm_worker *w, uint64_t ticket)
+{
+    (void)w;
+    (void)ticket;
+    return LPM_EDONE;
+}
+
+static inline int lpm_test_host_worker_fd(const lpm_worker *w, const lpm_conf *node)
+{
+    (void)w;
+    (void)node;
+    return LPM_EINVAL;
+}
+
 static inline int lpm_test_host_response_error(const lpm_response *res)
 {
     return lpm_test_reply_of(res)->error;
@@ -960,6 +998,11 @@ static inline void lpm_test_host_fill_events(lpm_host *h)
     h->event_fd = lpm_test_host_event_fd;
     h->event_worker = lpm_test_host_event_worker;
     h->worker_emit = lpm_test_host_worker_emit;
+    h->worker_handler = lpm_test_host_worker_handler;
+    h->worker_handler_minor = lpm_test_host_worker_handler_minor;
+    h->worker_call = lpm_test_host_worker_call;
+    h->worker_cancel = lpm_test_host_worker_cancel;
+    h->worker_fd = lpm_test_host_worker_fd;
     h->response_error = lpm_test_host_response_error;
     h->response_error_text = lpm_test_host_response_error_text;
     h->response_id = lpm_test_host_response_id;

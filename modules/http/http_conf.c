@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+#include "http_server.h"
+
+#define OWN_NAME  "http"
 #define WHOLE_MAX (INT64_C(1) << 30) /* what the bus carries in one message */
 #define BODY_MAX  (INT64_C(1) << 50)
 
@@ -17,7 +20,8 @@ const lpm_directive http_conf_directives[] = {
      .context = "http",
      .type = LPM_CONF_LISTEN,
      .flags = LPM_CONF_MANY | LPM_CONF_MUST,
-     .syntax = "address [backlog=number]",
+     .words = "handoff",
+     .syntax = "address [backlog=number] [handoff]",
      .help = "an address to take connections on: 127.0.0.1:8080, [::1]:8080, *:8080, unix:path"},
     {.name = "access_log",
      .context = "http",
@@ -141,6 +145,10 @@ static int location_read(struct http_location *location, const lpm_conf *node, c
         return lpm_conf_error(node, "location \"%s\" has no handler: expected \"handler NAME;\" in it",
                               prefix.data);
     }
+    if (strcmp(location->handler_name, OWN_NAME) == 0) {
+        return lpm_conf_error(node, "location \"%s\": \"" OWN_NAME "\" does not answer requests itself",
+                              prefix.data);
+    }
     location->timeout = lpm_conf_value(node, "timeout", LPM_DEFAULT);
     location->retries = lpm_conf_value(node, "retries", LPM_DEFAULT);
     location->retry_non_idempotent = lpm_conf_value(node, "retry_non_idempotent", 0) != 0;
@@ -190,6 +198,64 @@ static int locations_read(struct http_conf *conf)
     return 0;
 }
 
+bool http_conf_is_handoff(const lpm_conf *listen)
+{
+    for (size_t i = 1; i < lpm_conf_arg_count(listen); i++) {
+        if (lpm_slice_is(lpm_conf_arg(listen, i), "handoff")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first listener that hands off; NULL: none does. */
+static const lpm_conf *first_handoff(const lpm_conf *http)
+{
+    const lpm_conf *node = lpm_conf_child(http, "listen");
+    while (node && !http_conf_is_handoff(node)) {
+        node = lpm_conf_next(node);
+    }
+    return node;
+}
+
+bool http_conf_hands_off(const lpm_conf *http)
+{
+    return first_handoff(http) != NULL;
+}
+
+/* The pool in which a module runs. */
+static const char *pool_of(const lpm_conf *root, const char *module)
+{
+    for (const lpm_conf *worker = lpm_conf_child(root, "worker"); worker; worker = lpm_conf_next(worker)) {
+        const lpm_conf *handler = lpm_conf_child(worker, "handler");
+        for (; handler; handler = lpm_conf_next(handler)) {
+            if (lpm_slice_is(lpm_conf_arg(handler, 0), module)) {
+                return lpm_conf_arg(worker, 0).data;
+            }
+        }
+    }
+    return "default";
+}
+
+/* A connection that a worker has can be answered only by what runs there. */
+static int check_pools(const struct http_conf *conf, const lpm_conf *root)
+{
+    const lpm_conf *listen = first_handoff(conf->node);
+    const char *own = pool_of(root, OWN_NAME);
+    for (size_t i = 0; listen && i < conf->location_count; i++) {
+        const struct http_location *location = &conf->locations[i];
+        const char *pool = pool_of(root, location->handler_name);
+        if (strcmp(pool, own) != 0) {
+            return lpm_conf_error(
+                listen,
+                "\"listen %s handoff\": \"" OWN_NAME "\" is in the pool \"%s\", and \"%s\", the "
+                "handler of location \"%s\", in \"%s\": expected all of them in one pool",
+                lpm_conf_arg(listen, 0).data, own, location->handler_name, location->prefix, pool);
+        }
+    }
+    return 0;
+}
+
 int http_conf_init(struct http_conf *conf, const lpm_conf *root)
 {
     const lpm_conf *node = lpm_conf_child(root, "http");
@@ -207,6 +273,9 @@ int http_conf_init(struct http_conf *conf, const lpm_conf *root)
     conf->send_timeout = lpm_conf_value(node, "send_timeout", 60000);
     conf->keepalive_timeout = lpm_conf_value(node, "keepalive_timeout", 75000);
     rc = locations_read(conf);
+    if (rc == 0) {
+        rc = check_pools(conf, root);
+    }
     if (rc) {
         http_conf_fini(conf);
     }
@@ -220,16 +289,16 @@ void http_conf_fini(struct http_conf *conf)
     conf->location_count = 0;
 }
 
-const char *http_conf_resolve(struct http_conf *conf, lpm_supervisor *s)
+const char *http_conf_resolve(struct http_conf *conf, const struct http_server *server)
 {
     for (size_t i = 0; i < conf->location_count; i++) {
         struct http_location *location = &conf->locations[i];
-        location->handler = lpm_supervisor_handler(s, location->handler_name);
+        location->handler = server->role->handler(server, location->handler_name);
         if (location->handler == NULL) {
             return location->handler_name;
         }
         location->streams = location->body_buffer < location->max_body_size &&
-                            lpm_supervisor_handler_minor(s, location->handler) >= 1;
+                            server->role->handler_minor(server, location->handler) >= 1;
     }
     return NULL;
 }

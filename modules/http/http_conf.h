@@ -7,6 +7,8 @@
 #include <lpm/module.h>
 #include <stdbool.h>
 
+struct http_server;
+
 struct http_location {
     const char *prefix;
     size_t prefix_len;
@@ -38,8 +40,12 @@ extern const lpm_directive http_conf_directives[];
 int http_conf_init(struct http_conf *conf, const lpm_conf *root);
 void http_conf_fini(struct http_conf *conf);
 
+/* Has that `listen` the word `handoff`; has any in the block `http` (or NULL)? */
+bool http_conf_is_handoff(const lpm_conf *listen);
+bool http_conf_hands_off(const lpm_conf *http);
+
 /* Looks up the locations' handlers, and what they take. NULL, or the name of one that lpm does not know. */
-const char *http_conf_resolve(struct http_conf *conf, lpm_supervisor *s);
+const char *http_conf_resolve(struct http_conf *conf, const struct http_server *server);
 
 /* The location with the longest prefix of `path`, which is raw and without a query; NULL: none. Pure. */
 const struct http_location *http_conf_match(const struct http_conf *conf, const char *path, size_t len);

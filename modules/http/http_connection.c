@@ -32,7 +32,7 @@ void http_connection_close(struct http_connection *c)
 {
     struct http_server *server = c->server;
     if (c->state == HTTP_WAIT) {
-        lpm_supervisor_cancel(server->s, c->x.ticket);
+        server->role->cancel(server, c->x.ticket);
     }
     http_upload_close(c);
     http_stream_close(c);
@@ -40,7 +40,7 @@ void http_connection_close(struct http_connection *c)
     event_del(&c->write);
     event_del(&c->timer);
     if (c->fd >= 0) {
-        close(c->fd);
+        server->role->close(server, c->fd);
     }
     http_connection_release(c);
     if (c->next) {
@@ -252,7 +252,7 @@ struct http_connection *http_connection_new(struct http_server *server, int fd, 
     struct http_connection *c = http_stock_get(&server->connections);
     const int on = 1;
     if (c == NULL) {
-        close(fd);
+        server->role->close(server, fd);
         return NULL;
     }
     memset(c, 0, sizeof(*c));
@@ -301,7 +301,7 @@ void http_connection_drain(struct http_connection *c)
     n = http_io_read(c);
     if (n > 0) {
         http_step_run(c);
-    } else if (n == -EAGAIN && http_handover_send(c)) {
+    } else if (n == -EAGAIN && c->server->role->hand_over(c)) {
         return;
     } else if (n == -EAGAIN && wait > 0) {
         http_io_deadline(c, wait);

@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 
 #include "http_body.h"
-#include "http_handover.h"
 #include "http_response.h"
 #include "http_server.h"
 #include "http_stream.h"

@@ -18,7 +18,7 @@ static bool stays(const struct http_connection *c)
 {
     const struct http_exchange *x = &c->x;
     bool more = c->in && c->in->end - c->in->start > x->length;
-    bool ends = c->server->draining && !http_handover_is_possible(c->server);
+    bool ends = c->server->draining && !c->server->role->has_successor(c->server);
     return x->keep_alive && (x->received || c->upload.open) && !ends && !(c->eof && !more);
 }
 
@@ -71,7 +71,7 @@ void http_exchange_fail(struct http_connection *c, int error)
     int status = http_response_error(error, &why);
     int64_t seconds = 0;
     if (status == 503) {
-        seconds = (lpm_supervisor_retry_after(c->server->s, c->x.location->handler) + 999) / 1000;
+        seconds = (c->server->role->retry_after(c->server, c->x.location->handler) + 999) / 1000;
         seconds = seconds < 1 ? 1 : seconds;
     }
     http_exchange_refuse(c, status, why, seconds);
@@ -131,7 +131,7 @@ static int answer_send(struct http_connection *c, lpm_response *res)
     lpm_slice body = lpm_response_data(res);
     struct http_answer answer;
     if (status == 0) {
-        lpm_log(c->server->s, LPM_LOG_ERROR,
+        lpm_log(c->server->owner, LPM_LOG_ERROR,
                 "request %s: handler \"%s\" answered with a :status that is none", c->x.id,
                 c->x.location->handler_name);
         http_exchange_refuse(c, 500, "the handler's answer has no valid status", 0);

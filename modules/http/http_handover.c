@@ -21,7 +21,7 @@ struct passport {
 
 bool http_handover_is_possible(const struct http_server *server)
 {
-    return lpm_supervisor_has_successor(server->s) != 0;
+    return lpm_supervisor_has_successor(server->owner) != 0;
 }
 
 bool http_handover_send(struct http_connection *c)
@@ -32,7 +32,7 @@ bool http_handover_send(struct http_connection *c)
         return false;
     }
     event_del(&c->read);
-    if (lpm_supervisor_hand_over(c->server->s, c->fd, &passport, sizeof(passport)) != 0) {
+    if (lpm_supervisor_hand_over(c->server->owner, c->fd, &passport, sizeof(passport)) != 0) {
         event_add(&c->read, NULL);
         return false;
     }
@@ -75,5 +75,5 @@ static void on_take_over(lpm_supervisor *s, int fd, lpm_slice data, void *arg)
 
 void http_handover_init(struct http_server *server)
 {
-    lpm_supervisor_take_over(server->s, on_take_over, NULL);
+    lpm_supervisor_take_over(server->owner, on_take_over, NULL);
 }

@@ -10,7 +10,6 @@
 
 #define ACCEPT_BATCH 64 /* connections taken in a turn of the loop, so that those that are there get theirs */
 #define PAUSE_MS     100
-#define NS_PER_S     UINT64_C(1000000000)
 
 static void on_pause_end(evutil_socket_t fd, short what, void *arg)
 {
@@ -24,13 +23,8 @@ static void on_pause_end(evutil_socket_t fd, short what, void *arg)
 static void pause_accepting(struct http_server *server, int error)
 {
     struct timeval tv = {0, PAUSE_MS * 1000};
-    uint64_t now = http_now();
-    if (server->complained_at == 0 || now - server->complained_at >= NS_PER_S) {
-        lpm_log(server->s, LPM_LOG_ERROR,
-                "cannot accept connections: %s: next try in %d ms, %zu connections are open", strerror(error),
-                PAUSE_MS, server->count);
-        server->complained_at = now;
-    }
+    http_server_complain(server, "cannot accept connections: %s: next try in %d ms, %zu connections are open",
+                         strerror(error), PAUSE_MS, server->count);
     if (event_add(&server->pause, &tv) == 0) {
         server->paused = true;
     }
@@ -56,16 +50,31 @@ static bool is_passing(int error)
     }
 }
 
+/* May one more connection be accepted there? */
+static bool has_room(const struct http_listener *listener)
+{
+    struct http_server *server = listener->server;
+    return listener->handoff ? http_handoff_has_room(server) : server->count < server->max;
+}
+
+static void take(const struct http_listener *listener, int fd, const struct sockaddr *peer, socklen_t len)
+{
+    if (listener->handoff) {
+        http_handoff_pass(listener->server, fd, peer, len);
+    } else {
+        http_connection_new(listener->server, fd, peer);
+    }
+}
+
 /* Takes in up to `batch` connections that wait: 0, or errno of a failure that the next try would meet too. */
 static int accept_waiting(struct http_listener *listener, size_t batch)
 {
-    struct http_server *server = listener->server;
-    for (size_t i = 0; i < batch && server->count < server->max; i++) {
+    for (size_t i = 0; i < batch && has_room(listener); i++) {
         struct sockaddr_storage peer;
         socklen_t len = sizeof(peer);
         int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            http_connection_new(server, fd, (const struct sockaddr *)&peer);
+            take(listener, fd, (const struct sockaddr *)&peer, len);
         } else if (errno == EAGAIN) {
             break;
         } else if (!is_passing(errno)) {
@@ -97,9 +106,11 @@ void http_listen_drain(struct http_server *server)
 
 void http_listen_update(struct http_server *server)
 {
-    bool wanted = server->online && !server->draining && !server->paused && server->count < server->max;
+    bool accepts = server->online && !server->draining && !server->paused;
     for (size_t i = 0; i < server->listener_count; i++) {
         struct http_listener *listener = &server->listeners[i];
+        bool room = listener->handoff ? !server->handoff.paused : server->count < server->max;
+        bool wanted = accepts && room;
         if (wanted && !listener->added) {
             listener->added = event_add(&listener->event, NULL) == 0;
         } else if (!wanted && listener->added) {
@@ -124,9 +135,10 @@ int http_listen_init(struct http_server *server)
     for (const lpm_conf *node = first; node; node = lpm_conf_next(node)) {
         struct http_listener *listener = &server->listeners[server->listener_count];
         listener->server = server;
-        listener->fd = lpm_supervisor_fd(server->s, node);
+        listener->handoff = http_conf_is_handoff(node);
+        listener->fd = lpm_supervisor_fd(server->owner, node);
         if (listener->fd < 0) {
-            lpm_log(server->s, LPM_LOG_ERROR, "listen %s: lpm has opened no socket for it",
+            lpm_log(server->owner, LPM_LOG_ERROR, "listen %s: lpm has opened no socket for it",
                     lpm_conf_arg(node, 0).data);
             return LPM_EIO;
         }

@@ -1,5 +1,5 @@
 /*
- * The access log. Runs in the bus. Where nothing can be written now (a full disk, a pipe whose reader is slow or gone),
+ * The access log. Runs in the bus and in workers. Where nothing can be written now (a full disk, a pipe whose reader is slow or gone),
  * the buffer's lines wait, and those that come when it is full are lost; the error log is told when that begins, and when
  * it is over how many they were.
  */
@@ -82,9 +82,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     http_log_flush(log);
 }
 
-int http_log_init(struct http_log *log, lpm_supervisor *s, int fd)
+int http_log_init(struct http_log *log, const void *owner, struct event_base *base, int fd)
 {
-    *log = (struct http_log){.fd = fd, .s = s};
+    *log = (struct http_log){.fd = fd, .owner = owner};
     if (fd < 0) {
         return 0;
     }
@@ -93,7 +93,7 @@ int http_log_init(struct http_log *log, lpm_supervisor *s, int fd)
         log->fd = -1;
         return LPM_ENOMEM;
     }
-    event_assign(&log->timer, lpm_supervisor_event_base(s), -1, 0, on_timer, log);
+    event_assign(&log->timer, base, -1, 0, on_timer, log);
     return 0;
 }
 
@@ -114,7 +114,7 @@ static void tell_lost(struct http_log *log, bool at_once)
     clock_gettime(CLOCK_MONOTONIC, &t);
     now = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
     if (log->lost > 0 && (at_once || now - log->told_at >= NS_PER_S)) {
-        lpm_log(log->s, LPM_LOG_ERROR, "access_log: %llu lines were lost while nothing could be written",
+        lpm_log(log->owner, LPM_LOG_ERROR, "access_log: %llu lines were lost while nothing could be written",
                 (unsigned long long)log->lost);
         log->told_at = now;
         log->lost = 0;
@@ -186,7 +186,7 @@ static void leave_torn(struct http_log *log)
 static void get_stuck(struct http_log *log, int error)
 {
     if (!log->stuck && error != EAGAIN) {
-        lpm_log(log->s, LPM_LOG_ERROR,
+        lpm_log(log->owner, LPM_LOG_ERROR,
                 "access_log: cannot write: %s: lines wait, and are lost when they are too many",
                 strerror(error));
     }

@@ -25,9 +25,9 @@ struct http_log_entry {
 };
 
 struct http_log {
-    int fd; /* -1: off */
-    lpm_supervisor *s;
-    char *buffer; /* HTTP_LOG_BUFFER bytes */
+    int fd;            /* -1: off */
+    const void *owner; /* of the error log */
+    char *buffer;      /* HTTP_LOG_BUFFER bytes */
     size_t used;
     bool timed;             /* the timer runs */
     bool stuck;             /* the file takes nothing now, which the error log has said */
@@ -43,7 +43,7 @@ size_t http_log_room(const struct http_log_entry *entry);
 char *http_log_format(char *to, const struct http_log_entry *entry);
 
 /* Writes to `fd`, which stays the caller's; -1: no log. 0 or LPM_ENOMEM. */
-int http_log_init(struct http_log *log, lpm_supervisor *s, int fd);
+int http_log_init(struct http_log *log, const void *owner, struct event_base *base, int fd);
 void http_log_fini(struct http_log *log);
 void http_log_add(struct http_log *log, const struct http_log_entry *entry);
 void http_log_flush(struct http_log *log);

@@ -1,11 +1,13 @@
 /*
- * The HTTP/1.1 ingress of lpm: a supervisor-side module. It runs in the bus; in workers and in the trial only its
- * table of directives and its conf hook are used.
+ * HTTP/1.1 for lpm. On the supervisor side the module is the ingress: it runs in the bus. On the worker side it serves the
+ * connections of listeners with the word `handoff`. In the trial only its table of directives and its conf hook are used.
  */
 #include <lpm/module.h>
 
+#include "http_bus.h"
 #include "http_conf.h"
 #include "http_server.h"
+#include "http_worker.h"
 
 static int check(lpm_conf *root)
 {
@@ -15,10 +17,12 @@ static int check(lpm_conf *root)
     return rc;
 }
 
+/* -- In the bus --------------------------------------------------------------------------------------- */
+
 static int init(lpm_supervisor *s)
 {
     struct http_server *server;
-    int rc = http_server_new(&server, s);
+    int rc = http_bus_new(&server, s);
     lpm_supervisor_set_context(s, server);
     return rc;
 }
@@ -27,7 +31,7 @@ static void online(lpm_supervisor *s)
 {
     struct http_server *server = lpm_supervisor_context(s);
     if (server) {
-        http_server_online(server);
+        http_bus_online(server);
     }
 }
 
@@ -47,6 +51,34 @@ static void hard_kill(lpm_supervisor *s)
     lpm_supervisor_set_context(s, NULL);
 }
 
+/* -- In a worker -------------------------------------------------------------------------------------- */
+
+static int worker_init(lpm_worker *w)
+{
+    struct http_server *server;
+    int rc = http_worker_new(&server, w);
+    lpm_worker_set_context(w, server);
+    lpm_worker_ready(w);
+    return rc;
+}
+
+static void worker_soft_kill(lpm_worker *w)
+{
+    struct http_server *server = lpm_worker_context(w);
+    if (server) {
+        http_server_drain(server);
+    } else {
+        lpm_worker_soft_kill_done(w);
+    }
+}
+
+static void worker_hard_kill(lpm_worker *w)
+{
+    http_server_free(lpm_worker_context(w));
+    lpm_worker_set_context(w, NULL);
+}
+
 LPM_MODULE(.name = "http", .version = "1.0", .directives = http_conf_directives, .conf = check,
-           .supervisor_init = init, .supervisor_online = online, .supervisor_soft_kill = soft_kill,
-           .supervisor_hard_kill = hard_kill);
+           .request = http_worker_take, .worker_init = worker_init, .soft_kill = worker_soft_kill,
+           .hard_kill = worker_hard_kill, .supervisor_init = init, .supervisor_online = online,
+           .supervisor_soft_kill = soft_kill, .supervisor_hard_kill = hard_kill);

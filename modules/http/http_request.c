@@ -155,7 +155,7 @@ int http_request_enqueue(struct http_connection *c, lpm_slice body, int stream, 
     spec.retries = retry ? location->retries : 0;
     spec.id = c->x.id;
     spec.ticket = &c->x.ticket;
-    rc = lpm_supervisor_enqueue(c->server->s, &spec, on_response, c);
+    rc = c->server->role->enqueue(c->server, &spec, on_response, c);
     c->x.has_id = c->x.id[0] != '\0';
     return rc;
 }

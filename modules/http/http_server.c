@@ -1,15 +1,14 @@
 /*
- * What all connections share: its life from the bus's start to the end of its drain.
+ * What all connections share: its life from the start of the process to the end of its drain. Runs in the bus and in workers.
  */
 #include "http_server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "http_connection.h"
 
-/* Descriptors that clients never get: the bus needs some to attach a worker that replaces a dead one. */
-#define RESERVED_FILES 128
+#define NS_PER_S UINT64_C(1000000000)
 
 /* Room behind the largest head, so that a chunked body can be read with any head before it. */
 #define INPUT_SPARE 4096
@@ -20,35 +19,13 @@ const struct http_date *http_server_date(struct http_server *server)
     return &server->date;
 }
 
-/* Fewer connections than configured, where the limit on open files wants it. */
-static size_t connection_limit(const struct http_server *server)
+static int start(struct http_server *server, int log_fd)
 {
-    struct rlimit files;
-    size_t allowed, wanted = server->conf.max_connections;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
-        return wanted;
-    }
-    allowed = files.rlim_cur > (rlim_t)2 * RESERVED_FILES ? (size_t)files.rlim_cur - RESERVED_FILES
-                                                          : (size_t)files.rlim_cur / 2;
-    if (wanted <= allowed) {
-        return wanted;
-    }
-    lpm_log(server->s, LPM_LOG_NOTICE,
-            "max_connections %zu is more than %llu open files allow: at most %zu connections are taken",
-            wanted, (unsigned long long)files.rlim_cur, allowed);
-    return allowed ? allowed : 1;
-}
-
-static int start(struct http_server *server)
-{
-    const lpm_conf *log_node = lpm_conf_child(server->conf.node, "access_log");
-    const char *unknown = http_conf_resolve(&server->conf, server->s);
-    int rc;
+    const char *unknown = http_conf_resolve(&server->conf, server);
     if (unknown) {
-        lpm_log(server->s, LPM_LOG_ERROR, "no loaded module named \"%s\" answers requests", unknown);
+        lpm_log(server->owner, LPM_LOG_ERROR, "no loaded module named \"%s\" answers requests", unknown);
         return LPM_ENOHANDLER;
     }
-    server->max = connection_limit(server);
     server->input_size = server->conf.large_header_size + INPUT_SPARE;
     http_stock_init(&server->connections, sizeof(struct http_connection));
     http_stock_init(&server->inputs, sizeof(struct http_input) + server->input_size);
@@ -57,12 +34,11 @@ static int start(struct http_server *server)
     if (server->scratch == NULL) {
         return LPM_ENOMEM;
     }
-    http_handover_init(server);
-    rc = http_log_init(&server->log, server->s, log_node ? lpm_supervisor_fd(server->s, log_node) : -1);
-    return rc ? rc : http_listen_init(server);
+    return http_log_init(&server->log, server->owner, server->base, log_fd);
 }
 
-int http_server_new(struct http_server **result, lpm_supervisor *s)
+int http_server_new(struct http_server **result, const struct http_role *role, void *owner,
+                    struct event_base *base, const lpm_conf *root, int log_fd)
 {
     struct http_server *server = calloc(1, sizeof(*server));
     int rc;
@@ -70,12 +46,13 @@ int http_server_new(struct http_server **result, lpm_supervisor *s)
     if (server == NULL) {
         return LPM_ENOMEM;
     }
-    server->s = s;
-    server->base = lpm_supervisor_event_base(s);
+    server->role = role;
+    server->owner = owner;
+    server->base = base;
     server->log.fd = -1;
-    rc = http_conf_init(&server->conf, lpm_supervisor_conf(s));
+    rc = http_conf_init(&server->conf, root);
     if (rc == 0 && server->conf.node != NULL) {
-        rc = start(server);
+        rc = start(server, log_fd);
     }
     if (rc || server->conf.node == NULL) {
         http_server_free(server);
@@ -95,6 +72,7 @@ void http_server_free(struct http_server *server)
         http_connection_close(server->first);
     }
     http_listen_fini(server);
+    http_handoff_fini(server);
     http_log_fini(&server->log);
     http_stock_fini(&server->connections);
     http_stock_fini(&server->inputs);
@@ -103,12 +81,6 @@ void http_server_free(struct http_server *server)
     http_conf_fini(&server->conf);
     free(server->scratch);
     free(server);
-}
-
-void http_server_online(struct http_server *server)
-{
-    server->online = true;
-    http_listen_update(server);
 }
 
 void http_server_drain(struct http_server *server)
@@ -130,12 +102,27 @@ void http_server_drain(struct http_server *server)
 
 void http_server_left(struct http_server *server)
 {
-    lpm_supervisor *s = server->s;
+    const struct http_role *role = server->role;
+    void *owner = server->owner;
     if (!server->draining) {
         http_listen_update(server);
-    } else if (server->count == 0 && !server->ending) {
+    } else if (server->count == 0 && server->handoff.pending == 0 && !server->ending) {
         http_server_free(server);
-        lpm_supervisor_set_context(s, NULL);
-        lpm_supervisor_soft_kill_done(s);
+        role->drained(owner);
     }
+}
+
+void http_server_complain(struct http_server *server, const char *fmt, ...)
+{
+    uint64_t now = http_now();
+    char text[256];
+    va_list args;
+    if (server->complained_at != 0 && now - server->complained_at < NS_PER_S) {
+        return;
+    }
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    lpm_log(server->owner, LPM_LOG_ERROR, "%s", text);
+    server->complained_at = now;
 }

@@ -1,5 +1,5 @@
 /*
- * What all connections of the bus process share.
+ * What all connections of a process share.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -11,9 +11,11 @@
 #include "http_buffer.h"
 #include "http_conf.h"
 #include "http_date.h"
+#include "http_handoff.h"
 #include "http_log.h"
 #include "http_parse.h"
 #include "http_pipe.h"
+#include "http_role.h"
 
 struct http_server;
 struct http_connection;
@@ -21,6 +23,7 @@ struct http_connection;
 struct http_listener {
     struct http_server *server;
     int fd; /* lpm's */
+    bool handoff;
     bool added;
     struct event event;
 };
@@ -33,7 +36,8 @@ struct http_input {
 };
 
 struct http_server {
-    lpm_supervisor *s;
+    const struct http_role *role;
+    void *owner; /* the module's lpm_supervisor or lpm_worker */
     struct event_base *base;
     struct http_conf conf;
     struct http_date date;
@@ -47,8 +51,9 @@ struct http_server {
     struct http_listener *listeners;
     size_t listener_count;
     bool online, draining, paused, ending;
-    uint64_t complained_at; /* about accept() */
+    uint64_t complained_at; /* http_server_complain() */
     struct event pause;
+    struct http_handoff handoff;
 };
 
 /* Now, for the limits of connections: ns, up to a tick of the kernel (4 ms) late, which costs a tenth of the exact time. */
@@ -62,16 +67,17 @@ static inline uint64_t http_now(void)
 /* The texts of the present second. */
 const struct http_date *http_server_date(struct http_server *server);
 
-/* Reads the configuration and takes the listeners of lpm, but does not accept yet. 0, or LPM_E... with the reason
- * logged. Owned: http_server_free() closes every connection. NULL with 0: there is no http block. */
-int http_server_new(struct http_server **server, lpm_supervisor *s);
+/* The server of a process, in `role`; `log_fd`: of the access log, lpm's; -1: none. 0, or LPM_E... with the reason logged. Owned:
+ * http_server_free() closes every connection. NULL with 0: there is no http block. */
+int http_server_new(struct http_server **server, const struct http_role *role, void *owner,
+                    struct event_base *base, const lpm_conf *root, int log_fd);
 void http_server_free(struct http_server *server);
 
-/* Begins to accept. */
-void http_server_online(struct http_server *server);
+/* A line in the error log, at most one in a second. */
+void http_server_complain(struct http_server *server, const char *fmt, ...) LPM_PRINTF(2, 3);
 
 /* Takes in what waits to be accepted and then no more, closes what is idle, lets the rest finish; then frees the server, takes it out of the module's
- * context and calls lpm_supervisor_soft_kill_done(), which may be within this call. */
+ * context and says that its soft kill is done, which may be within this call. */
 void http_server_drain(struct http_server *server);
 
 /* A connection has ended: there may be room for another, or it was the last, and the server is gone. */

@@ -40,7 +40,7 @@ static void reset(struct http_connection *c, const char *why)
 {
     const struct linger at_once = {1, 0};
 
-    lpm_log(c->server->s, LPM_LOG_WARN, "request %s: %s: the connection is reset", c->x.id, why);
+    lpm_log(c->server->owner, LPM_LOG_WARN, "request %s: %s: the connection is reset", c->x.id, why);
     setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     http_connection_abort(c);
 }

@@ -66,7 +66,7 @@ static enum upload refuse(struct http_connection *c, int status, const char *why
     }
     http_upload_close(c);
     http_io_pause(c);
-    lpm_supervisor_cancel(c->server->s, c->x.ticket);
+    c->server->role->cancel(c->server, c->x.ticket);
     http_exchange_refuse(c, status, why, 0);
     http_step_run(c);
     return UPLOAD_OVER;
@@ -125,7 +125,7 @@ static int give(struct http_connection *c)
 static enum upload finish(struct http_connection *c)
 {
     release(c);
-    lpm_stream_end(c->server->s, c->upload.fd);
+    lpm_stream_end(c->server->owner, c->upload.fd);
     c->x.received = true;
     http_io_resume(c);
     if (c->state == HTTP_TAIL) {
@@ -243,7 +243,7 @@ int http_upload_begin(struct http_connection *c)
 {
     struct http_upload *up = &c->upload;
     int fds[2];
-    int rc = lpm_stream_pair(c->server->s, fds);
+    int rc = lpm_stream_pair(c->server->owner, fds);
 
     if (rc) {
         return rc;

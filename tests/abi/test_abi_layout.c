@@ -158,7 +158,12 @@ FIELD(lpm_host, supervisor_handler_minor, 608, 8);
 FIELD(lpm_host, supervisor_has_successor, 616, 8);
 FIELD(lpm_host, supervisor_hand_over, 624, 8);
 FIELD(lpm_host, supervisor_take_over, 632, 8);
-SIZE(lpm_host, 640);
+FIELD(lpm_host, worker_handler, 640, 8);
+FIELD(lpm_host, worker_handler_minor, 648, 8);
+FIELD(lpm_host, worker_call, 656, 8);
+FIELD(lpm_host, worker_cancel, 664, 8);
+FIELD(lpm_host, worker_fd, 672, 8);
+SIZE(lpm_host, 680);
 
 FIELD(lpm_health, pool, 0, 72); /* 1.1 */
 FIELD(lpm_health, index, 72, 4);

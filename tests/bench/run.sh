@@ -5,7 +5,8 @@
 # with each run's, go to BUILD/bench.json. Run it with nothing else running.
 #
 #   hello    throughput (wrk -t1 -c64) and CPU time of all server processes for each request: the
-#            module hello in one worker, beside nginx with one worker and "return 200"
+#            module hello in one worker, through the bus and directly (listen ADDRESS handoff), beside
+#            nginx with one worker and "return 200"
 #   others   each program BUILD/tests/bench/bench_*, which prints lines "name value unit"
 #
 # Environment: LPM_BENCH_RUNS (5), LPM_BENCH_SECONDS (2, of each run).
@@ -66,6 +67,7 @@ load_module modules/lpm_hello.so;
 worker { count 1; }
 http {
     listen 127.0.0.1:0;
+    listen 127.0.0.1:0 handoff;
     access_log off;
     keepalive_requests 1000000000;
     location / { handler hello; }
@@ -74,12 +76,14 @@ END
     "$BUILD/lpm" -p "$WORK/lpm" -g 'daemon off;' &
     LPM_PID=$!
     tries=0
-    until LPM_PORT=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$WORK/lpm/logs/error.log" 2> /dev/null) &&
-        [ -n "$LPM_PORT" ]; do
+    until set -- $(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$WORK/lpm/logs/error.log" 2> /dev/null) &&
+        [ $# = 2 ]; do
         tries=$((tries + 1))
         [ $tries -lt 100 ] || fail "lpm does not start"
         sleep 0.1
     done
+    LPM_PORT=$1
+    DIRECT_PORT=$2
     wait_for "$LPM_PORT" lpm "$WORK/lpm/logs/error.log"
 }
 
@@ -156,13 +160,15 @@ start_nginx
 echo "hello: wrk -t1 -c$CONNECTIONS, $RUNS runs of $SECONDS_EACH s each, interleaved; nginx $(nginx -v 2>&1 | sed 's/.*\///')" \
     "answers with $(answer_size "$NGINX_PORT") bytes, lpm with $(answer_size "$LPM_PORT")"
 measure lpm "$LPM_PORT" "$LPM_PID" 1 > /dev/null
+measure direct "$DIRECT_PORT" "$LPM_PID" 1 > /dev/null
 measure nginx "$NGINX_PORT" "$NGINX_PID" 1 > /dev/null
 run=0
 while [ $run -lt "$RUNS" ]; do
     run=$((run + 1))
     measure lpm "$LPM_PORT" "$LPM_PID" "$SECONDS_EACH" >> "$WORK/figures"
+    measure direct "$DIRECT_PORT" "$LPM_PID" "$SECONDS_EACH" >> "$WORK/figures"
     measure nginx "$NGINX_PORT" "$NGINX_PID" "$SECONDS_EACH" >> "$WORK/figures"
-    echo "    run $run of $RUNS: $(tail -n 2 "$WORK/figures" | awk '{ printf "%s %d/s  ", $1, $2 }')"
+    echo "    run $run of $RUNS: $(tail -n 3 "$WORK/figures" | awk '{ printf "%s %d/s  ", $1, $2 }')"
 done
 
 : > "$WORK/programs"
@@ -201,17 +207,23 @@ awk -v json="$BUILD/bench.json" -v machine="$(uname -sr), $(nproc) processors" \
         most[who, what] = list[n]
         median[who, what] = n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
     }
-    function row(label, what, form,    ratio) {
-        ratio = median["nginx", what] > 0 ? median["lpm", what] / median["nginx", what] : 0
+    function row(label, who, what, form,    ratio) {
+        ratio = median["nginx", what] > 0 ? median[who, what] / median["nginx", what] : 0
         printf "%-26s", label
-        printf " %24s", sprintf(form " (" form ".." form ")", median["lpm", what], least["lpm", what], most["lpm", what])
+        printf " %24s", sprintf(form " (" form ".." form ")", median[who, what], least[who, what], most[who, what])
         printf " %24s", sprintf(form " (" form ".." form ")", median["nginx", what], least["nginx", what], most["nginx", what])
         printf " %9.2f\n", ratio
-        ratios[what] = ratio
+        ratios[who, what] = ratio
     }
     function object(who, what) {
         return sprintf("{\"median\": %s, \"min\": %s, \"max\": %s, \"runs\": [%s]}", \
                        median[who, what], least[who, what], most[who, what], all[who, what])
+    }
+    function part(name, who) {
+        printf "  \"%s\": {\n    \"requests_per_second\": {\"lpm\": %s, \"nginx\": %s, \"ratio\": %.3f},\n", \
+               name, object(who, "rate"), object("nginx", "rate"), ratios[who, "rate"] > json
+        printf "    \"cpu_us_per_request\": {\"lpm\": %s, \"nginx\": %s, \"ratio\": %.3f}\n  },\n", \
+               object(who, "cpu"), object("nginx", "cpu"), ratios[who, "cpu"] > json
     }
     FILENAME ~ /programs$/ {
         programs = programs sprintf("%s\n    {\"program\": \"%s\", \"name\": \"%s\", \"value\": %s, \"unit\": \"%s\"}", \
@@ -220,15 +232,16 @@ awk -v json="$BUILD/bench.json" -v machine="$(uname -sr), $(nproc) processors" \
     }
     { count[$1]++; figure[$1, "rate", count[$1]] = $2; figure[$1, "cpu", count[$1]] = $3 }
     END {
-        sum_up("lpm", "rate"); sum_up("lpm", "cpu"); sum_up("nginx", "rate"); sum_up("nginx", "cpu")
+        sum_up("lpm", "rate"); sum_up("lpm", "cpu"); sum_up("direct", "rate"); sum_up("direct", "cpu")
+        sum_up("nginx", "rate"); sum_up("nginx", "cpu")
         printf "\n%-26s %24s %24s %9s\n", "median (min..max)", "lpm", "nginx", "lpm/nginx"
-        row("hello, requests/s", "rate", "%.0f")
-        row("hello, CPU us/request", "cpu", "%.1f")
-        printf "{\n  \"date\": \"%s\",\n  \"machine\": \"%s\",\n  \"connections\": %d,\n  \"hello\": {\n", date, machine, connections > json
-        printf "    \"requests_per_second\": {\"lpm\": %s, \"nginx\": %s, \"ratio\": %.3f},\n", \
-               object("lpm", "rate"), object("nginx", "rate"), ratios["rate"] > json
-        printf "    \"cpu_us_per_request\": {\"lpm\": %s, \"nginx\": %s, \"ratio\": %.3f}\n  },\n", \
-               object("lpm", "cpu"), object("nginx", "cpu"), ratios["cpu"] > json
+        row("hello, requests/s", "lpm", "rate", "%.0f")
+        row("hello, CPU us/request", "lpm", "cpu", "%.1f")
+        row("direct, requests/s", "direct", "rate", "%.0f")
+        row("direct, CPU us/request", "direct", "cpu", "%.1f")
+        printf "{\n  \"date\": \"%s\",\n  \"machine\": \"%s\",\n  \"connections\": %d,\n", date, machine, connections > json
+        part("hello", "lpm")
+        part("direct", "direct")
         printf "  \"programs\": [%s\n  ]\n}\n", programs > json
     }' "$WORK/figures" "$WORK/programs"
 echo "the figures of each run: $BUILD/bench.json"

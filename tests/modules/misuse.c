@@ -135,6 +135,48 @@ static int emit_two_gib(lpm_request *req)
     return lpm_worker_emit(lpm_request_worker(req), "e", "x", TWO_GIB, NULL, NULL);
 }
 
+/* A call of its own handler. */
+static int call(lpm_request *req, const lpm_enqueue *change)
+{
+    lpm_worker *w = lpm_request_worker(req);
+    lpm_enqueue spec = *change;
+
+    spec.size = sizeof(spec);
+    if (!spec.handler) {
+        spec.handler = lpm_worker_handler(w, lpm_request_handler(req));
+    }
+    return lpm_worker_call(w, &spec, ignore_response, NULL);
+}
+
+static int call_null(lpm_request *req)
+{
+    return lpm_worker_call(lpm_request_worker(req), NULL, ignore_response, NULL);
+}
+
+static int call_nobody(lpm_request *req)
+{
+    lpm_enqueue spec = {.size = sizeof(spec)};
+    return lpm_worker_call(lpm_request_worker(req), &spec, ignore_response, NULL);
+}
+
+static int call_a_stranger(lpm_request *req)
+{
+    lpm_enqueue spec = {.handler = (const lpm_handler *)(const void *)&spec};
+    return call(req, &spec);
+}
+
+static int call_with_socket(lpm_request *req)
+{
+    lpm_enqueue spec = {.socket = 2};
+    return call(req, &spec);
+}
+
+static int call_two_gib(lpm_request *req)
+{
+    lpm_enqueue spec = {.data = "x", .len = TWO_GIB};
+    return call(req, &spec);
+}
+
 static int on_null(lpm_request *req)
 {
     return lpm_worker_on(lpm_request_worker(req), NULL, ignore, NULL);
@@ -331,6 +373,11 @@ static const struct {
     {"emit-null", emit_null, 0},
     {"emit-own-of-lpm", emit_own_of_lpm, 0},
     {"emit-two-gib", emit_two_gib, 0},
+    {"call-null", call_null, 0},
+    {"call-nobody", call_nobody, 0},
+    {"call-a-stranger", call_a_stranger, 0},
+    {"call-with-socket", call_with_socket, 0},
+    {"call-two-gib", call_two_gib, 0},
     {"on-null", on_null, 0},
     {"once-without-function", once_without_function, 0},
     {"off-nothing", off_nothing, 0},

@@ -25,6 +25,7 @@
 #include "bus/bus_reopen.h"
 #include "bus/bus_response.h"
 #include "bus/bus_rule.h"
+#include "bus/bus_watch.h"
 
 #define NOT_CALLED 99
 #define WAIT_MS    5000
@@ -128,6 +129,7 @@ static inline void fixture_free(struct fixture *f)
     bus_rule_fini(&f->bus);
     bus_reopen_fini(&f->bus);
     bus_master_fini(&f->bus);
+    bus_watch_fini(&f->bus);
     free(f->bus.pools);
     conf_tree_free(f->core.tree);
     event_del(&f->bus.master_readable);

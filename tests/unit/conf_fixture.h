@@ -18,7 +18,11 @@
 
 static const lpm_directive fixture_http[] = {
     {.name = "http", .context = "main", .type = LPM_CONF_BLOCK},
-    {.name = "listen", .context = "http", .type = LPM_CONF_LISTEN, .flags = LPM_CONF_MANY | LPM_CONF_MUST},
+    {.name = "listen",
+     .context = "http",
+     .type = LPM_CONF_LISTEN,
+     .flags = LPM_CONF_MANY | LPM_CONF_MUST,
+     .words = "fast|proxy"},
     {.name = "access_log", .context = "http", .type = LPM_CONF_LOG},
     {.name = "location",
      .context = "http",

@@ -251,7 +251,7 @@ static const struct {
     {"type 0", AT_TYPE, 0, ~0u},
     {"type END", AT_TYPE, FRAME_TYPE_END, ~0u},
     {"type with a high byte", AT_TYPE + 3, 1, ~0u},
-    {"slot", AT_SLOT, 1, ~KEYED},
+    {"slot", AT_SLOT, 1, ~(KEYED | 1u << FRAME_LOG)},
     {"seq", AT_SEQ, 1, ~NUMBERED},
     {"error 1", AT_ERROR, 1, ~0u},
     {"created_at", AT_CREATED + 7, 1, ~TIMED},

@@ -1,6 +1,7 @@
 /*
  * A bus for one module, as far as its ingress can see: a configuration out of a text, a listening socket, requests that
- * are captured and answered by the test, over real sockets and a real loop. For the tests of modules/http.
+ * are captured and answered by the test, over real sockets and a real loop. Or a worker that is handed the connections of that
+ * socket: IN_BOTH() runs a test in each. For the tests of modules/http.
  */
 #ifndef TEST_HTTP_HOST_H
 #define TEST_HTTP_HOST_H
@@ -46,6 +47,19 @@ struct lpm_supervisor {
     lpm_handle handle;
 };
 
+struct lpm_worker {
+    lpm_handle handle;
+};
+
+/* A connection that comes to the worker. */
+struct lpm_request {
+    lpm_handle handle;
+    int socket; /* -1: taken */
+    struct sockaddr_storage peer;
+    socklen_t len;
+    int answers;
+};
+
 struct lpm_response {
     lpm_handle handle;
     int error;
@@ -64,14 +78,20 @@ struct taken {
     int64_t timeout, retries;
     char id[37];
     int stream; /* the reader's end; 0: the body came whole */
+    int socket; /* 0: none */
     lpm_response_fn on_response;
     void *arg;
     bool answered, cancelled;
 };
 
+static bool in_worker; /* the module runs there */
+
 static struct {
     lpm_host table;
     struct lpm_supervisor supervisor;
+    struct lpm_worker worker;
+    struct event *acceptable; /* in_worker: the bus accepts */
+    int ready;                /* calls of lpm_worker_ready() */
     struct lpm_handler handler;
     struct event_base *base;
     struct lpm_conf nodes[NODES], root;
@@ -82,6 +102,7 @@ static struct {
     void *context;
     struct taken taken[REQUESTS];
     size_t taken_count;
+    unsigned sockets;      /* that the worker has, as health says */
     int minor;             /* of the handler */
     int handed_over;       /* the last descriptor that was, to be closed by the test; 0: none was */
     lpm_take_over_fn take; /* of the module */
@@ -266,7 +287,9 @@ static int host_enqueue(lpm_supervisor *s, const lpm_enqueue *spec, lpm_response
     assert_ptr_equal(spec->handler, &host.handler);
     assert_true(host.taken_count < REQUESTS);
     snprintf(t->id, sizeof(t->id), "00000000-0000-4000-8000-%012zu", host.taken_count);
-    memcpy(spec->id, t->id, sizeof(t->id));
+    if (spec->id) {
+        memcpy(spec->id, t->id, sizeof(t->id));
+    }
     if (host.refusal) {
         return host.refusal;
     }
@@ -278,15 +301,21 @@ static int host_enqueue(lpm_supervisor *s, const lpm_enqueue *spec, lpm_response
     }
     t->data = malloc(spec->len + 1);
     assert_non_null(t->data);
-    memcpy(t->data, spec->data, spec->len);
+    if (spec->len > 0) {
+        memcpy(t->data, spec->data, spec->len);
+    }
     t->data[spec->len] = '\0';
     t->len = spec->len;
     t->timeout = spec->timeout;
     t->retries = spec->retries;
     t->stream = spec->stream;
+    t->socket = spec->socket;
     t->on_response = on_response;
     t->arg = arg;
-    *spec->ticket = ++host.taken_count;
+    host.taken_count++;
+    if (spec->ticket) {
+        *spec->ticket = host.taken_count;
+    }
     if (!host.hold && t->stream == 0) {
         assert_int_equal(event_base_once(host.base, -1, EV_TIMEOUT, echo, t, &now), 0);
     }
@@ -322,6 +351,150 @@ static int host_fd(const lpm_supervisor *s, const lpm_conf *node)
     return strcmp(node->name, "listen") == 0 ? host.listener : host.log_fd;
 }
 
+/* -- The worker --------------------------------------------------------------------------------------- */
+
+static const lpm_handler *host_worker_handler(lpm_worker *w, const char *name)
+{
+    (void)w;
+    return host_handler(NULL, name);
+}
+
+static int host_worker_call(lpm_worker *w, const lpm_enqueue *spec, lpm_response_fn on_response, void *arg)
+{
+    (void)w;
+    return host_enqueue(NULL, spec, on_response, arg);
+}
+
+static int host_worker_cancel(lpm_worker *w, uint64_t ticket)
+{
+    (void)w;
+    return host_cancel(NULL, ticket);
+}
+
+static int host_worker_fd(const lpm_worker *w, const lpm_conf *node)
+{
+    (void)w;
+    assert_string_equal(node->name, "access_log");
+    return host.log_fd;
+}
+
+static int host_worker_ready(lpm_worker *w)
+{
+    (void)w;
+    host.ready++;
+    return 0;
+}
+
+static int host_worker_soft_kill_done(lpm_worker *w)
+{
+    (void)w;
+    host.done++;
+    return 0;
+}
+
+static const lpm_conf *host_worker_conf(const lpm_worker *w)
+{
+    (void)w;
+    return &host.root;
+}
+
+static void host_worker_set_context(lpm_worker *w, void *context)
+{
+    (void)w;
+    host.context = context;
+}
+
+static void *host_worker_context(const lpm_worker *w)
+{
+    (void)w;
+    return host.context;
+}
+
+static struct event_base *host_worker_base(const lpm_worker *w)
+{
+    (void)w;
+    return host.base;
+}
+
+static int host_socket_close(lpm_worker *w, int fd)
+{
+    (void)w;
+    assert_int_equal(close(fd), 0);
+    return 0;
+}
+
+static lpm_worker *host_request_worker(const lpm_request *req)
+{
+    (void)req;
+    return &host.worker;
+}
+
+static lpm_slice host_request_data(const lpm_request *req)
+{
+    return (lpm_slice){(const char *)&req->peer, req->len};
+}
+
+static int host_request_has_socket(const lpm_request *req)
+{
+    return req->socket != 0;
+}
+
+static int host_request_socket(lpm_request *req)
+{
+    int fd = req->socket;
+    req->socket = -1;
+    return fd;
+}
+
+static int host_respond_header(lpm_request *req, lpm_slice name, lpm_slice value)
+{
+    (void)req;
+    (void)name;
+    (void)value;
+    return 0;
+}
+
+static int host_respond(lpm_request *req, const void *data, size_t len)
+{
+    (void)data;
+    (void)len;
+    req->answers++;
+    return 0;
+}
+
+static int host_ack(lpm_request *req)
+{
+    req->answers++;
+    return 0;
+}
+
+/* The module is called with the request. */
+static inline void bring(struct lpm_request *req)
+{
+    req->handle.host = &host.table;
+    lpm_module_v1.request(req);
+    assert_int_equal(req->answers, 1);
+    req->answers = 0;
+}
+
+/* What the bus does with connections that wait. */
+static void accept_all(evutil_socket_t fd, short what, void *arg)
+{
+    for (;;) {
+        struct lpm_request req = {.len = sizeof(req.peer)};
+        req.socket = accept4(fd, (struct sockaddr *)&req.peer, &req.len, SOCK_NONBLOCK);
+        if (req.socket < 0) {
+            break;
+        }
+        bring(&req);
+        assert_int_equal(req.socket, -1);
+    }
+    (void)what;
+    (void)arg;
+}
+
+/* -- Both --------------------------------------------------------------------------------------------- */
+
 static const lpm_conf *host_conf(const lpm_supervisor *s)
 {
     (void)s;
@@ -349,6 +522,11 @@ static struct event_base *host_base(const lpm_supervisor *s)
 static int host_response_error(const lpm_response *res)
 {
     return res->error;
+}
+
+static const char *host_response_error_text(const lpm_response *res)
+{
+    return res->error ? "it failed" : "";
 }
 
 static const char *host_response_id(const lpm_response *res)
@@ -408,6 +586,22 @@ static int host_handler_minor(const lpm_supervisor *s, const lpm_handler *handle
     (void)s;
     assert_ptr_equal(handler, &host.handler);
     return host.minor;
+}
+
+static int host_worker_handler_minor(const lpm_worker *w, const lpm_handler *handler)
+{
+    (void)w;
+    return host_handler_minor(NULL, handler);
+}
+
+static size_t host_health(lpm_supervisor *s, lpm_health *list, size_t max, size_t size)
+{
+    (void)s;
+    assert_int_equal(size, sizeof(*list));
+    if (max > 0) {
+        *list = (lpm_health){.sockets = host.sockets};
+    }
+    return 1;
 }
 
 static int host_has_successor(const lpm_supervisor *s)
@@ -473,6 +667,7 @@ static void host_table(void)
                             .supervisor_context = host_context,
                             .supervisor_event_base = host_base,
                             .response_error = host_response_error,
+                            .response_error_text = host_response_error_text,
                             .response_id = host_response_id,
                             .response_data = host_response_data,
                             .response_header_at = host_response_header_at,
@@ -482,10 +677,30 @@ static void host_table(void)
                             .response_service_time = host_service_time,
                             .response_has_stream = host_has_stream,
                             .response_stream = host_stream,
+                            .supervisor_health = host_health,
                             .supervisor_handler_minor = host_handler_minor,
                             .supervisor_has_successor = host_has_successor,
                             .supervisor_hand_over = host_hand_over,
                             .supervisor_take_over = host_take_over,
+                            .worker_handler = host_worker_handler,
+                            .worker_handler_minor = host_worker_handler_minor,
+                            .worker_call = host_worker_call,
+                            .worker_cancel = host_worker_cancel,
+                            .worker_fd = host_worker_fd,
+                            .worker_ready = host_worker_ready,
+                            .worker_soft_kill_done = host_worker_soft_kill_done,
+                            .worker_conf = host_worker_conf,
+                            .worker_set_context = host_worker_set_context,
+                            .worker_context = host_worker_context,
+                            .worker_event_base = host_worker_base,
+                            .socket_close = host_socket_close,
+                            .request_worker = host_request_worker,
+                            .request_data = host_request_data,
+                            .request_has_socket = host_request_has_socket,
+                            .request_socket = host_request_socket,
+                            .respond_header = host_respond_header,
+                            .respond = host_respond,
+                            .ack = host_ack,
                             .stream_pair = host_stream_pair,
                             .stream_end = host_stream_end};
 }
@@ -500,7 +715,7 @@ static void serve_minor(const char *directives, int minor)
     memset(&host, 0, sizeof(host));
     host.minor = minor;
     host_table();
-    host.supervisor.handle.host = &host.table;
+    host.supervisor.handle.host = host.worker.handle.host = &host.table;
     host.address.sin_family = AF_INET;
     host.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     host.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -511,11 +726,40 @@ static void serve_minor(const char *directives, int minor)
     assert_true(host.log_fd >= 0);
     host.base = event_base_new();
     assert_non_null(host.base);
-    snprintf(text, sizeof(text), "http { listen x ; access_log access.log ; %s }", directives);
+    snprintf(text, sizeof(text), "http { listen x %s ; access_log access.log ; %s }",
+             in_worker ? "handoff" : "", directives);
     conf_set(text);
     assert_int_equal(lpm_module_v1.conf(&host.root), 0);
-    assert_int_equal(lpm_module_v1.supervisor_init(&host.supervisor), 0);
-    lpm_module_v1.supervisor_online(&host.supervisor);
+    if (in_worker) {
+        assert_int_equal(lpm_module_v1.worker_init(&host.worker), 0);
+        assert_int_equal(host.ready, 1);
+        host.acceptable = event_new(host.base, host.listener, EV_READ | EV_PERSIST, accept_all, NULL);
+        assert_true(host.acceptable && event_add(host.acceptable, NULL) == 0);
+    } else {
+        assert_int_equal(lpm_module_v1.supervisor_init(&host.supervisor), 0);
+        lpm_module_v1.supervisor_online(&host.supervisor);
+    }
+}
+
+/* lpm's soft kill: the bus takes in what waits, and no more. */
+static inline void soft_kill(void)
+{
+    if (in_worker) {
+        accept_all(host.listener, 0, NULL);
+        event_del(host.acceptable);
+        lpm_module_v1.soft_kill(&host.worker);
+    } else {
+        lpm_module_v1.supervisor_soft_kill(&host.supervisor);
+    }
+}
+
+static inline void hard_kill(void)
+{
+    if (in_worker) {
+        lpm_module_v1.hard_kill(&host.worker);
+    } else {
+        lpm_module_v1.supervisor_hard_kill(&host.supervisor);
+    }
 }
 
 static inline void serve(const char *directives)
@@ -526,7 +770,10 @@ static inline void serve(const char *directives)
 static void stop(void)
 {
     if (host.context) {
-        lpm_module_v1.supervisor_hard_kill(&host.supervisor);
+        hard_kill();
+    }
+    if (host.acceptable) {
+        event_free(host.acceptable);
     }
     event_base_free(host.base);
     close(host.listener);
@@ -535,6 +782,31 @@ static void stop(void)
         free(host.taken[i].data);
     }
 }
+
+static inline int go_to_bus(void **state)
+{
+    (void)state;
+    in_worker = false;
+    return 0;
+}
+
+static inline int go_to_worker(void **state)
+{
+    (void)state;
+    in_worker = true;
+    return 0;
+}
+
+/* A test for each of the two. */
+#define IN_BUS(test)                       \
+    {                                      \
+#test, test, go_to_bus, NULL, NULL \
+    }
+#define IN_WORKER(test)                                       \
+    {                                                         \
+#test ", in a worker", test, go_to_worker, NULL, NULL \
+    }
+#define IN_BOTH(test) IN_BUS(test), IN_WORKER(test)
 
 /* -- Clients ------------------------------------------------------------------------------------------ */
 
@@ -614,7 +886,7 @@ static void client_send_bytes(struct client *c, const char *bytes, size_t len)
     }
 }
 
-static void client_send(struct client *c, const char *text)
+static inline void client_send(struct client *c, const char *text)
 {
     client_send_bytes(c, text, strlen(text));
 }
@@ -653,7 +925,7 @@ static inline size_t count_of(const char *text, const char *what)
 }
 
 /* The whole access log so far; the module is told to flush by ending. */
-static const char *access_log(void)
+static inline const char *access_log(void)
 {
     static char text[65536];
     int fd = open("access.log", O_RDONLY);

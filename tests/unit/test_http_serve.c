@@ -434,7 +434,8 @@ static void test_bus_errors(void **state)
         assert_memory_equal(a.got, line, strlen(line));
         assert_non_null(strstr(a.got, "x-request-id: 00000000-0000-4000-8000-"));
         assert_non_null(strstr(a.got, "content-type: text/plain; charset=utf-8\r\n"));
-        assert_int_equal(strstr(a.got, "Retry-After: 2\r\n") != NULL, cases[i / 2].retry);
+        assert_int_equal(strstr(a.got, in_worker ? "Retry-After: 1\r\n" : "Retry-After: 2\r\n") != NULL,
+                         cases[i / 2].retry);
         assert_int_equal(count_of(strstr(a.got, "\r\n\r\n") + 4, "\n"), 1);
     }
     client_close(&a);
@@ -570,7 +571,7 @@ static void test_full_disk(void **state)
     ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", NULL);
     assert_memory_equal(a.got, "HTTP/1.1 200 ", 13);
     client_close(&a);
-    lpm_module_v1.supervisor_hard_kill(&host.supervisor);
+    hard_kill();
     assert_non_null(strstr(host.said, "access_log: 1 lines were lost while nothing could be written"));
     stop();
 }
@@ -588,6 +589,20 @@ static void test_conf(void **state)
         {"http { location x { handler a ; } }", "location \"x\": expected a prefix that begins with \"/\""},
         {"http { location /a { handler a ; } location /b { handler a ; } location /a { handler b ; } }",
          "location \"/a\" stands twice"},
+        {"http { listen x ; location / { handler http ; } }",
+         "location \"/\": \"http\" does not answer requests itself"},
+        {"worker w { handler b ; } http { listen x ; location / { handler a ; } location /b { handler b ; } "
+         "}",
+         NULL},
+        {"worker w { handler b ; } worker v { handler http ; handler a ; } "
+         "http { listen x ; listen y handoff ; location / { handler a ; } location /b { handler b ; } }",
+         "\"listen y handoff\": \"http\" is in the pool \"v\", and \"b\", the handler of location \"/b\", in "
+         "\"w\": expected all of them in one pool"},
+        {"worker w { handler b ; } http { listen y handoff ; location / { handler b ; } }",
+         "\"listen y handoff\": \"http\" is in the pool \"default\", and \"b\", the handler of location "
+         "\"/\", in "
+         "\"w\": expected all of them in one pool"},
+        {"worker { } http { listen y backlog=5 handoff ; location / { handler a ; } }", NULL},
     };
     (void)state;
     memset(&host, 0, sizeof(host));
@@ -609,6 +624,28 @@ static void test_conf(void **state)
     lpm_module_v1.supervisor_online(&host.supervisor);
     lpm_module_v1.supervisor_soft_kill(&host.supervisor);
     assert_int_equal(host.done, 1);
+}
+
+/* In a worker there is nothing to do when no listener hands off, and for a request that brings no connection. */
+static void test_no_handoff(void **state)
+{
+    struct lpm_request strange = {.len = 0};
+    (void)state;
+    serve(PLAIN);
+    bring(&strange);
+    hard_kill();
+    bring(&strange);
+    conf_set("http { listen x ; location / { handler a ; } }");
+    assert_int_equal(lpm_module_v1.worker_init(&host.worker), 0);
+    assert_int_equal(host.ready, 2);
+    assert_null(host.context);
+    strange.socket = host.listener;
+    bring(&strange);
+    assert_int_equal(strange.socket, host.listener); /* it stays with the request, which closes it */
+    lpm_module_v1.soft_kill(&host.worker);
+    assert_int_equal(host.done, 1);
+    lpm_module_v1.hard_kill(&host.worker);
+    stop();
 }
 
 /* Clients do not disturb each other. */
@@ -635,27 +672,28 @@ static void test_two_clients(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple),
-        cmocka_unit_test(test_byte_by_byte),
-        cmocka_unit_test(test_pipelining),
-        cmocka_unit_test(test_back_pressure),
-        cmocka_unit_test(test_head_and_statuses),
-        cmocka_unit_test(test_head_method),
-        cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_locations),
-        cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_expect),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_bus_errors),
-        cmocka_unit_test(test_sent_ahead),
-        cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_end_is_gone),
-        cmocka_unit_test(test_large_answer),
-        cmocka_unit_test(test_log),
-        cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_conf),
-        cmocka_unit_test(test_two_clients),
+        IN_BOTH(test_simple),
+        IN_BOTH(test_byte_by_byte),
+        IN_BOTH(test_pipelining),
+        IN_BOTH(test_back_pressure),
+        IN_BOTH(test_head_and_statuses),
+        IN_BOTH(test_head_method),
+        IN_BOTH(test_versions),
+        IN_BOTH(test_targets),
+        IN_BOTH(test_locations),
+        IN_BOTH(test_bodies),
+        IN_BOTH(test_expect),
+        IN_BOTH(test_refusals),
+        IN_BOTH(test_bus_errors),
+        IN_BOTH(test_sent_ahead),
+        IN_BOTH(test_gone),
+        IN_BOTH(test_end_is_gone),
+        IN_BOTH(test_large_answer),
+        IN_BOTH(test_log),
+        IN_BOTH(test_full_disk),
+        IN_BUS(test_conf),
+        IN_BOTH(test_two_clients),
+        IN_WORKER(test_no_handoff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,7 +184,7 @@ static void test_soft_kill_idle(void **state)
     client_open(&a);
     client_send(&a, GET("/"));
     PUMP_UNTIL(client_has(&a, "HTTP/1.1 200"));
-    lpm_module_v1.supervisor_soft_kill(&host.supervisor);
+    soft_kill();
     assert_int_equal(host.done, 0); /* its next request may be on its way */
     PUMP_UNTIL(host.done == 1);
     assert_null(host.context);
@@ -207,7 +207,7 @@ static void test_soft_kill_next(void **state)
     client_open(&a);
     client_send(&a, GET("/1"));
     PUMP_UNTIL(client_has(&a, "/1"));
-    lpm_module_v1.supervisor_soft_kill(&host.supervisor);
+    soft_kill();
     settle();
     client_send(&a, GET("/2"));
     PUMP_UNTIL(client_closed(&a));
@@ -236,7 +236,7 @@ static void test_soft_kill_busy(void **state)
     settle();
     /* in the kernel, not yet read */
     assert_int_equal(send(ahead.fd, GET("/3"), strlen(GET("/3")), 0), strlen(GET("/3")));
-    lpm_module_v1.supervisor_soft_kill(&host.supervisor);
+    soft_kill();
     assert_int_equal(host.taken_count, 3);
     assert_int_equal(host.done, 0);
     client_send(&half, "st: a\r\n\r\n");
@@ -265,7 +265,7 @@ static void test_soft_kill_backlog(void **state)
     client_open(&a);
     client_open(&b);
     assert_int_equal(send(a.fd, GET("/a"), strlen(GET("/a")), 0), strlen(GET("/a")));
-    lpm_module_v1.supervisor_soft_kill(&host.supervisor);
+    soft_kill();
     client_send(&b, GET("/b"));
     PUMP_UNTIL(client_closed(&a) && client_closed(&b));
     assert_non_null(strstr(a.got, "Connection: close\r\n"));
@@ -291,7 +291,7 @@ static void test_soft_kill_sending(void **state)
     client_send(&a, GET("/a"));
     PUMP_UNTIL(host.taken_count == 1);
     answer(0, 0, NULL, 0, large, size);
-    lpm_module_v1.supervisor_soft_kill(&host.supervisor);
+    soft_kill();
     assert_int_equal(host.done, 0);
     assert_int_equal(send(a.fd, GET("/b"), strlen(GET("/b")), 0), strlen(GET("/b")));
     PUMP_UNTIL((a.len = 0, client_closed(&a)) || host.taken_count == 2);
@@ -314,7 +314,7 @@ static void test_soft_kill_silent(void **state)
     serve(LOCATION);
     client_open(&a);
     settle();
-    lpm_module_v1.supervisor_soft_kill(&host.supervisor);
+    soft_kill();
     assert_int_equal(host.done, 0);
     start = seconds();
     PUMP_UNTIL(host.done == 1);
@@ -331,7 +331,7 @@ static void test_hard_kill(void **state)
     client_open(&a);
     client_send(&a, GET("/"));
     PUMP_UNTIL(host.taken_count == 1);
-    lpm_module_v1.supervisor_hard_kill(&host.supervisor);
+    hard_kill();
     assert_null(host.context);
     assert_true(host.taken[0].cancelled);
     PUMP_UNTIL(client_closed(&a));
@@ -342,14 +342,21 @@ static void test_hard_kill(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_header_timeout),    cmocka_unit_test(test_body_timeout),
-        cmocka_unit_test(test_keepalive),         cmocka_unit_test(test_send_timeout),
-        cmocka_unit_test(test_max_connections),   cmocka_unit_test(test_no_descriptors),
-        cmocka_unit_test(test_reserve),           cmocka_unit_test(test_log_flush),
-        cmocka_unit_test(test_soft_kill_idle),    cmocka_unit_test(test_soft_kill_next),
-        cmocka_unit_test(test_soft_kill_busy),    cmocka_unit_test(test_soft_kill_backlog),
-        cmocka_unit_test(test_soft_kill_sending), cmocka_unit_test(test_soft_kill_silent),
-        cmocka_unit_test(test_hard_kill),
+        IN_BOTH(test_header_timeout),
+        IN_BOTH(test_body_timeout),
+        IN_BOTH(test_keepalive),
+        IN_BOTH(test_send_timeout),
+        IN_BUS(test_max_connections),
+        IN_BUS(test_no_descriptors),
+        IN_BUS(test_reserve),
+        IN_BOTH(test_log_flush),
+        IN_BOTH(test_soft_kill_idle),
+        IN_BOTH(test_soft_kill_next),
+        IN_BOTH(test_soft_kill_busy),
+        IN_BOTH(test_soft_kill_backlog),
+        IN_BOTH(test_soft_kill_sending),
+        IN_BOTH(test_soft_kill_silent),
+        IN_BOTH(test_hard_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

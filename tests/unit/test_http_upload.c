@@ -481,19 +481,19 @@ static void test_there_and_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_which),
-        cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_back_pressure),
-        cmocka_unit_test(test_client_leaves),
-        cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_slow_handler_is_no_slow_client),
-        cmocka_unit_test(test_reader_closes),
-        cmocka_unit_test(test_early_answer),
-        cmocka_unit_test(test_early_answer_old_client),
-        cmocka_unit_test(test_tail_ends),
-        cmocka_unit_test(test_bus_errors),
-        cmocka_unit_test(test_expect),
-        cmocka_unit_test(test_there_and_back),
+        IN_BOTH(test_which),
+        IN_BOTH(test_whole),
+        IN_BOTH(test_back_pressure),
+        IN_BOTH(test_client_leaves),
+        IN_BOTH(test_broken),
+        IN_BOTH(test_slow_handler_is_no_slow_client),
+        IN_BOTH(test_reader_closes),
+        IN_BOTH(test_early_answer),
+        IN_BOTH(test_early_answer_old_client),
+        IN_BOTH(test_tail_ends),
+        IN_BOTH(test_bus_errors),
+        IN_BOTH(test_expect),
+        IN_BOTH(test_there_and_back),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "worker/worker_call.h"
 #include "worker/worker_event.h"
 #include "worker/worker_host.h"
 #include "worker/worker_input.h"
@@ -97,6 +98,7 @@ static inline struct fixture *fixture_new(hook_fn request)
         m->owner = (struct loader_owner){w->log, &w->conf_error, f->loaded[i].module.name};
         m->handle = (lpm_handle){&w->host, &m->owner};
         m->worker = w;
+        m->handler.module = m;
         m->module = &f->loaded[i].module;
         m->here = m->ready = m->up = true;
         m->context = s;
@@ -105,6 +107,9 @@ static inline struct fixture *fixture_new(hook_fn request)
     assert_int_equal(channel_new_bus(&f->bus, fds[0], &err), 0);
     assert_int_equal(channel_new_worker(&w->channel, fds[1], WAIT_MS, &err), 0);
     assert_int_equal(worker_input_init(w), 0);
+    assert_int_equal(worker_call_init(w), 0);
+    w->concurrency = 1000;
+    w->timeout = LPM_NONE;
     return f;
 }
 
