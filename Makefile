@@ -25,19 +25,22 @@ say = printf '%-8s %s\n'
 endif
 
 .PHONY: all run test bench install clean help check check-unit check-abi check-system check-static
-.PHONY: check-peer check-valgrind test-programs tidy cppcheck format deps-test FORCE
+.PHONY: check-model check-peer check-valgrind soak fuzz test-programs tidy cppcheck format deps-test FORCE
 
 help:
 	@echo 'make                 build lpm and its modules in $(BUILD)/'
 	@echo 'make run             build, then serve conf/lpm.conf in the foreground'
 	@echo 'make test            every test, over a plain and over a sanitizer build'
 	@echo 'make bench           build, then measure lpm beside its peers'
+	@echo 'make soak            reloads, upgrades and faults under load, for minutes (SOAK=N: so many, 100)'
 	@echo 'make install         put lpm under the prefix of configure (DESTDIR is honoured)'
 	@echo 'make clean           remove $(BUILD)/'
 	@echo
 	@echo 'make check           every test, over the present build only'
 	@echo 'make check-unit      unit tests           make check-abi     module ABI tests'
 	@echo 'make check-system    whole-server tests   make check-static  tests of the sources'
+	@echo 'make check-model     the protocols of shared memory, proved with spin'
+	@echo 'make fuzz            the bus beside a worker that libFuzzer plays: FUZZ_SECONDS=60'
 	@echo 'make check-peer      the npm package load-process-manager and lpm in the same scenario'
 	@echo 'make check-valgrind  unit tests under valgrind'
 	@echo 'make tidy            clang-tidy           make cppcheck      cppcheck'
@@ -258,13 +261,14 @@ $(CXX_PROGRAMS): CC = $(CXX)
 FAST_PROGRAMS   := $(foreach kind,$(filter-out system,$(KINDS)),$(call test_programs,$(kind)))
 SYSTEM_PROGRAMS := $(call test_programs,system)
 STATIC_TESTS    := $(wildcard tests/static/*.sh)
+MODEL_TESTS     := $(wildcard tests/model/*.sh)
 
 test-programs: all $(FAST_PROGRAMS) $(SYSTEM_PROGRAMS) $(BAD_MODULES) $(TEST_MODULES)
 
 RUN_TESTS = CC='$(CC)' CXX='$(CXX)' auto/test -b $(BUILD)
 
 check: test-programs
-	@$(RUN_TESTS) $(STATIC_TESTS) $(FAST_PROGRAMS) -s $(SYSTEM_PROGRAMS)
+	@$(RUN_TESTS) $(STATIC_TESTS) $(MODEL_TESTS) $(FAST_PROGRAMS) -s $(SYSTEM_PROGRAMS)
 
 check-unit: $(call test_programs,unit) $(call module_so,$(MODULES)) $(TEST_MODULES)
 	@$(RUN_TESTS) $(call test_programs,unit)
@@ -277,6 +281,44 @@ check-system: all $(SYSTEM_PROGRAMS) $(BAD_MODULES) $(TEST_MODULES)
 
 check-static:
 	@$(RUN_TESTS) $(STATIC_TESTS)
+
+check-model: deps-test
+	@$(RUN_TESTS) $(MODEL_TESTS)
+
+# The ring of the channel between threads, a hundred million messages under ThreadSanitizer, which knows no fences: gcc says
+# so, and tests/model is for them.
+STRESS         := $(BUILD)/soak/test_ring_stress
+STRESS_SOURCES := tests/unit/test_ring_stress.c core/ipc/ring.c core/ipc/arena.c core/ipc/bell.c core/base/fd.c
+STRESS_FLAGS    = -O2 -g -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan)
+LPM_STRESS_MESSAGES ?= 100000000
+
+$(STRESS): $(STRESS_SOURCES) $(wildcard core/ipc/*.h) | deps-test
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CORE_FLAGS) $(STRESS_FLAGS) -pie -o $@ $(STRESS_SOURCES) $(LIBS_CMOCKA) -lpthread
+
+# No part of `make test`, which has a few rounds of each.
+SOAK          ?= 100
+SOAK_PROGRAMS := $(BUILD)/tests/system/test_soak $(BUILD)/tests/system/test_upgrade
+
+soak: all $(SOAK_PROGRAMS) $(TEST_MODULES) $(STRESS)
+	@LPM_SOAK='$(SOAK)' LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) $(RUN_TESTS) -s $(SOAK_PROGRAMS) $(STRESS)
+	@grep 'soak:' $(BUILD)/tests/log/test_soak.log
+
+# The bus beside a worker that does what libFuzzer likes: where the random deeds of tests/fuzz do not get.
+FUZZ         := $(BUILD)/fuzz/worker_fuzz
+FUZZ_FLAGS    = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -DLPM_LIBFUZZER
+FUZZ_SECONDS ?= 60
+
+$(FUZZ): tests/fuzz/test_worker_fuzz.c $(CORE_SOURCES) $(wildcard core/*/*.h tests/unit/*.h) | deps-test
+	@auto/deps fuzz
+	@mkdir -p $(@D)
+	@$(say) FUZZ $@
+	$(Q)clang $(TEST_FLAGS) $(FUZZ_FLAGS) -o $@ $< $(CORE_SOURCES) $(TEST_LIBS)
+
+fuzz: $(FUZZ)
+	@mkdir -p $(FUZZ).corpus
+	cd $(FUZZ).corpus && $(abspath $(FUZZ)) -max_total_time=$(FUZZ_SECONDS) -max_len=1000 -timeout=30 \
+	    -print_final_stats=1 -artifact_prefix=$(abspath $(FUZZ))- $(abspath $(FUZZ)).corpus
 
 # No part of `make test`, which is to need no registry but the system's.
 check-peer: all $(BUILD)/tests/modules/scenario.so
@@ -314,11 +356,12 @@ test: deps-test
 BENCH_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/*.c))
 
 $(BENCH_PROGRAMS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(CORE_LIB)
-	$(call link,$(LINK_FLAGS),$(TEST_LIBS))
+	$(call link,$(LINK_FLAGS),$(TEST_LIBS) -lm)
 
 bench: all $(BENCH_PROGRAMS) $(TEST_MODULES)
 	@auto/deps bench
 	@BUILD='$(BUILD_DIR)' tests/bench/run.sh
+	@BUILD='$(BUILD_DIR)' tests/bench/dispatch.sh
 
 # ---------------------------------------------------------------------------------------------
 # Running from the source tree: a prefix inside the output folder, so nothing is written elsewhere.

@@ -11,6 +11,7 @@
 #include "bus/bus_handover.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 
@@ -80,8 +81,12 @@ static void act(struct bus *bus, const struct control *message, int *fd)
         bus_handover_predecessor(bus, *fd);
         *fd = -1;
         break;
+    case CONTROL_RELOADED:
+        bus_reload_done(bus, message, *fd);
+        break;
     case CONTROL_RETIRE:
         bus_ctl_close(bus);
+        bus_reload_retire(bus);
         bus_lifecycle_soft_kill(bus);
         break;
     case CONTROL_SOFT_KILL:

@@ -24,13 +24,11 @@ static const struct {
     int code;
     const char *name;
 } codes[] = {
-    {LPM_ENOMEM, "LPM_ENOMEM"},         {LPM_EINVAL, "LPM_EINVAL"},
-    {LPM_EROLE, "LPM_EROLE"},           {LPM_EDONE, "LPM_EDONE"},
-    {LPM_ETOOBIG, "LPM_ETOOBIG"},       {LPM_ECANCELED, "LPM_ECANCELED"},
-    {LPM_ETIMEDOUT, "LPM_ETIMEDOUT"},   {LPM_EWORKER, "LPM_EWORKER"},
-    {LPM_EFULL, "LPM_EFULL"},           {LPM_ESHUTDOWN, "LPM_ESHUTDOWN"},
-    {LPM_ENOHANDLER, "LPM_ENOHANDLER"}, {LPM_ENOWORKER, "LPM_ENOWORKER"},
-    {LPM_EAGAIN, "LPM_EAGAIN"},         {LPM_EIO, "LPM_EIO"},
+    {LPM_ENOMEM, "LPM_ENOMEM"},       {LPM_EINVAL, "LPM_EINVAL"},         {LPM_EROLE, "LPM_EROLE"},
+    {LPM_EDONE, "LPM_EDONE"},         {LPM_ETOOBIG, "LPM_ETOOBIG"},       {LPM_ECANCELED, "LPM_ECANCELED"},
+    {LPM_ETIMEDOUT, "LPM_ETIMEDOUT"}, {LPM_EWORKER, "LPM_EWORKER"},       {LPM_EFULL, "LPM_EFULL"},
+    {LPM_ESHUTDOWN, "LPM_ESHUTDOWN"}, {LPM_ENOHANDLER, "LPM_ENOHANDLER"}, {LPM_ENOWORKER, "LPM_ENOWORKER"},
+    {LPM_ECONF, "LPM_ECONF"},         {LPM_EAGAIN, "LPM_EAGAIN"},         {LPM_EIO, "LPM_EIO"},
     {LPM_EPROTO, "LPM_EPROTO"},
 };
 
@@ -190,6 +188,7 @@ static int add_client(struct bus *bus, int fd)
         return LPM_ENOMEM;
     }
     client->bus = bus;
+    list_init(&client->reload_link);
     client->io = bufferevent_socket_new(bus->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (!client->io) {
         free(client);

@@ -14,9 +14,11 @@ struct bus_ctl_client {
     struct list link;
     struct bus *bus;
     struct bufferevent *io;
-    bool waiting; /* its command is not answered yet */
-    bool active;  /* its lines are being acted on */
-    bool gone;    /* closed; its memory stays as long as one of those two is true */
+    bool waiting;            /* its command is not answered yet */
+    bool active;             /* its lines are being acted on */
+    bool gone;               /* closed; its memory stays as long as one of those two is true */
+    struct list reload_link; /* see bus_reload */
+    uint32_t reload_number;
 };
 
 /* For core->control_fd, if that is not -1. 0 or LPM_ENOMEM. */

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "bus/bus_pool.h"
+#include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 
 #define HEADERS_MAX 100u
@@ -74,13 +75,14 @@ static json_t *worker_json(const lpm_health *h)
 {
     static const char *const states[] = {"absent", "starting", "ready", "busy", "leaving"};
 
-    return json_pack("{s:s,s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I}", "pool", h->pool,
-                     "index", (int)h->index, "pid", (int)h->pid, "state", states[h->state], "generation",
-                     (int)h->generation, "restarts", (int)h->restarts, "in_flight", (int)h->in_flight,
-                     "started", (int)h->started, "sockets", (int)h->sockets, "requests",
+    return json_pack("{s:s,s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i}", "pool",
+                     h->pool, "index", (int)h->index, "pid", (int)h->pid, "state", states[h->state],
+                     "generation", (int)h->generation, "restarts", (int)h->restarts, "in_flight",
+                     (int)h->in_flight, "started", (int)h->started, "sockets", (int)h->sockets, "requests",
                      (json_int_t)h->requests, "uptime_ms", (json_int_t)h->uptime, "rss", (json_int_t)h->rss,
                      "pressure", (json_int_t)h->pressure, "heap_total", (json_int_t)h->heap_total,
-                     "heap_used", (json_int_t)h->heap_used);
+                     "heap_used", (json_int_t)h->heap_used, "growth", (json_int_t)h->growth, "to_limit_ms",
+                     (json_int_t)h->to_limit, "failures", (int)h->failures);
 }
 
 static void health(struct bus_ctl_client *client, const json_t *request)
@@ -111,21 +113,40 @@ static json_t *pool_json(const struct bus_pool *pool)
                      degraded);
 }
 
+/* PSI in percent; null: not known. */
+static json_t *waiting_json(int hundredths)
+{
+    return hundredths == OS_MEMORY_UNKNOWN ? json_null() : json_real(hundredths / 100.0);
+}
+
+static json_t *memory_json(const struct bus *bus)
+{
+    const struct os_memory *m = &bus->memory;
+
+    return json_pack("{s:I,s:I,s:I,s:o,s:o,s:i}", "used", (json_int_t)m->used, "limit", (json_int_t)m->limit,
+                     "oom_kills", (json_int_t)m->oom_kills, "some", waiting_json(m->some), "full",
+                     waiting_json(m->full), "squeeze", (int)bus->squeeze);
+}
+
 static void status(struct bus_ctl_client *client, const json_t *request)
 {
     static const char *const phases[] = {"starting", "serving", "draining"};
     const struct bus *bus = client->bus;
-    json_t *pools = json_array();
+    json_t *pools = json_array(), *answer;
 
     (void)request;
     for (size_t i = 0; i < bus->pool_count; i++) {
         json_array_append_new(pools, pool_json(&bus->pools[i]));
     }
-    bus_ctl_answer(client, json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o}", "ok", 1, "version", LPM_VERSION,
-                                     "state", phases[bus->phase], "generation", (int)bus->start->generation,
-                                     "master", (int)bus->start->master, "bus", (int)getpid(), "uptime_ms",
-                                     (json_int_t)((clock_now() - bus->born) / CLOCK_NS_PER_MS), "waiting",
-                                     (json_int_t)bus->waiting, "pools", pools));
+    answer = json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o,s:o}", "ok", 1, "version", LPM_VERSION, "state",
+                       phases[bus->phase], "generation", (int)bus->start->generation, "master",
+                       (int)bus->start->master, "bus", (int)getpid(), "uptime_ms",
+                       (json_int_t)((clock_now() - bus->born) / CLOCK_NS_PER_MS), "waiting",
+                       (json_int_t)bus->waiting, "memory", memory_json(bus), "pools", pools);
+    if (bus->trouble.text[0]) {
+        json_object_set_new(answer, "trouble", json_string(bus->trouble.text));
+    }
+    bus_ctl_answer(client, answer);
 }
 
 /* -- enqueue ------------------------------------------------------------------------------------------ */
@@ -261,6 +282,12 @@ static void resize(struct bus_ctl_client *client, const json_t *request)
     }
 }
 
+static void reload(struct bus_ctl_client *client, const json_t *request)
+{
+    (void)request;
+    bus_reload_ask(client);
+}
+
 static void soft_kill(struct bus_ctl_client *client, const json_t *request)
 {
     bool wait = !json_is_false(json_object_get(request, "wait"));
@@ -301,8 +328,9 @@ static const struct {
     const char *name;
     void (*run)(struct bus_ctl_client *client, const json_t *request);
 } commands[] = {
-    {"health", health}, {"status", status}, {"enqueue", enqueue},     {"broadcast", broadcast},
-    {"resize", resize}, {"reopen", reopen}, {"soft-kill", soft_kill}, {"hard-kill", hard_kill},
+    {"health", health},       {"status", status},       {"enqueue", enqueue},
+    {"broadcast", broadcast}, {"resize", resize},       {"reload", reload},
+    {"reopen", reopen},       {"soft-kill", soft_kill}, {"hard-kill", hard_kill},
 };
 
 void bus_ctl_command(struct bus_ctl_client *client, const json_t *request)
@@ -315,8 +343,9 @@ void bus_ctl_command(struct bus_ctl_client *client, const json_t *request)
             return;
         }
     }
-    bus_ctl_refuse(client, LPM_EINVAL,
-                   "no command \"%.64s\": expected health, status, enqueue, broadcast, resize, reopen, "
-                   "soft-kill or hard-kill",
-                   name ? name : "");
+    bus_ctl_refuse(
+        client, LPM_EINVAL,
+        "no command \"%.64s\": expected health, status, enqueue, broadcast, resize, reload, reopen, "
+        "soft-kill or hard-kill",
+        name ? name : "");
 }

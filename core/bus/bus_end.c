@@ -10,6 +10,7 @@
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_outbox.h"
 #include "bus/bus_settle.h"
+#include "bus/bus_sweep.h"
 
 static const struct timeval burial_wait = {1, 0};
 
@@ -41,11 +42,12 @@ static void take_channel(struct bus_worker *w)
 {
     if (w->channel) {
         event_del(&w->readable);
-        event_del(&w->writable);
+        event_del(&w->bell);
         w->over = w->channel;
         w->channel = NULL;
     }
     event_del(&w->starved);
+    bus_sweep_end(w);
     event_del(&w->again);
     event_del(&w->overdue);
     fd_close(&w->statm);
@@ -61,15 +63,14 @@ void bus_end_fini(struct bus_worker *w)
 
 void bus_end_reset_load(struct bus_worker *w)
 {
-    struct bus_load *load = &w->pool->loads[w->index];
-    load->ready = load->running = false;
-    load->in_flight = load->unstarted = load->sockets = 0;
-    load->service = load->pressure = 0;
+    bus_load_reset(bus_worker_load(w));
+    bus_dispatch_update(&w->pool->dispatch, w->index);
 }
 
 void bus_end_channel(struct bus_worker *w)
 {
     w->state = BUS_WORKER_GONE;
+    bus_worker_touch(w);
     bus_end_reset_load(w);
     take_channel(w);
     if (w->over) {
@@ -82,13 +83,11 @@ void bus_end_channel(struct bus_worker *w)
 void bus_end_kill(struct bus_worker *w, const char *why)
 {
     struct bus *bus = w->pool->bus;
-    char name[80];
 
     if (w->state == BUS_WORKER_GONE || w->state == BUS_WORKER_ABSENT) {
         return;
     }
-    log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d) is killed: %s",
-              bus_worker_name(w, name, sizeof(name)), (int)w->pid, why);
+    log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d) is killed: %s", w->name, (int)w->pid, why);
     bus_lifecycle_tell_master(bus, CONTROL_WORKER_KILL, w);
     bus_end_channel(w);
     /* This may be the end of a turn, and its requests want another one. */

@@ -30,13 +30,14 @@ static int32_t state_of(const struct bus_worker *w)
 
 void bus_health_fill(const struct bus_worker *w, lpm_health *health)
 {
-    const struct bus_load *load = &w->pool->loads[w->index];
+    const struct bus_load *load = bus_worker_load(w);
     struct os_proc proc = {0, 0};
 
     memset(health, 0, sizeof(*health));
     snprintf(health->pool, sizeof(health->pool), "%s", w->pool->conf->name);
     health->index = (uint32_t)w->index;
     health->state = state_of(w);
+    health->to_limit = LPM_NONE;
     health->generation = w->pool->bus->start->generation;
     health->restarts = w->incarnation;
     if (w->state == BUS_WORKER_ABSENT) {
@@ -53,6 +54,9 @@ void bus_health_fill(const struct bus_worker *w, lpm_health *health)
     }
     health->sockets = load->sockets;
     health->pressure = bus_memory_pressure(w);
+    health->growth = w->growth.rate;
+    health->to_limit = bus_memory_to_limit(w);
+    health->failures = (uint32_t)((uint64_t)load->failures * 100 / BUS_FAILURES_ALL);
     health->heap_total = w->heap_total;
     health->heap_used = w->heap_used;
     if (w->statm >= 0 && os_proc_read(w->statm, &proc) == 0) {

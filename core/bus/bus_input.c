@@ -26,27 +26,34 @@ static void on_ready(struct bus_worker *w)
     }
 }
 
-/* The answer's headers go to clients: they are held to what lpm_respond_header() accepts. */
-static bool headers_are_sound(const struct frame *frame)
+/* The answer's headers go to clients: they are held to what lpm_respond_header() accepts. `*failed`: it says of itself that it
+ * is a failure of the server. */
+static bool headers_are_sound(const struct frame *frame, bool *failed)
 {
     lpm_header header;
     size_t cursor = 0;
 
+    *failed = false;
     while (frame_header_next(frame->headers, &cursor, &header)) {
         if (!frame_header_valid(header.name, header.value)) {
             return false;
+        }
+        if (header.value.len > 0 && header.value.data[0] == '5' && lpm_slice_is(header.name, ":status")) {
+            *failed = true;
         }
     }
     return true;
 }
 
-static void measure(struct bus_worker *w, const struct bus_request *req)
+static void measure(struct bus_worker *w, const struct bus_request *req, bool failed)
 {
-    struct bus_load *load = &w->pool->loads[w->index];
+    struct bus_load *load = bus_worker_load(w);
     uint64_t now = clock_now();
     uint64_t since = req->sent_at > w->last_event ? req->sent_at : w->last_event;
 
-    load->service = bus_dispatch_average(load->service, now - since);
+    load->service = bus_load_average(load->service, now - since);
+    bus_load_answered(load, failed, bus_dispatch_usual_failures(&w->pool->dispatch));
+    bus_dispatch_update(&w->pool->dispatch, w->index);
     w->last_event = now;
     bus_pool_count_done(w->pool, now);
     bus_memory_count(w);
@@ -60,6 +67,7 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
     bool streamed = (frame->flags & FRAME_STREAM) != 0;
     struct bus_answer answer = {frame->header_count, frame->headers, frame->data, streamed ? fds : NULL,
                                 streamed && fds[0] < 0};
+    bool failed;
 
     if (!req || req->key.seq != frame->key.seq) {
         return "an answer to no request of its own";
@@ -67,7 +75,7 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
     if (frame->error != 0 && (frame->error != LPM_ECANCELED || req->waited)) {
         return "an answer with an error that is not its to give";
     }
-    if (!headers_are_sound(frame)) {
+    if (!headers_are_sound(frame, &failed)) {
         return "an answer with a header that cannot be";
     }
     if (streamed && !answer.lost && os_stream_admit(&fds[0]) != 0) {
@@ -77,10 +85,10 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
     bus_worker_let_go_of(w, req);
     w->slots[frame->key.slot] = NULL;
     w->free_slots[w->free_count++] = frame->key.slot;
-    w->pool->loads[w->index].in_flight--;
+    bus_worker_load(w)->in_flight--;
     list_remove(&req->link);
     bus_timeout_answered(w, req);
-    measure(w, req);
+    measure(w, req, failed);
     bus_request_finish(bus, req, 0, "", &answer, false);
     bus_worker_go_home(w);
     return NULL;
@@ -88,7 +96,7 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
 
 static const char *on_socket_closed(struct bus_worker *w)
 {
-    struct bus_load *load = &w->pool->loads[w->index];
+    struct bus_load *load = bus_worker_load(w);
 
     if (load->sockets == 0) {
         return "it closed a socket more than it was given";

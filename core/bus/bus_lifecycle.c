@@ -10,6 +10,7 @@
 #include "bus/bus_event.h"
 #include "bus/bus_handover.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 
@@ -31,7 +32,10 @@ static void run_hard_kill_hooks(struct bus *bus)
     EACH_MODULE(m, bus)
     {
         if (m->up && m->module->supervisor_hard_kill) {
+            uint32_t before =
+                role_step_enter(bus->start->step, ROLE_STEP_HARD_KILL, (size_t)(m - bus->modules));
             m->module->supervisor_hard_kill(m);
+            role_step_back(bus->start->step, before); /* it may be an init hook that has refused */
         }
     }
 }
@@ -144,10 +148,13 @@ void bus_lifecycle_soft_kill(struct bus *bus)
     {
         if (m->module->supervisor_soft_kill) {
             m->soft_kill_open = true;
+            show_step(bus, ROLE_STEP_SOFT_KILL, m);
             m->module->supervisor_soft_kill(m);
         }
     }
+    show_step(bus, ROLE_STEP_NONE, bus->modules);
     close_listeners(bus);
+    bus_reload_close(bus);
     EACH_WORKER(w, bus)
     {
         struct frame frame = {.type = FRAME_DRAIN};
@@ -210,11 +217,8 @@ void bus_lifecycle_end_turn(struct bus *bus)
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_dispatch(&bus->pools[i]);
     }
-    EACH_WORKER(w, bus)
-    {
-        bus_worker_let_go(w);
-        bus_worker_go_home(w);
-        bus_worker_flush(w);
+    for (size_t i = 0; i < bus->pool_count; i++) {
+        bus_pool_end_turn(&bus->pools[i]);
     }
     drain(bus);
     bus->turn_ends = false;
@@ -230,6 +234,7 @@ void bus_lifecycle_hard_kill(struct bus *bus)
         bus_worker_say(w, FRAME_HARD_KILL);
     }
     leave(bus);
+    bus_reload_close(bus);
     bus_rule_hard_kill(bus);
     run_hard_kill_hooks(bus);
 }

@@ -17,10 +17,13 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
+#include "bus/bus_squeeze.h"
 #include "bus/bus_watch.h"
 #include "os/os_limit.h"
+#include "role/role_base.h"
 
 static int set_up_modules(struct bus *bus)
 {
@@ -86,7 +89,7 @@ static int set_up(struct bus *bus, struct error *err)
     if (rc != 0) {
         return rc;
     }
-    bus->base = event_base_new();
+    bus->base = role_base_new();
     if (!bus->base || set_up_pools(bus) != 0 || set_up_modules(bus) != 0 || bus_control_init(bus) != 0 ||
         bus_ctl_init(bus) != 0) {
         return error_set(err, LPM_ENOMEM, "out of memory");
@@ -96,6 +99,8 @@ static int set_up(struct bus *bus, struct error *err)
 
 static void tear_down(struct bus *bus)
 {
+    bus_reload_close(bus);
+    bus_squeeze_fini(bus);
     bus_ctl_fini(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_fini(&bus->pools[i]);
@@ -143,6 +148,7 @@ int bus_main(struct role_start *start)
     bus_handover_init(&bus);
     bus_reopen_init(&bus);
     list_init(&bus.ctl_clients);
+    bus_reload_init(&bus);
     bus.starter = getuid();
     bus.born = clock_now();
     bus.owner = (struct loader_owner){bus.log, &bus.conf_error, NULL};
@@ -154,6 +160,7 @@ int bus_main(struct role_start *start)
         log_write(bus.log, LPM_LOG_ERROR, "%s", err.text);
         bus.status = ROLE_EXIT_FAILED;
     } else {
+        bus_squeeze_init(&bus);
         bus.status = bus_lifecycle_init(&bus);
         while (bus.status == 0 && !bus.over && event_base_loop(bus.base, EVLOOP_ONCE) == 0) {
             bus_lifecycle_end_turn(&bus);

@@ -38,13 +38,11 @@ static void count(struct bus_worker *w, const struct outgoing *out, int by)
 
 static void log_missed(struct bus_worker *w)
 {
-    char name[80];
-
     if (!w->outbox_full) {
         w->outbox_full = true;
         log_write(w->pool->bus->log, LPM_LOG_ERROR,
-                  "worker %s (pid %d) does not read: it misses events and replies until it does",
-                  bus_worker_name(w, name, sizeof(name)), (int)w->pid);
+                  "worker %s (pid %d) does not read: it misses events and replies until it does", w->name,
+                  (int)w->pid);
     }
 }
 

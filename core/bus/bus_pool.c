@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "bus/bus_memory.h"
 #include "bus/bus_worker.h"
 
 /* Retry-After while nothing is known of the drain rate, and its bound. */
@@ -81,13 +82,13 @@ int bus_pool_init(struct bus_pool *pool, struct bus *bus, size_t place)
     pool->bus = bus;
     pool->place = place;
     pool->conf = &bus->start->core->pools[place];
-    pool->last = pool->conf->count - 1; /* the first is next */
     list_init(&pool->queue);
     event_assign(&pool->age, bus->base, -1, 0, on_age, pool);
+    bus_memory_init(pool);
     /* Pages that are never touched cost nothing. */
     pool->workers = calloc(CONF_CORE_WORKERS_MAX, sizeof(*pool->workers));
-    pool->loads = calloc(CONF_CORE_WORKERS_MAX, sizeof(*pool->loads));
-    if (!pool->workers || !pool->loads) {
+    if (!pool->workers ||
+        bus_dispatch_init(&pool->dispatch, pool->conf->dispatch, CONF_CORE_WORKERS_MAX) != 0) {
         return LPM_ENOMEM;
     }
     for (; pool->made < pool->conf->count; pool->made++) {
@@ -105,12 +106,13 @@ void bus_pool_fini(struct bus_pool *pool)
 {
     if (pool->bus) {
         event_del(&pool->age);
+        bus_memory_fini(pool);
     }
     for (size_t i = 0; pool->workers && i < pool->made; i++) {
         bus_worker_fini(&pool->workers[i]);
     }
     free(pool->workers);
-    free(pool->loads);
+    bus_dispatch_fini(&pool->dispatch);
 }
 
 int bus_pool_admit(const struct bus_pool *pool, size_t bytes)
@@ -139,7 +141,7 @@ static void enter(struct bus_pool *pool, struct bus_request *req, struct list *w
 
 void bus_pool_push(struct bus_pool *pool, struct bus_request *req)
 {
-    req->queued_at = clock_now();
+    req->queued_at = req->created_at;
     enter(pool, req, pool->queue.prev);
 }
 
@@ -155,11 +157,35 @@ void bus_pool_remove(struct bus_pool *pool, struct bus_request *req)
     pool->queued_bytes -= request_bytes(req);
 }
 
-static void look_at_all(struct bus_pool *pool)
+/* Calls it with each touched worker, in order. Those that it touches may have to wait for the next time. */
+static void each_touched(struct bus_pool *pool, void (*fn)(struct bus_worker *))
 {
-    for (size_t i = 0; i < pool->places; i++) {
-        bus_worker_look(&pool->workers[i]);
+    for (size_t i = 0; i * 64 < pool->made; i++) {
+        for (uint64_t bits = pool->touched[i]; bits != 0; bits &= bits - 1) {
+            fn(&pool->workers[i * 64 + (size_t)__builtin_ctzll(bits)]);
+        }
     }
+}
+
+static void look_at_touched(struct bus_pool *pool)
+{
+    each_touched(pool, bus_worker_look);
+}
+
+static void end_turn_of(struct bus_worker *w)
+{
+    bus_worker_let_go(w);
+    bus_worker_go_home(w);
+    bus_worker_flush(w);
+    if (bus_worker_is_quiet(w)) {
+        w->pool->touched[w->index / 64] &= ~(UINT64_C(1) << w->index % 64);
+        bus_worker_look(w); /* once more; if it was no good, this touches it */
+    }
+}
+
+void bus_pool_end_turn(struct bus_pool *pool)
+{
+    each_touched(pool, end_turn_of);
 }
 
 static void want(struct bus_pool *pool, bool wanting)
@@ -174,20 +200,22 @@ static void want(struct bus_pool *pool, bool wanting)
 static int send_one(struct bus_pool *pool, struct bus_request *req)
 {
     struct list *before = req->link.prev;
+    uint64_t now = clock_now();
     int place, rc;
 
-    while ((place = bus_dispatch_pick(pool->loads, pool->places, pool->last, req->socket >= 0)) >= 0) {
+    while ((place = bus_dispatch_pick(&pool->dispatch, now, req->socket >= 0)) >= 0) {
         bus_pool_remove(pool, req);
         rc = bus_worker_send(&pool->workers[place], req);
         if (rc == 0) {
-            pool->last = (size_t)place;
+            bus_dispatch_sent(&pool->dispatch, (size_t)place, now);
             return 0;
         }
         enter(pool, req, before);
         if (rc == LPM_ENOMEM) {
             return rc;
         }
-        pool->loads[place].ready = false; /* not in this turn */
+        pool->dispatch.loads[place].ready = false; /* not in this turn */
+        bus_dispatch_update(&pool->dispatch, (size_t)place);
     }
     return LPM_EAGAIN;
 }
@@ -236,12 +264,12 @@ void bus_pool_dispatch(struct bus_pool *pool)
     bool sent = true;
 
     if (!list_empty(&pool->queue)) {
-        look_at_all(pool);
+        look_at_touched(pool);
         sent = send_all(pool);
         /* Nobody is free. Whoever becomes so before he learns that he is to tell is found by a second look. */
         if (!sent && !pool->wanting) {
             want(pool, true);
-            look_at_all(pool);
+            look_at_touched(pool);
             sent = send_all(pool);
         }
     }
@@ -256,7 +284,7 @@ void bus_pool_dispatch(struct bus_pool *pool)
 void bus_pool_count_done(struct bus_pool *pool, uint64_t now)
 {
     if (pool->last_done && pool->queued > 0) {
-        pool->done_average = bus_dispatch_average(pool->done_average, now - pool->last_done);
+        pool->done_average = bus_load_average(pool->done_average, now - pool->last_done);
     }
     pool->last_done = now;
 }

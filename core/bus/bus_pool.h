@@ -14,13 +14,15 @@ struct bus_pool {
     const struct conf_pool *conf;
     size_t place;
     struct bus_worker *workers; /* room for as many as there may be; the first `places` are in use */
-    struct bus_load *loads;     /* of the workers, side by side for dispatch */
-    size_t places, made;        /* the first `made` were in use once */
-    unsigned target;            /* how many workers it is to have */
-    bool resize_asked;          /* see bus_rule: for the end of this turn */
-    bool resizing;              /* not all of them are up, or gone, yet */
+    struct bus_dispatch dispatch;
+    struct event memory;                          /* see bus_memory */
+    uint64_t memory_due;                          /* ns: when it is set for; 0: not set */
+    size_t places, made;                          /* the first `made` were in use once */
+    uint64_t touched[CONF_CORE_WORKERS_MAX / 64]; /* see bus_worker_touch(): a bit for each worker */
+    unsigned target;                              /* how many workers it is to have */
+    bool resize_asked;                            /* see bus_rule: for the end of this turn */
+    bool resizing;                                /* not all of them are up, or gone, yet */
     struct bus_rule_waiter *resize_waiter;
-    size_t last;                       /* the worker that got the last request */
     unsigned alive;                    /* workers that were forked and have not been reaped */
     uint64_t degraded;                 /* ns: no restart before; 0: not degraded */
     const struct bus_worker *retiring; /* the one that is being replaced for its memory; NULL: none */
@@ -50,6 +52,10 @@ void bus_pool_remove(struct bus_pool *pool, struct bus_request *req);
 
 /* Sends what can be sent, and refuses what is over the queue's limit then; once for each turn of the loop. */
 void bus_pool_dispatch(struct bus_pool *pool);
+
+/* Does what the events of this turn have made possible for the pool's workers: sends the batches, tells the workers that may
+ * go. Looks only at those that were touched. */
+void bus_pool_end_turn(struct bus_pool *pool);
 
 /* A request was answered by a worker: for the drain rate. */
 void bus_pool_count_done(struct bus_pool *pool, uint64_t now);

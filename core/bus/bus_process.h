@@ -12,6 +12,7 @@
 #include "base/uuid.h"
 #include "ipc/policy.h"
 #include "loader/loader.h"
+#include "os/os_memory.h"
 #include "role/role.h"
 #include "role/role_event.h"
 
@@ -68,6 +69,10 @@ struct bus {
     struct event *ctl_acceptable;
     struct list ctl_clients;
     size_t ctl_count;
+    struct list reload_waiters; /* see bus_reload */
+    uint32_t reloads_asked, reload_took, reload_successor;
+    int reload_refusal;   /* LPM_E...: why none may be asked for any more; 0 */
+    struct error trouble; /* not empty: why what the last reload brought does not serve */
 
     int successor; /* see bus_handover; -1: none */
     struct event successor_writable;
@@ -83,7 +88,11 @@ struct bus {
     size_t emissions_lost_count, emissions_lost_bytes;
     bool emissions_dropped; /* it was too many of those, which is in the log */
 
-    struct event *watch; /* see bus_watch; NULL: was not needed yet */
+    struct event *watch;                 /* see bus_watch; NULL: was not needed yet */
+    struct os_memory_paths memory_paths; /* see bus_squeeze */
+    struct os_memory memory;             /* as it was seen last */
+    struct event squeeze_timer;
+    unsigned squeeze; /* the level */
 
     uint32_t log_number;   /* of the error log that the workers are to have; see bus_reopen */
     uint32_t reopen_asked; /* number of the last question */

@@ -127,7 +127,6 @@ static void on_impatient(evutil_socket_t fd, short what, void *arg)
     const struct bus_worker *w = behind(waiter->bus, waiter->log);
     struct bus_reopen_result result = {.code = LPM_ETIMEDOUT};
     struct error why;
-    char name[80];
 
     (void)fd;
     (void)what;
@@ -136,7 +135,7 @@ static void on_impatient(evutil_socket_t fd, short what, void *arg)
     } else {
         error_set(&why, 0,
                   "worker %s (pid %d) has not taken its new log within %d s: it will when it reads again",
-                  bus_worker_name(w, name, sizeof(name)), (int)w->pid, PATIENCE_S);
+                  w->name, (int)w->pid, PATIENCE_S);
     }
     result.why = why.text;
     end_wait(waiter, &result);

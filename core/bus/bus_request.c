@@ -83,7 +83,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
     req->kills = 0;
     req->stream = req->socket = -1;
     req->worker = NULL;
-    strcpy(req->worker_name, "-");
+    req->worker_name = "-";
     bus->waiting++;
     return req;
 }
@@ -109,6 +109,16 @@ void bus_request_free(struct bus *bus, struct bus_request *req)
     list_insert(&bus->request_free, &req->link);
 }
 
+/* For lpmctl's requests it is no module's code. */
+static void call_back(const struct bus *bus, const struct bus_request *req, struct lpm_response *res)
+{
+    role_step_word *word = req->module == &bus->ctl ? NULL : bus->start->step;
+    uint32_t step = role_step_enter(word, ROLE_STEP_RESPONSE, (size_t)(req->module - bus->modules));
+
+    req->on_response(res, req->arg);
+    role_step_back(word, step);
+}
+
 void bus_request_finish(struct bus *bus, struct bus_request *req, int error, const char *text,
                         const struct bus_answer *answer, bool keep)
 {
@@ -127,7 +137,7 @@ void bus_request_finish(struct bus *bus, struct bus_request *req, int error, con
         req->waited = false;
         bus->waiting--;
         if (req->on_response) {
-            req->on_response(&res, req->arg);
+            call_back(bus, req, &res);
         }
     }
     if (!keep) {

@@ -30,7 +30,7 @@ struct bus_request {
     int64_t retries_left;
     uint32_t kills;
     struct bus_worker *worker; /* that has it, or had it last; NULL: none ever had */
-    char worker_name[80];
+    const char *worker_name;   /* "-": none ever had it */
     struct frame_key key;
     struct event timer;   /* the deadline; then, when nobody waits any more, kill_after */
     uint64_t due;         /* ns: when the timer is to do its work */

@@ -46,6 +46,7 @@ static void blame(struct bus_worker *w, struct bus_request *req, const struct bo
     if (is_to_blame(w, req, board)) {
         req->kills++;
         memcpy(w->death.blamed, req->id, sizeof(w->death.blamed));
+        w->death.module = req->handler->name;
     }
 }
 
@@ -135,18 +136,18 @@ void bus_settle_death(struct bus_worker *w, bool dead)
 
 void bus_settle_log(const struct bus_worker *w, int status)
 {
-    char name[80], end[TEXT_EXIT_SIZE];
+    char end[TEXT_EXIT_SIZE], ran[256] = "";
     bool orderly = w->sent_home && status == 0;
 
     if (orderly) {
         return;
     }
+    if (w->death.blamed[0]) {
+        snprintf(ran, sizeof(ran), "; it ran request %s of module \"%s\"", w->death.blamed, w->death.module);
+    } else if (w->death.called) {
+        snprintf(ran, sizeof(ran), "; it ran a request of a connection of its own");
+    }
     log_write(w->pool->bus->log, LPM_LOG_WARN,
-              "worker %s (pid %d) %s: %u requests requeued, %u retried, %u failed%s%s",
-              bus_worker_name(w, name, sizeof(name)), (int)w->pid, text_exit(status, end, sizeof(end)),
-              w->death.requeued, w->death.retried, w->death.failed,
-              w->death.blamed[0] ? "; it ran request "
-              : w->death.called  ? "; it ran a request of a connection of its own"
-                                 : "",
-              w->death.blamed);
+              "worker %s (pid %d) %s: %u requests requeued, %u retried, %u failed%s", w->name, (int)w->pid,
+              text_exit(status, end, sizeof(end)), w->death.requeued, w->death.retried, w->death.failed, ran);
 }

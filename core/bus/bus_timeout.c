@@ -66,12 +66,10 @@ static bool is_stuck(const struct bus_worker *w, struct bus_request *req)
 
 static void give_up(struct bus_worker *w, struct bus_request *req)
 {
-    char name[80];
-
     log_write(
         w->pool->bus->log, is_overdue(req) ? LPM_LOG_WARN : LPM_LOG_INFO,
         "worker %s (pid %d): module \"%s\" has not answered request %s, for which nobody waits: given up",
-        bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id);
+        w->name, (int)w->pid, req->handler->name, req->id);
     bus_worker_abandon(w, req);
     arm_kill_after(req);
 }
@@ -81,7 +79,6 @@ static void on_kill_after(struct bus *bus, struct bus_request *req)
 {
     struct bus_worker *w = req->worker;
     uint32_t running;
-    char name[80];
 
     if (!w->channel) {
         return; /* it is being killed */
@@ -95,8 +92,7 @@ static void on_kill_after(struct bus *bus, struct bus_request *req)
         log_write(bus->log, LPM_LOG_ERROR,
                   "worker %s (pid %d): the handler of module \"%s\" still runs request %s, %lld ms after its "
                   "timeout",
-                  bus_worker_name(w, name, sizeof(name)), (int)w->pid, req->handler->name, req->id,
-                  (long long)w->pool->conf->kill_after);
+                  w->name, (int)w->pid, req->handler->name, req->id, (long long)w->pool->conf->kill_after);
         bus_end_kill(w, "its handler does not come back");
     } else if (running != 0) {
         req->suspected = false;

@@ -1,12 +1,11 @@
 /*
  * Workers that serve connections of their own. Runs in the bus. Kills one whose handler does not come back from a call that has a
- * time limit, as bus_timeout does for requests of the bus, and keeps an eye on their memory.
+ * time limit, as bus_timeout does for requests of the bus.
  */
 #include "bus/bus_watch.h"
 
 #include "base/clock.h"
 #include "bus/bus_end.h"
-#include "bus/bus_memory.h"
 
 #define LOOK_NS (250 * CLOCK_NS_PER_MS)
 
@@ -22,20 +21,17 @@ static bool is_overdue(const struct bus_worker *w)
 /* True: it has connections, and is to be looked at again. */
 static bool look(struct bus_worker *w)
 {
-    char name[80];
-
-    if (!w->channel || w->pool->loads[w->index].sockets == 0) {
+    if (!w->channel || bus_worker_load(w)->sockets == 0) {
         return false;
     }
     if (is_overdue(w)) {
         log_write(
             w->pool->bus->log, LPM_LOG_ERROR,
             "worker %s (pid %d): a handler still runs for a connection of its own, %lld ms after its timeout",
-            bus_worker_name(w, name, sizeof(name)), (int)w->pid, (long long)w->pool->conf->kill_after);
+            w->name, (int)w->pid, (long long)w->pool->conf->kill_after);
         bus_end_kill(w, "its handler does not come back");
         return false;
     }
-    bus_memory_look(w);
     return true;
 }
 

@@ -19,6 +19,8 @@
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "bus/bus_settle.h"
+#include "bus/bus_squeeze.h"
+#include "bus/bus_sweep.h"
 #include "bus/bus_timeout.h"
 #include "bus/bus_watch.h"
 #include "os/os_proc.h"
@@ -36,7 +38,8 @@
 #define LAST_MESSAGES 100000
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
-static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void on_bell(evutil_socket_t fd, short what, void *arg);
+static void on_again(evutil_socket_t fd, short what, void *arg);
 static void on_starved(evutil_socket_t fd, short what, void *arg);
 
 int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
@@ -44,18 +47,18 @@ int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index)
     w->pool = pool;
     w->index = index;
     w->statm = -1;
+    snprintf(w->name, sizeof(w->name), "%s/%zu", pool->conf->name, index);
     w->slot_count = pool->conf->concurrency + BUS_PREFETCH_MAX;
     list_init(&w->sent);
     list_init(&w->emissions);
     list_init(&w->outbox);
     event_assign(&w->starved, pool->bus->base, -1, 0, on_starved, w);
-    event_assign(&w->again, pool->bus->base, -1, 0, on_readable, w);
+    event_assign(&w->again, pool->bus->base, -1, 0, on_again, w);
+    bus_sweep_init(w);
     bus_end_init(w);
     bus_timeout_init(w);
     w->slots = calloc(w->slot_count, sizeof(struct bus_request *));
     w->free_slots = calloc(w->slot_count, sizeof(*w->free_slots));
-    pool->loads[index].concurrency = pool->conf->concurrency;
-    pool->loads[index].limit = pool->conf->rss_limit == LPM_NONE ? 0 : (uint64_t)pool->conf->rss_limit;
     return w->slots && w->free_slots ? 0 : LPM_ENOMEM;
 }
 
@@ -64,12 +67,6 @@ void bus_worker_fini(struct bus_worker *w)
     bus_end_fini(w);
     free(w->slots);
     free(w->free_slots);
-}
-
-const char *bus_worker_name(const struct bus_worker *w, char *room, size_t size)
-{
-    snprintf(room, size, "%s/%zu", w->pool->conf->name, w->index);
-    return room;
 }
 
 /* Places are handed out lowest first, so that those in use stay close together. */
@@ -86,9 +83,9 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
 {
     struct bus *bus = w->pool->bus;
     struct error err;
-    char name[80];
 
     w->pool->alive++;
+    bus_worker_touch(w);
     w->incarnation = message->incarnation;
     w->pid = message->pid;
     w->busy = w->sent_home = w->blocked = false;
@@ -103,26 +100,27 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     bus_end_reset_load(w);
     w->state = BUS_WORKER_STARTING;
     if (channel_new_bus(&w->channel, fd, &err) != 0) {
-        log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d): %s", bus_worker_name(w, name, sizeof(name)),
-                  (int)w->pid, err.text);
+        log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d): %s", w->name, (int)w->pid, err.text);
         bus_end_kill(w, "it has no channel");
         return;
     }
     bus_worker_want(w, w->pool->wanting);
     w->statm = os_proc_open(w->pid);
     event_assign(&w->readable, bus->base, channel_fd(w->channel), EV_READ | EV_PERSIST, on_readable, w);
-    event_assign(&w->writable, bus->base, channel_fd(w->channel), EV_WRITE, on_writable, w);
+    event_assign(&w->bell, bus->base, channel_bell(w->channel), EV_READ | EV_PERSIST | EV_ET, on_bell, w);
     event_add(&w->readable, NULL);
+    event_add(&w->bell, NULL);
     bus_worker_go_home(w); /* if its place is given up: the master had forked it before it knew */
     bus_event_tell(bus, "childSpawned", w, "");
 }
 
-void bus_worker_look(struct bus_worker *w)
+/* Into `load`: what it is now. */
+static void look(struct bus_worker *w, struct bus_load *load)
 {
-    struct bus_load *load = &w->pool->loads[w->index];
-
+    load->serving = w->state == BUS_WORKER_SERVING;
+    load->concurrency = bus_squeeze_concurrency(w->pool->bus->squeeze, w->pool->conf->concurrency);
     load->ready = false;
-    if (w->state != BUS_WORKER_SERVING || w->busy || w->blocked) {
+    if (!load->serving || w->busy || w->blocked) {
         return;
     }
     load->unstarted = w->seq - channel_started(w->channel);
@@ -136,6 +134,21 @@ void bus_worker_look(struct bus_worker *w)
     }
     load->running = channel_running(w->channel) != 0;
     load->ready = true;
+}
+
+void bus_worker_look(struct bus_worker *w)
+{
+    look(w, bus_worker_load(w));
+    bus_dispatch_update(&w->pool->dispatch, w->index);
+}
+
+bool bus_worker_is_quiet(const struct bus_worker *w)
+{
+    if (w->state == BUS_WORKER_ABSENT) {
+        return true;
+    }
+    return w->state == BUS_WORKER_SERVING && bus_worker_load(w)->in_flight == 0 && w->held == 0 &&
+           !w->blocked && channel_running(w->channel) == 0 && !channel_pending(w->channel);
 }
 
 void bus_worker_want(struct bus_worker *w, bool wanting)
@@ -171,20 +184,28 @@ void bus_worker_let_go(struct bus_worker *w)
 bool bus_worker_has_started(const struct bus_worker *w, const struct bus_request *req)
 {
     uint32_t unstarted =
-        bus_retry_unstarted(w->seq, channel_started(w->channel), w->pool->loads[w->index].in_flight);
+        bus_retry_unstarted(w->seq, channel_started(w->channel), bus_worker_load(w)->in_flight);
     return w->seq - req->key.seq >= unstarted;
+}
+
+/* Nothing tells when there will be something again to send with. */
+static void starve(struct bus_worker *w)
+{
+    if (!event_pending(&w->starved, EV_TIMEOUT, NULL)) {
+        struct timeval wait = clock_timeval(STARVED_MS * CLOCK_NS_PER_MS);
+        event_add(&w->starved, &wait);
+    }
 }
 
 char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsigned count, int *code)
 {
     char *room = channel_reserve_with(w->channel, len, fds, count, code);
 
-    if (!room && *code == LPM_EAGAIN && !w->blocked) {
-        w->blocked = true;
-        event_add(&w->writable, NULL);
-    } else if (!room && *code == LPM_ENOMEM && !event_pending(&w->starved, EV_TIMEOUT, NULL)) {
-        struct timeval wait = clock_timeval(STARVED_MS * CLOCK_NS_PER_MS);
-        event_add(&w->starved, &wait);
+    bus_worker_touch(w);
+    if (!room && *code == LPM_EAGAIN) {
+        w->blocked = true; /* until the bell rings */
+    } else if (!room && *code == LPM_ENOMEM) {
+        starve(w);
     }
     return room;
 }
@@ -204,7 +225,7 @@ int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *f
 
 int bus_worker_send(struct bus_worker *w, struct bus_request *req)
 {
-    struct bus_load *load = &w->pool->loads[w->index];
+    struct bus_load *load = bus_worker_load(w);
     uint32_t slot = w->free_slots[w->free_count - 1]; /* in flight < concurrency: there is one */
     struct frame frame = {.type = FRAME_REQUEST,
                           .key = {slot, w->seq + 1},
@@ -243,26 +264,20 @@ int bus_worker_send(struct bus_worker *w, struct bus_request *req)
     req->worker = w;
     req->sent_at = clock_now();
     req->state = BUS_REQUEST_SENT;
-    bus_worker_name(w, req->worker_name, sizeof(req->worker_name));
+    req->worker_name = w->name;
     list_append(&w->sent, &req->link);
     load->in_flight++;
     load->unstarted++;
+    bus_sweep_begin(w);
     return 0;
 }
 
 void bus_worker_flush(struct bus_worker *w)
 {
-    int rc;
-
-    if (!w->channel || !channel_pending(w->channel)) {
-        return;
-    }
-    rc = channel_flush(w->channel);
-    if (rc == LPM_EAGAIN && !w->blocked) {
-        w->blocked = true;
-        event_add(&w->writable, NULL);
-    }
     /* LPM_EIO: it is dead; reading will find what it still said, and its end. */
+    if (w->channel && channel_pending(w->channel) && channel_flush(w->channel) == LPM_EAGAIN) {
+        starve(w);
+    }
 }
 
 /* Says `type` about a request it has: false when the channel is over or full. */
@@ -315,19 +330,17 @@ void bus_worker_say(struct bus_worker *w, enum frame_type type)
 void bus_worker_go_home(struct bus_worker *w)
 {
     /* One that starts has nothing, and its init hooks may end first. */
-    bool done = w->state == BUS_WORKER_LEAVING ? w->pool->loads[w->index].in_flight == 0
+    bool done = w->state == BUS_WORKER_LEAVING ? bus_worker_load(w)->in_flight == 0
                                                : w->state == BUS_WORKER_STARTING && w->removed;
     if (done && !w->sent_home) {
         bus_worker_say(w, FRAME_SOFT_KILL);
     }
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+/* There may be room in its channel. */
+static void send_what_waits(struct bus_worker *w)
 {
-    struct bus_worker *w = arg;
-
-    (void)fd;
-    (void)what;
+    bus_worker_touch(w);
     w->blocked = false;
     bus_outbox_flush(w);
     bus_reopen_send(w);
@@ -342,10 +355,12 @@ static void on_starved(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     bus_outbox_flush(arg);
+    bus_worker_flush(arg);
 }
 
 static void leave(struct bus_worker *w, enum control_type type)
 {
+    bus_worker_touch(w);
     bus_lifecycle_tell_master(w->pool->bus, type, w);
     if (w->state == BUS_WORKER_SERVING) {
         w->state = BUS_WORKER_LEAVING;
@@ -391,13 +406,12 @@ static int receive(struct bus_worker *w, unsigned max)
     return 1;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+void bus_worker_hear(struct bus_worker *w)
 {
-    struct bus_worker *w = arg;
-    int rc = receive(w, TURN_MESSAGES);
+    int rc;
 
-    (void)fd;
-    (void)what;
+    bus_worker_touch(w);
+    rc = receive(w, TURN_MESSAGES);
     if (rc == LPM_EIO) {
         /* Dead, or alive without a channel: the master sees to it that it is dead. One that was sent home ends by
          * itself, and the master bounds that. */
@@ -406,11 +420,40 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         }
         bus_end_channel(w);
     } else if (rc > 0 && channel_waiting(w->channel)) {
-        /* What the channel holds does not show on its descriptor. A timer, because the others come first: the loop runs
+        /* No bell tells of what is there already. A timer, because the others come first: the loop runs
          * what event_active() gives it before it looks at anything else. */
         struct timeval at_once = {0, 0};
         event_add(&w->again, &at_once);
     }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct bus_worker *w = arg;
+
+    (void)fd;
+    (void)what;
+    channel_look(w->channel);
+    bus_worker_hear(w);
+}
+
+static void on_bell(evutil_socket_t fd, short what, void *arg)
+{
+    struct bus_worker *w = arg;
+
+    (void)fd;
+    (void)what;
+    bus_worker_hear(w);
+    if (w->channel && w->blocked) {
+        send_what_waits(w);
+    }
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    bus_worker_hear(arg);
 }
 
 void bus_worker_reaped(struct bus_worker *w, const struct control *message)
@@ -422,6 +465,7 @@ void bus_worker_reaped(struct bus_worker *w, const struct control *message)
     }
     /* All that it had sent, and no more: a process that it left behind might send for ever. */
     if (w->channel) {
+        channel_look(w->channel);
         receive(w, LAST_MESSAGES);
     }
     bus_end_bury(w);

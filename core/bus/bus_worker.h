@@ -4,6 +4,7 @@
 #ifndef BUS_WORKER_H
 #define BUS_WORKER_H
 
+#include "bus/bus_growth.h"
 #include "bus/bus_pool.h"
 #include "ipc/channel.h"
 #include "ipc/control.h"
@@ -19,6 +20,7 @@ enum bus_worker_state {
 struct bus_worker {
     struct bus_pool *pool;
     size_t index;
+    char name[80]; /* "pool/index" */
     enum bus_worker_state state;
     bool busy;          /* said BUSY */
     bool removed;       /* its place is not to be filled any more */
@@ -28,14 +30,18 @@ struct bus_worker {
     uint32_t incarnation;
     pid_t pid;
     struct channel *channel;
-    struct channel *over; /* the same after its end, for the board, while the process may still run */
-    struct event readable, writable, starved;
+    struct channel *over;        /* the same after its end, for the board, while the process may still run */
+    struct event readable, bell; /* see channel_fd() and channel_bell() */
+    struct event starved;
     struct event again;   /* more was received than one turn is for */
     struct event buried;  /* see bus_end */
     struct event overdue; /* see bus_timeout_answered() */
     uint32_t answered_seq;
     uint64_t answered_due; /* ns */
-    bool blocked;          /* the channel is full until it is writable */
+    struct event sweep;    /* see bus_sweep ... */
+    bool sweeping;
+    unsigned long bells_lost; /* ... which found so many messages of which no bell had told */
+    bool blocked;             /* the channel is full until its bell rings */
 
     struct list sent; /* bus_request, in the order of sending */
     uint32_t seq;     /* of the last one sent */
@@ -45,6 +51,7 @@ struct bus_worker {
 
     int statm;                      /* os_proc_open() */
     uint64_t baseline;              /* pressure at its first READY */
+    struct bus_growth growth;       /* of its memory */
     uint64_t last_event;            /* ns: when the last one was answered */
     uint64_t born;                  /* ns: forked */
     uint64_t answered;              /* requests */
@@ -65,6 +72,7 @@ struct bus_worker {
         unsigned requeued, retried, failed;
         bool called; /* a handler ran that served one of its own connections */
         char blamed[UUID_TEXT_SIZE];
+        const char *module; /* whose request that was */
     } death;
 };
 
@@ -72,19 +80,35 @@ struct bus_worker {
 int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index);
 void bus_worker_fini(struct bus_worker *w);
 
-/* "pool/index", into `room`. */
-const char *bus_worker_name(const struct bus_worker *w, char *room, size_t size);
-
 /* The master forked it; takes `fd`. */
 void bus_worker_new(struct bus_worker *w, const struct control *message, int fd);
 
 /* The master reaped it. */
 void bus_worker_reaped(struct bus_worker *w, const struct control *message);
 
+/* Acts on what it has sent. */
+void bus_worker_hear(struct bus_worker *w);
+
 /* Requests wait: it is to tell when it becomes free. */
 void bus_worker_want(struct bus_worker *w, bool wanting);
 
-/* What dispatch sees of it now, into its place in pool->loads. */
+/* What dispatch knows of it. */
+static inline struct bus_load *bus_worker_load(const struct bus_worker *w)
+{
+    return &w->pool->dispatch.loads[w->index];
+}
+
+/* What is seen of it may have changed, or something is to be done for it: it is looked at in each turn from now on, until it is
+ * quiet. So idle workers, however many, cost nothing. */
+static inline void bus_worker_touch(const struct bus_worker *w)
+{
+    w->pool->touched[w->index / 64] |= UINT64_C(1) << w->index % 64;
+}
+
+/* Nothing will change with it before it is touched again. */
+bool bus_worker_is_quiet(const struct bus_worker *w);
+
+/* Brings what dispatch knows up to date. */
 void bus_worker_look(struct bus_worker *w);
 
 /* Puts the request in the channel; bus_worker_flush() sends it. 0; LPM_ENOMEM: nothing was left to send it with, another turn

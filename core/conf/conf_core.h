@@ -11,7 +11,8 @@ extern const lpm_directive conf_core_directives[];
 /* The most workers of a pool, by `count` or by a resize. */
 #define CONF_CORE_WORKERS_MAX 1024u
 
-enum conf_dispatch { CONF_LEAST_PRESSURE = 0 };
+/* In the order of the directive's words. bus_dispatch.h tells what they mean. */
+enum conf_dispatch { CONF_LEAST_PRESSURE = 0, CONF_LEAST_LOADED, CONF_PREQUAL, CONF_ROUND_ROBIN };
 
 /* worker { ... }: durations in ms, LPM_NONE for no limit. */
 struct conf_pool {

@@ -14,13 +14,13 @@
 
 #include "conf/conf_load.h"
 
-static int find_socket(const struct ctl_options *options, char *path, size_t size, struct error *err)
+int ctl_client_find(const struct ctl_options *options, char path[CTL_CLIENT_PATH_SIZE], struct error *err)
 {
     struct conf_core core = {.tree = NULL};
     int rc;
 
     if (options->socket) {
-        snprintf(path, size, "%s", options->socket);
+        snprintf(path, CTL_CLIENT_PATH_SIZE, "%s", options->socket);
         return 0;
     }
     if (chdir(options->prefix) != 0) {
@@ -32,21 +32,17 @@ static int find_socket(const struct ctl_options *options, char *path, size_t siz
         rc = error_set(err, LPM_ECONF, "the configuration says \"control off\"");
     }
     if (rc == 0) {
-        snprintf(path, size, "%s", core.control);
+        snprintf(path, CTL_CLIENT_PATH_SIZE, "%s", core.control);
     }
     conf_tree_free(core.tree);
-    return rc;
+    return rc == 0 ? 0 : LPM_ECONF;
 }
 
-int ctl_client_open(const struct ctl_options *options, struct error *err)
+int ctl_client_open(const char *path, struct error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char path[4096];
-    int fd, rc = find_socket(options, path, sizeof(path), err);
+    int fd, rc;
 
-    if (rc != 0) {
-        return LPM_ECONF;
-    }
     if (strlen(path) >= sizeof(address.sun_path)) {
         return error_set(err, LPM_EIO, "the path of the socket is too long: \"%s\"", path);
     }

@@ -9,8 +9,13 @@
 #include "base/error.h"
 #include "ctl/ctl_options.h"
 
-/* Connects: a descriptor, or LPM_EIO. LPM_ECONF: the configuration cannot be read. Enters the prefix. */
-int ctl_client_open(const struct ctl_options *options, struct error *err);
+#define CTL_CLIENT_PATH_SIZE 4096
+
+/* Where the socket is, as the configuration says; enters the prefix. 0, or LPM_ECONF: it cannot be read. */
+int ctl_client_find(const struct ctl_options *options, char path[CTL_CLIENT_PATH_SIZE], struct error *err);
+
+/* Connects: a descriptor, or LPM_EIO. */
+int ctl_client_open(const char *path, struct error *err);
 
 /* Sends `request` and reads its answer (the caller's), for as long as it takes. NULL with the text. */
 json_t *ctl_client_ask(int fd, const json_t *request, struct error *err);

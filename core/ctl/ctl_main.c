@@ -14,6 +14,9 @@
 
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHED = 3 };
 
+/* How many buses may end, one after the other, before they answer. */
+#define REPEATS_MAX 5
+
 /* All of standard input; the caller's. NULL without memory. */
 static char *read_stdin(size_t *len)
 {
@@ -139,6 +142,10 @@ static int print(const struct ctl_options *o, const json_t *answer)
     case CTL_BROADCAST:
         printf("sent to %lld workers\n", (long long)json_integer_value(json_object_get(answer, "workers")));
         return 0;
+    case CTL_RELOAD:
+        printf("generation %lld serves\n",
+               (long long)json_integer_value(json_object_get(answer, "generation")));
+        return 0;
     case CTL_REOPEN:
         printf("%lld logs are reopened\n", (long long)json_integer_value(json_object_get(answer, "logs")));
         return 0;
@@ -153,10 +160,45 @@ static int fail(int status, const char *text)
     return status;
 }
 
-static int ask_and_print(const struct ctl_options *o, int fd, const json_t *request)
+/* Does it no harm to do it once more? */
+static bool may_repeat(enum ctl_what what)
+{
+    return what == CTL_HEALTH || what == CTL_STATUS || what == CTL_TOP || what == CTL_RELOAD ||
+           what == CTL_REOPEN;
+}
+
+/* A bus that is retired or dies meanwhile cannot answer; the one after it can. */
+static bool ask_another(const struct ctl_options *o, const json_t *answer)
+{
+    const char *code = json_string_value(json_object_get(answer, "code"));
+
+    return answer ? o->command->what == CTL_RELOAD && code && strcmp(code, "LPM_EAGAIN") == 0
+                  : may_repeat(o->command->what);
+}
+
+/* `*fd` becomes the connection that the answer came on. NULL with the text. */
+static json_t *ask(const struct ctl_options *o, const char *path, int *fd, const json_t *request,
+                   struct error *err)
+{
+    json_t *answer = ctl_client_ask(*fd, request, err);
+
+    for (int i = 0; i < REPEATS_MAX && ask_another(o, answer); i++) {
+        json_decref(answer);
+        answer = NULL;
+        close(*fd);
+        *fd = ctl_client_open(path, err);
+        if (*fd < 0) {
+            break;
+        }
+        answer = ctl_client_ask(*fd, request, err);
+    }
+    return answer;
+}
+
+static int ask_and_print(const struct ctl_options *o, const char *path, int *fd, const json_t *request)
 {
     struct error err;
-    json_t *answer = ctl_client_ask(fd, request, &err);
+    json_t *answer = ask(o, path, fd, request, &err);
     int status = 0;
 
     if (!answer) {
@@ -179,10 +221,14 @@ static int ask_and_print(const struct ctl_options *o, int fd, const json_t *requ
 
 static int run(const struct ctl_options *o)
 {
+    char path[CTL_CLIENT_PATH_SIZE];
     struct error err;
     json_t *request;
-    int status, fd = ctl_client_open(o, &err);
+    int status, fd = -1;
 
+    if (ctl_client_find(o, path, &err) == 0) {
+        fd = ctl_client_open(path, &err);
+    }
     if (fd < 0) {
         return fail(EXIT_UNREACHED, err.text);
     }
@@ -191,14 +237,16 @@ static int run(const struct ctl_options *o)
         close(fd);
         return fail(EXIT_REFUSED, "out of memory");
     }
-    status = ask_and_print(o, fd, request);
+    status = ask_and_print(o, path, &fd, request);
     for (long i = 1; status == 0 && o->command->what == CTL_TOP && (o->count < 0 || i < o->count); i++) {
         sleep(1);
         printf("\n");
-        status = ask_and_print(o, fd, request);
+        status = ask_and_print(o, path, &fd, request);
     }
     json_decref(request);
-    close(fd);
+    if (fd >= 0) {
+        close(fd);
+    }
     return status;
 }
 

@@ -11,13 +11,16 @@
 
 static const struct ctl_command commands[] = {
     {"health", CTL_HEALTH, 0, 0, "", "the workers: memory, requests, state"},
-    {"status", CTL_STATUS, 0, 0, "", "the server: version, generation, pools and their queues"},
+    {"status", CTL_STATUS, 0, 0, "",
+     "the server: version, generation, pools and their queues, why the last reload failed"},
     {"top", CTL_TOP, 0, 0, "[--count N]", "health, again each second, N times or until it is stopped"},
     {"enqueue", CTL_ENQUEUE, 1, 2, "HANDLER [DATA|-]",
      "a request for that module; prints the data of the answer and nothing else (-: data from standard "
      "input)"},
     {"broadcast", CTL_BROADCAST, 1, 2, "EVENT [DATA|-]", "an event for all workers, or those of --pool"},
     {"resize", CTL_RESIZE, 2, 2, "POOL N", "another number of workers; returns when it is so"},
+    {"reload", CTL_RELOAD, 0, 0, "",
+     "the configuration and the modules as they are now; returns when they serve, or with why they do not"},
     {"reopen", CTL_REOPEN, 0, 0, "", "the logs; returns when every process writes to the new files"},
     {"soft-kill", CTL_SOFT_KILL, 0, 0, "[--no-wait]",
      "answer everything, then end; returns when the workers are gone"},

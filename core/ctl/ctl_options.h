@@ -34,6 +34,7 @@ enum ctl_what {
     CTL_ENQUEUE,
     CTL_BROADCAST,
     CTL_RESIZE,
+    CTL_RELOAD,
     CTL_REOPEN,
     CTL_SOFT_KILL,
     CTL_HARD_KILL

@@ -19,35 +19,51 @@ static long long number_of(const json_t *object, const char *name)
     return (long long)json_integer_value(json_object_get(object, name));
 }
 
-/* 1.5M, 320K: at most five characters. */
+/* 1.5M, 320K: at most five characters, and a sign. */
 static const char *bytes_of(const json_t *object, const char *name, char room[16])
 {
     static const char units[] = "BKMGT";
     double value = (double)number_of(object, name);
     int unit = 0;
+    int negative = value < 0;
 
-    for (; value >= 1000 && units[unit + 1]; unit++) {
+    for (value = negative ? -value : value; value >= 1000 && units[unit + 1]; unit++) {
         value /= 1024;
     }
-    snprintf(room, 16, unit > 0 && value < 10 ? "%.1f%c" : "%.0f%c", value, units[unit]);
+    snprintf(room, 16, unit > 0 && value < 10 ? "%s%.1f%c" : "%s%.0f%c", negative ? "-" : "", value,
+             units[unit]);
+    return room;
+}
+
+/* When its memory should be at its limit: "90s", or "-" when that is not to be foreseen. */
+static const char *to_limit_of(const json_t *worker, char room[24])
+{
+    const json_t *ms = json_object_get(worker, "to_limit_ms");
+
+    if (!json_is_integer(ms) || json_integer_value(ms) < 0) {
+        return "-";
+    }
+    snprintf(room, 24, "%llds", (long long)json_integer_value(ms) / 1000);
     return room;
 }
 
 void ctl_print_health(FILE *out, const json_t *answer)
 {
     const json_t *workers = json_object_get(answer, "workers"), *w;
-    char worker[96], rss[16], pressure[16], used[16], total[16];
+    char worker[96], rss[16], pressure[16], growth[16], used[16], total[16], to_limit[24];
     size_t i;
 
-    fprintf(out, "%-20s %8s %-8s %4s %8s %8s %8s %8s %8s %6s %6s %10s %8s\n", "WORKER", "PID", "STATE", "GEN",
-            "RESTARTS", "RSS", "PRESSURE", "HEAP", "OF", "RUN", "SOCK", "REQUESTS", "UPTIME");
+    fprintf(out, "%-20s %8s %-8s %4s %8s %8s %8s %8s %8s %8s %8s %5s %6s %6s %10s %8s\n", "WORKER", "PID",
+            "STATE", "GEN", "RESTARTS", "RSS", "PRESSURE", "GROWTH/S", "LIMIT IN", "HEAP", "OF", "FAIL%",
+            "RUN", "SOCK", "REQUESTS", "UPTIME");
     json_array_foreach(workers, i, w)
     {
         snprintf(worker, sizeof(worker), "%s/%lld", text_of(w, "pool"), number_of(w, "index"));
-        fprintf(out, "%-20s %8lld %-8s %4lld %8lld %8s %8s %8s %8s %6lld %6lld %10lld %7llds\n", worker,
-                number_of(w, "pid"), text_of(w, "state"), number_of(w, "generation"),
+        fprintf(out, "%-20s %8lld %-8s %4lld %8lld %8s %8s %8s %8s %8s %8s %5lld %6lld %6lld %10lld %7llds\n",
+                worker, number_of(w, "pid"), text_of(w, "state"), number_of(w, "generation"),
                 number_of(w, "restarts"), bytes_of(w, "rss", rss), bytes_of(w, "pressure", pressure),
-                bytes_of(w, "heap_used", used), bytes_of(w, "heap_total", total), number_of(w, "in_flight"),
+                bytes_of(w, "growth", growth), to_limit_of(w, to_limit), bytes_of(w, "heap_used", used),
+                bytes_of(w, "heap_total", total), number_of(w, "failures"), number_of(w, "in_flight"),
                 number_of(w, "sockets"), number_of(w, "requests"), number_of(w, "uptime_ms") / 1000);
     }
 }
@@ -55,7 +71,8 @@ void ctl_print_health(FILE *out, const json_t *answer)
 void ctl_print_status(FILE *out, const json_t *answer)
 {
     const json_t *pools = json_object_get(answer, "pools"), *pool;
-    char bytes[16];
+    const json_t *memory = json_object_get(answer, "memory");
+    char bytes[16], limit[16];
     size_t i;
 
     fprintf(out,
@@ -63,6 +80,14 @@ void ctl_print_status(FILE *out, const json_t *answer)
             text_of(answer, "version"), text_of(answer, "state"), number_of(answer, "generation"),
             number_of(answer, "uptime_ms") / 1000, number_of(answer, "master"), number_of(answer, "bus"),
             number_of(answer, "waiting"));
+    if (json_object_get(answer, "trouble")) {
+        fprintf(out, "%s\n\n", text_of(answer, "trouble"));
+    }
+    if (number_of(memory, "limit") > 0) {
+        fprintf(out, "memory: %s of %s%s, %lld killed for it\n\n", bytes_of(memory, "used", bytes),
+                bytes_of(memory, "limit", limit), number_of(memory, "squeeze") > 0 ? ": short" : "",
+                number_of(memory, "oom_kills"));
+    }
     fprintf(out, "%-20s %8s %8s %8s %12s\n", "POOL", "WORKERS", "QUEUED", "BYTES", "DEGRADED");
     json_array_foreach(pools, i, pool)
     {

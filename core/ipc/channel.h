@@ -1,11 +1,10 @@
 /*
  * The way between the bus and one worker: whole messages, in order, both directions, non-blocking, batched; and a
- * board, shared memory on which the worker shows how far it is and the bus whether it wants to be told, without a
- * message.
+ * board, on which the worker shows how far it is and the bus whether it wants to be told, without a message.
  *
- * Now a SOCK_SEQPACKET socketpair; a message over CHANNEL_INLINE_MAX goes as a sealed memfd. Nothing above this
- * file knows. One process, one end. Any negative return but LPM_EAGAIN, LPM_ETOOBIG and LPM_ENOMEM means that the
- * channel is over.
+ * All of it is shared memory, each part written by one side only, and no system call while both sides are awake. A bell
+ * (bell.h) wakes who sleeps; a socket carries descriptors, messages over CHANNEL_INLINE_MAX as sealed memfds, and the end.
+ * One process, one end. Any negative return but LPM_EAGAIN, LPM_ETOOBIG and LPM_ENOMEM means that the channel is over.
  */
 #ifndef CHANNEL_H
 #define CHANNEL_H
@@ -19,19 +18,16 @@
 struct channel;
 
 #define CHANNEL_FDS_MAX     2u /* descriptors with one message */
-#define CHANNEL_INLINE_MAX  (16u * 1024)
+#define CHANNEL_INLINE_MAX  (80u * 1024)
 #define CHANNEL_MESSAGE_MAX ((UINT64_C(1) << 30) + (1u << 20)) /* bytes; the longest frame and some */
 
-/*
- * A received message; `data` stays as it is until channel_release(), however many others are taken in meanwhile, and
- * holds no more memory than about its own length (at most four times that): a short message is copied out of the
- * receive buffer, a longer one keeps its buffer, one that came as a memfd is that memfd, mapped.
- */
+/* A received message; `data` stays as it is until channel_release(), however many others are taken in meanwhile. */
 struct channel_message {
     const char *data;
     size_t len;
-    enum { CHANNEL_COPY, CHANNEL_SLOT, CHANNEL_MAPPING } kind; /* private */
-    void *place;                                               /* private: what holds `data` */
+    enum { CHANNEL_PLACE, CHANNEL_ROOM, CHANNEL_COPY, CHANNEL_MAPPING } kind; /* private */
+    uint32_t block;                                                           /* private */
+    void *place; /* private: what holds `data`, if not the shared memory */
     /* What came with it; who takes one sets -1, the others are closed at the release. -1 from the beginning: lost on the
      * way, because this process had no descriptor left. */
     int fds[CHANNEL_FDS_MAX];
@@ -41,28 +37,32 @@ struct channel_message {
 /* Master: makes the two ends, non-blocking, close-on-exec. fds[0] is the bus's. 0 or LPM_EIO. */
 int channel_pair(int fds[2], struct error *err);
 
-/* Bus: takes `fd` (closed by channel_free, and on failure), makes the board and sends it. 0, LPM_EIO, LPM_ENOMEM. */
+/* Bus: takes `fd` (closed by channel_free, and on failure), makes the memory and sends it. 0, LPM_EIO, LPM_ENOMEM. */
 int channel_new_bus(struct channel **ch, int fd, struct error *err);
 
-/* Worker: takes `fd`, waits up to `timeout_ms` (-1: for ever) for the bus's board. 0, LPM_EIO (the bus is gone),
- * LPM_ETIMEDOUT, LPM_EPROTO (that was no board), LPM_ENOMEM. */
+/* Worker: takes `fd`, waits up to `timeout_ms` (-1: for ever) for the bus's memory. 0, LPM_EIO (the bus is gone),
+ * LPM_ETIMEDOUT, LPM_EPROTO (that was none), LPM_ENOMEM. */
 int channel_new_worker(struct channel **ch, int fd, int timeout_ms, struct error *err);
 
 /* What was committed and not flushed is lost. Received messages must have been released before. */
 void channel_free(struct channel *ch);
 
-/* Nothing more goes either way, which the peer sees when it sends, or has received what was sent before. The board stays. */
+/* Bus: nothing more goes either way, which the worker sees when it sends, or has received what was sent before. The board
+ * stays. */
 void channel_shut(struct channel *ch);
 
-/* The descriptor to poll, level-triggered: readable, a message or the end waits; writable, after channel_flush() said
- * LPM_EAGAIN. */
+/* Two descriptors to poll for reading. channel_bell(): edge-triggered; a message waits, or there is room that
+ * channel_reserve() had not. channel_fd(): level-triggered; descriptors came, or the end: call channel_look(). After
+ * either, channel_next() until it returns 0. */
+int channel_bell(const struct channel *ch);
 int channel_fd(const struct channel *ch);
+void channel_look(struct channel *ch);
 
 /*
  * Room for a message of `len` bytes, to be written in place, then channel_commit(), or left with channel_drop().
- * One at a time. NULL with `*code`: LPM_EAGAIN (the batch is full and the peer does not read: nothing is lost, try
- * after the next successful channel_flush()), LPM_ETOOBIG, LPM_ENOMEM (memory, or descriptors for a memfd), LPM_EIO,
- * LPM_EINVAL (a length of 0; one is reserved already). A full batch is flushed first.
+ * One at a time. NULL with `*code`: LPM_EAGAIN (the peer has not read enough: nothing is lost, and the bell rings when it
+ * has), LPM_ETOOBIG, LPM_ENOMEM (memory, or descriptors for a memfd), LPM_EIO, LPM_EINVAL (a length of 0; one is reserved
+ * already). Without room what was committed is flushed first.
  */
 char *channel_reserve(struct channel *ch, size_t len, int *code);
 
@@ -76,21 +76,29 @@ void channel_drop(struct channel *ch);
 /* Is there something for channel_flush() to do? */
 bool channel_pending(const struct channel *ch);
 
-/* Hands what was committed to the peer. 0: all of it; LPM_EAGAIN: the peer's buffer is full, the rest is kept;
- * LPM_EIO: the peer is gone (what it had sent can still be received). */
+/* Hands what was committed to the peer. 0: all of it; LPM_EAGAIN: the kernel takes no descriptor for now, the rest is kept,
+ * and nothing tells when to try again; LPM_EIO: the peer is known to be gone (what it had sent can still be received). */
 int channel_flush(struct channel *ch);
 
+/* Worker: waits for what channel_reserve() or channel_flush() had not, for a while. The bell may have told of messages, too,
+ * and tells nobody else any more: call channel_next() soon. 0: try again; LPM_EIO: the bus is gone. */
+int channel_wait(struct channel *ch);
+
 /*
- * The next message: 1; 0: none now; LPM_EIO: the peer is gone and all it had sent has been received (a connection
- * reset is no end: what came before it is delivered first); LPM_EPROTO: it broke the rules of this layer (too large,
- * descriptors that are not sealed memfds, ...), `*why` says how.
+ * The next message: 1; 0: none now, the bell will tell; LPM_EIO: the peer is gone and all it had sent has been received;
+ * LPM_EPROTO: it broke the rules of this layer (an index or a place that cannot be, descriptors that are not sealed memfds,
+ * ...), `*why` says how.
  */
 int channel_next(struct channel *ch, struct channel_message *message, const char **why);
 void channel_release(struct channel *ch, struct channel_message *message);
 
-/* Has it taken in messages that channel_next() did not hand out yet? No poll tells of them: who stops before
- * channel_next() returned 0 (a peer may send for ever) must come back by himself. */
-bool channel_waiting(const struct channel *ch);
+/* Is there one? If so, no bell tells of it: who stops before channel_next() returned 0 (a peer may send for ever) asks
+ * this, and comes back by himself. */
+bool channel_waiting(struct channel *ch);
+
+/* Bus, every 50 ms or so while something is under way: rings again where the worker may have been forgotten. True: a
+ * message waits that no bell told of since the last time, which cannot be: count it, and call channel_next(). */
+bool channel_sweep(struct channel *ch);
 
 /* The board, worker's side: it has started request `seq` (they start in the order of their sending), and its handler
  * runs; 0: none runs. */

@@ -1,271 +1,306 @@
 /*
  * The receiving half of a channel. Runs in bus and worker. Nothing that comes is believed: what breaks the rules ends
  * the channel with LPM_EPROTO, and no descriptor or memory of it is kept.
+ *
+ * The peer may write to its memory at any time. So each slot is copied before it is judged, and in the bus the bytes of a
+ * message too. The worker reads them in their place: it has nobody to fear there but the bus.
  */
 #include "ipc/channel_receive.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <lpm/module.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
-#include "ipc/channel_send.h"
+#include "ipc/bell.h"
 #include "ipc/memfd.h"
-#include "ipc/rights.h"
 
-/* Up to here copying is cheaper than to go on with a buffer that is in no cache. */
-#define COPY_MAX (CHANNEL_INLINE_MAX / 4)
-
-/* hand_out(): it was a descriptor, which waits for its message. */
-#define HANDED_NOTE 2
-
-#define SPARE_MAX    CHANNEL_TAKE
 #define NEEDED_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-/* Room for one message, and what came in it. */
-struct channel_slot {
-    struct channel_slot *next;
-    size_t len;
-    int fd;
-    bool truncated;
-    int rights; /* what rights_take() returned */
-    struct rights_room room;
-    char data[CHANNEL_INLINE_MAX];
-};
+/* More is copied, so that the bus always has room for the next. */
+#define HELD_MAX (ARENA_BLOCKS / 2)
 
-void channel_receive_init(struct channel_receive *r)
+int channel_receive_init(struct channel_receive *r, const struct share_end *end, bool copies)
 {
-    *r = (struct channel_receive){0};
+    *r = (struct channel_receive){.end = end, .copies = copies};
+    ring_reader_init(&r->ring, end->theirs->cells, &end->theirs->shown, &end->mine->taken, SHARE_FIRST);
+    arena_giver_init(&r->giver, &end->mine->returns, SHARE_FIRST);
+    if (copies) {
+        r->room = malloc(CHANNEL_INLINE_MAX);
+    }
+    return copies && r->room == NULL ? LPM_ENOMEM : 0;
 }
 
 void channel_receive_fini(struct channel_receive *r)
 {
-    for (uint32_t i = 0; i < CHANNEL_TAKE; i++) {
-        if (r->batch[i] != NULL && i >= r->at && i < r->count) {
-            fd_close(&r->batch[i]->fd);
-        }
-        free(r->batch[i]);
+    for (uint32_t i = 0; i < r->note_count; i++) {
+        fd_close(&r->notes[i].fd);
     }
-    while (r->fd_count > 0) {
-        fd_close(&r->fds[--r->fd_count]);
-    }
-    while (r->spare != NULL) {
-        struct channel_slot *slot = r->spare;
-        r->spare = slot->next;
-        free(slot);
+    free(r->room);
+}
+
+/* The peer may wait for the room that there is now. */
+static void answer_call(struct channel_receive *r)
+{
+    if (bell_called(&r->end->theirs->calls, &r->answered)) {
+        bell_ring(r->end->their);
     }
 }
 
-/* Fills the places of the batch whose buffers were given away. How many there are now: fewer without memory. */
-static unsigned refill(struct channel_receive *r)
+static int fail(struct channel_receive *r, const char *why)
 {
-    for (unsigned i = 0; i < CHANNEL_TAKE; i++) {
-        if (r->batch[i] != NULL) {
-            continue;
-        }
-        if (r->spare != NULL) {
-            r->batch[i] = r->spare;
-            r->spare = r->spare->next;
-            r->spare_count--;
+    r->why = why;
+    r->over = LPM_EPROTO;
+    return r->over;
+}
+
+/* Takes in the notes that came: 0, LPM_ENOMEM, LPM_EPROTO. */
+static int take_notes(struct channel_receive *r)
+{
+    while (!r->ended) {
+        struct note note;
+        const char *why;
+        int rc = note_receive(r->end->socket, &note, &why);
+
+        if (rc == LPM_EIO) {
+            r->ended = true;
+        } else if (rc == LPM_EPROTO) {
+            return fail(r, why);
+        } else if (rc <= 0) {
+            return rc;
+        } else if (r->note_count == NOTE_MAX) {
+            fd_close(&note.fd);
+            return fail(r, "more descriptors than may be on their way");
         } else {
-            r->batch[i] = malloc(sizeof(*r->batch[i]));
-        }
-        if (r->batch[i] == NULL) {
-            return i;
+            r->notes[r->note_count++] = note;
         }
     }
-    return CHANNEL_TAKE;
+    return 0;
 }
 
-static void take_in(struct channel_slot *slot, struct mmsghdr *head)
+void channel_receive_look(struct channel_receive *r)
 {
-    slot->len = head->msg_len;
-    slot->truncated = (head->msg_hdr.msg_flags & MSG_TRUNC) != 0;
-    slot->rights = rights_take(&head->msg_hdr, &slot->fd);
+    if (r->over == 0) {
+        take_notes(r);
+    }
 }
 
-/* 1: there are messages; 0: none now; LPM_EIO, LPM_ENOMEM. */
-static int receive(struct channel_receive *r, int fd)
+/* The ring is empty as far as we know. 1: no more; 0: yes, and a bell will tell; LPM_EIO: for ever; LPM_EPROTO. */
+static int look_further(struct channel_receive *r)
 {
-    struct mmsghdr heads[CHANNEL_TAKE];
-    struct iovec parts[CHANNEL_TAKE];
-    unsigned room = refill(r);
-    int n;
+    int rc;
 
-    if (room == 0) {
-        return LPM_ENOMEM;
+    if (r->last_look) {
+        return LPM_EIO;
     }
-    for (unsigned i = 0; i < room; i++) {
-        struct channel_slot *slot = r->batch[i];
-        parts[i] = (struct iovec){slot->data, sizeof(slot->data)};
-        heads[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i],
-                                           .msg_iovlen = 1,
-                                           .msg_control = slot->room.bytes,
-                                           .msg_controllen = sizeof(slot->room)};
+    /* What it published before its end is there when we see the end; a process that it left behind may go on for ever. */
+    r->last_look = r->ended;
+    rc = ring_look(&r->ring);
+    if (rc == 0 && !r->last_look) {
+        bell_arm(&r->end->mine->asleep_at, r->ring.next);
+        rc = ring_look(&r->ring);
+        if (rc == 0) {
+            answer_call(r);
+            r->asleep = true;
+        }
     }
-    /* A peer that died with unread messages resets the connection: that is said once, before what it had sent. */
-    do {
-        n = recvmmsg(fd, heads, room, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
-    } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
-    if (n < 0) {
-        return errno == EAGAIN ? 0 : errno == ENOMEM || errno == ENOBUFS ? LPM_ENOMEM : LPM_EIO;
+    if (rc < 0) {
+        return fail(r, "its ring holds more than it can");
     }
-    for (int i = 0; i < n; i++) {
-        take_in(r->batch[i], &heads[i]);
-    }
-    r->at = 0;
-    r->count = (unsigned)n;
-    return n > 0;
+    return rc == 0 && r->last_look ? LPM_EIO : rc;
 }
 
-/* What is wrong with this message; NULL if nothing. `*note`: it is a descriptor for the next, or was: then it is lost
- * because none was left here, and whoever gets the message is told so. */
-static const char *check(const struct channel_receive *r, const struct channel_slot *slot, size_t *large_len,
-                         bool *note)
+static const char *check_slot(const struct ring_slot *slot)
 {
-    bool lost = slot->rights == LPM_ENOMEM;
-    struct channel_large large;
+    if (slot->large > 1 || slot->fd_count > CHANNEL_FDS_MAX) {
+        return "a slot that cannot be";
+    }
+    if (slot->len == 0 || slot->len > (slot->large ? CHANNEL_MESSAGE_MAX : CHANNEL_INLINE_MAX)) {
+        return "a message of a forbidden length";
+    }
+    if (!slot->large &&
+        (slot->block >= ARENA_BLOCKS || arena_blocks(slot->len) > ARENA_BLOCKS - slot->block)) {
+        return "a message outside of its memory";
+    }
+    return NULL;
+}
 
-    *note = false;
-    if (slot->rights == LPM_EPROTO) {
-        return "several descriptors with one message";
+/* The notes of the next slot stand first: 0, LPM_ENOMEM, LPM_EPROTO. */
+static int find_notes(struct channel_receive *r, uint32_t count)
+{
+    if (r->note_count < count) {
+        int rc = take_notes(r);
+        if (rc < 0) {
+            return rc;
+        }
+        if (r->note_count < count) {
+            return fail(r, "a descriptor that did not come");
+        }
     }
-    if (slot->truncated) {
-        return "a message over the limit";
+    for (uint32_t i = 0; i < count; i++) {
+        if (r->notes[i].slot != r->ring.next) {
+            return fail(r, "a descriptor that belongs to another message");
+        }
     }
-    if (slot->fd < 0 && !lost) {
-        return NULL;
+    /* What comes later belongs to later slots. */
+    if (r->note_count > count && r->notes[count].slot - r->ring.next - 1 >= RING_SLOTS) {
+        return fail(r, "a descriptor where none belongs");
     }
-    if (slot->len != sizeof(large)) {
-        return "a descriptor where none belongs";
-    }
-    memcpy(&large, slot->data, sizeof(large));
-    if (large.magic == CHANNEL_NOTE_MAGIC && large.len == 0) {
-        *note = true;
-        return r->fd_count < CHANNEL_FDS_MAX ? NULL : "too many descriptors for one message";
-    }
-    if (large.magic != CHANNEL_LARGE_MAGIC) {
-        return "a descriptor where none belongs";
-    }
-    if (large.len <= CHANNEL_INLINE_MAX || large.len > CHANNEL_MESSAGE_MAX) {
-        return "a large message of a forbidden length";
-    }
-    if (lost) {
-        return "a large message, and no descriptor was left for it";
-    }
-    *large_len = (size_t)large.len;
-    return memfd_check(slot->fd, *large_len, NEEDED_SEALS);
+    return 0;
+}
+
+static void forget_notes(struct channel_receive *r, uint32_t count)
+{
+    r->note_count -= count;
+    memmove(r->notes, r->notes + count, r->note_count * sizeof(r->notes[0]));
 }
 
 /* Private: before Linux 6.7 what is sealed against writing cannot be mapped as shared. It is the same memory. */
-static int hand_out_large(struct channel_slot *slot, size_t len, struct channel_message *message)
+static int hand_out_large(struct channel_receive *r, const struct ring_slot *slot,
+                          struct channel_message *message)
 {
-    void *mapping = mmap(NULL, len, PROT_READ, MAP_PRIVATE, slot->fd, 0);
+    const char *wrong;
+    void *mapping;
 
+    if (r->notes[0].fd < 0) {
+        return fail(r, "a large message, and no descriptor was left for it");
+    }
+    wrong = memfd_check(r->notes[0].fd, slot->len, NEEDED_SEALS);
+    if (wrong != NULL) {
+        return fail(r, wrong);
+    }
+    mapping = mmap(NULL, slot->len, PROT_READ, MAP_PRIVATE, r->notes[0].fd, 0);
     if (mapping == MAP_FAILED) {
         return LPM_ENOMEM;
     }
-    fd_close(&slot->fd);
-    *message =
-        (struct channel_message){.data = mapping, .len = len, .kind = CHANNEL_MAPPING, .place = mapping};
+    fd_close(&r->notes[0].fd);
+    *message = (struct channel_message){.data = mapping, .kind = CHANNEL_MAPPING, .place = mapping};
     return 1;
 }
 
-static int hand_out_inline(struct channel_receive *r, struct channel_message *message)
+static int hand_out_copy(struct channel_receive *r, const struct ring_slot *slot, const char *bytes,
+                         struct channel_message *message)
 {
-    struct channel_slot *slot = r->batch[r->at];
-    char *copy;
+    bool in_room = r->copies && !r->room_used;
+    char *copy = in_room ? r->room : malloc(slot->len);
 
-    if (slot->len > COPY_MAX) {
-        r->batch[r->at] = NULL;
-        *message = (struct channel_message){
-            .data = slot->data, .len = slot->len, .kind = CHANNEL_SLOT, .place = slot};
-        return 1;
-    }
-    copy = malloc(slot->len);
     if (copy == NULL) {
         return LPM_ENOMEM;
     }
-    memcpy(copy, slot->data, slot->len);
-    message->data = message->place = copy;
-    message->len = slot->len;
-    message->kind = CHANNEL_COPY;
+    memcpy(copy, bytes, slot->len);
+    /* Nothing of it is read from its place again, whatever the compiler thinks: it may have changed. */
+    atomic_signal_fence(memory_order_seq_cst);
+    arena_give(&r->giver, slot->block);
+    r->room_used = r->room_used || in_room;
+    *message =
+        (struct channel_message){.data = copy, .kind = in_room ? CHANNEL_ROOM : CHANNEL_COPY, .place = copy};
     return 1;
 }
 
-/* The next of the batch. Without memory it stays the next. */
-static int hand_out(struct channel_receive *r, struct channel_message *message)
+static int hand_out(struct channel_receive *r, const struct ring_slot *slot, struct channel_message *message)
 {
-    struct channel_slot *slot = r->batch[r->at];
-    size_t large_len = 0;
-    bool note;
-    int rc;
+    const char *bytes = r->end->theirs->bytes + (size_t)slot->block * ARENA_BLOCK;
 
-    r->why = check(r, slot, &large_len, &note);
+    if (slot->large) {
+        return hand_out_large(r, slot, message);
+    }
+    if (r->copies || r->held + arena_blocks(slot->len) > HELD_MAX) {
+        return hand_out_copy(r, slot, bytes, message);
+    }
+    r->held += arena_blocks(slot->len);
+    *message = (struct channel_message){.data = bytes, .kind = CHANNEL_PLACE, .block = slot->block};
+    return 1;
+}
+
+static int next(struct channel_receive *r, struct channel_message *message)
+{
+    struct ring_slot slot;
+    uint32_t notes;
+    int rc = ring_left(&r->ring) > 0 ? 1 : look_further(r);
+
+    if (rc <= 0) {
+        return rc;
+    }
+    r->asleep = false;
+    ring_read(&r->ring, &slot);
+    r->why = check_slot(&slot);
     if (r->why != NULL) {
-        r->over = LPM_EPROTO;
-        return r->over;
+        return LPM_EPROTO;
     }
-    if (note) {
-        r->fds[r->fd_count++] = slot->fd;
-        slot->fd = -1;
-        r->at++;
-        return HANDED_NOTE;
+    notes = slot.fd_count + slot.large;
+    rc = notes > 0 || r->note_count > 0 ? find_notes(r, notes) : 0;
+    if (rc == 0) {
+        rc = hand_out(r, &slot, message);
     }
-    if (slot->len == 0) {
-        r->over = LPM_EIO;
-        return r->over;
-    }
-    rc = slot->fd >= 0 ? hand_out_large(slot, large_len, message) : hand_out_inline(r, message);
     if (rc == 1) {
-        r->at++;
-        message->fd_count = r->fd_count;
-        memcpy(message->fds, r->fds, sizeof(r->fds));
-        r->fd_count = 0;
+        message->len = slot.len;
+        message->fd_count = slot.fd_count;
+        for (unsigned i = 0; i < slot.fd_count; i++) {
+            message->fds[i] = r->notes[slot.large + i].fd;
+        }
+        forget_notes(r, notes);
+        ring_advance(&r->ring);
     }
     return rc;
 }
 
-int channel_receive_next(struct channel_receive *r, int fd, struct channel_message *message, const char **why)
+int channel_receive_next(struct channel_receive *r, struct channel_message *message, const char **why)
 {
-    int rc;
-
-    while (r->over == 0) {
-        if (r->at == r->count) {
-            rc = receive(r, fd);
-            if (rc <= 0) {
-                return rc;
-            }
-        }
-        rc = hand_out(r, message);
-        if (rc != LPM_EPROTO && rc != HANDED_NOTE) {
+    if (r->over == 0) {
+        int rc = next(r, message);
+        if (rc >= 0 || rc == LPM_ENOMEM) {
             return rc;
         }
+        r->over = rc;
     }
-    *why = r->why;
+    if (r->over == LPM_EPROTO) {
+        *why = r->why;
+    }
     return r->over;
 }
 
 void channel_receive_release(struct channel_receive *r, struct channel_message *message)
 {
-    struct channel_slot *slot = message->place;
-
     for (unsigned i = 0; i < message->fd_count; i++) {
         fd_close(&message->fds[i]);
     }
     message->fd_count = 0;
-    if (message->kind == CHANNEL_MAPPING) {
-        munmap(message->place, message->len);
-    } else if (message->kind == CHANNEL_COPY || r->spare_count == SPARE_MAX) {
+    switch (message->kind) {
+    case CHANNEL_PLACE:
+        r->held -= arena_blocks(message->len);
+        arena_give(&r->giver, message->block);
+        /* Whoever has more to read makes room by reading it. */
+        if (ring_left(&r->ring) == 0) {
+            answer_call(r);
+        }
+        break;
+    case CHANNEL_ROOM:
+        r->room_used = false;
+        break;
+    case CHANNEL_COPY:
         free(message->place);
-    } else {
-        slot->next = r->spare;
-        r->spare = slot;
-        r->spare_count++;
+        break;
+    case CHANNEL_MAPPING:
+        munmap(message->place, message->len);
+        break;
     }
     message->place = NULL;
+}
+
+bool channel_receive_waiting(struct channel_receive *r)
+{
+    return r->over == 0 && (ring_left(&r->ring) > 0 || look_further(r) != 0);
+}
+
+bool channel_receive_sweep(struct channel_receive *r)
+{
+    uint32_t shown = atomic_load_explicit(&r->end->theirs->shown, memory_order_relaxed);
+    bool waits = r->over == 0 && r->asleep && shown != r->ring.next;
+    bool lost = waits && r->swept && r->swept_at == r->ring.next;
+
+    r->swept = waits;
+    r->swept_at = r->ring.next;
+    return lost;
 }

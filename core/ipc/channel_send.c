@@ -1,85 +1,123 @@
 /*
- * The sending half of a channel. Runs in bus and worker. It never waits: what the peer does not take stays in the
- * batch, and a full batch refuses more.
+ * The sending half of a channel. Runs in bus and worker. It never waits: without room it refuses, and calls for some.
  */
 #include "ipc/channel_send.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <lpm/module.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "ipc/channel.h"
+#include "ipc/bell.h"
 #include "ipc/memfd.h"
-#include "ipc/rights.h"
 
-#define ALIGNMENT   16u
 #define LARGE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
-int channel_send_init(struct channel_send *s)
+_Static_assert(CHANNEL_INLINE_MAX <= ARENA_SIZE / 2, "two such messages fit");
+_Static_assert((NOTE_MAX & (NOTE_MAX - 1)) == 0, "numbers of notes wrap at a multiple of their places");
+
+void channel_send_init(struct channel_send *s, const struct share_end *end)
 {
-    *s = (struct channel_send){.mapping_fd = -1};
-    s->buffer = malloc(CHANNEL_BATCH_BYTES);
-    return s->buffer == NULL ? LPM_ENOMEM : 0;
+    *s = (struct channel_send){.end = end, .mapping_fd = -1};
+    ring_writer_init(&s->ring, end->mine->cells, &end->mine->shown, &end->theirs->taken, SHARE_FIRST);
+    arena_init(&s->arena, &end->theirs->returns, SHARE_FIRST);
+}
+
+static struct note *note_at(struct channel_send *s, uint32_t number)
+{
+    return &s->notes[number % NOTE_MAX];
 }
 
 void channel_send_fini(struct channel_send *s)
 {
     channel_send_drop(s);
-    for (uint32_t i = s->sent; i < s->count; i++) {
-        fd_close(&s->entries[i].fd);
+    for (; s->note_next != s->note_count; s->note_next++) {
+        fd_close(&note_at(s, s->note_next)->fd);
     }
-    free(s->buffer);
 }
 
-/* Moves what waits to the front, when the room behind it does not suffice. */
-static void compact(struct channel_send *s)
+/* The peer wrote what cannot be. Our own loop hears of it by the end of the socket. */
+static int fail(struct channel_send *s, const char *why)
 {
-    uint32_t start = s->sent < s->count ? s->entries[s->sent].offset : s->end;
-
-    if (start == 0) {
-        return;
-    }
-    memmove(s->buffer, s->buffer + start, s->end - start);
-    memmove(s->entries, s->entries + s->sent, (s->count - s->sent) * sizeof(s->entries[0]));
-    s->count -= s->sent;
-    s->sent = 0;
-    s->end -= start;
-    for (uint32_t i = 0; i < s->count; i++) {
-        s->entries[i].offset -= start;
-    }
+    s->over = true;
+    s->why = why;
+    shutdown(s->end->socket, SHUT_RDWR);
+    return LPM_EIO;
 }
 
-/* What a message takes of the batch. */
+/* Takes in what the peer is done with. 0 or LPM_EIO. */
+static int refresh(struct channel_send *s)
+{
+    if (ring_refresh(&s->ring) < 0) {
+        return fail(s, "it says that it has read what it did not get");
+    }
+    if (arena_collect(&s->arena) < 0) {
+        return fail(s, "it gives back memory that it did not get");
+    }
+    while (s->note_oldest != s->note_next &&
+           s->ring.published - note_at(s, s->note_oldest)->slot > s->ring.published - s->ring.seen) {
+        s->note_oldest++;
+    }
+    return 0;
+}
+
+/* What a message takes. */
 struct need {
-    size_t bytes;
-    uint32_t entries, descriptors;
+    size_t len;
+    uint32_t notes;
+    bool large;
 };
 
-static bool has_room(const struct channel_send *s, const struct need *need)
+static bool has_slots(const struct channel_send *s, const struct need *need)
 {
-    return need->entries <= CHANNEL_BATCH - s->count && need->bytes <= CHANNEL_BATCH_BYTES - s->end &&
-           need->descriptors <= CHANNEL_BATCH_LARGE - s->large;
+    return ring_room(&s->ring) > 0 && need->notes <= NOTE_MAX - (s->note_count - s->note_oldest);
+}
+
+/* Takes the place for its bytes, if there is room for all of it. */
+static bool find_place(struct channel_send *s, const struct need *need)
+{
+    s->block = ARENA_FULL;
+    if (!has_slots(s, need)) {
+        return false;
+    }
+    if (!need->large) {
+        s->block = arena_take(&s->arena, need->len);
+    }
+    return need->large || s->block != ARENA_FULL;
+}
+
+/* Has the peer read all there is, so that it will not make room by going on? */
+static bool is_read_up(const struct channel_send *s)
+{
+    return s->ring.seen == s->ring.next;
 }
 
 /* 0, LPM_EAGAIN or LPM_EIO. */
-static int make_room(struct channel_send *s, int fd, const struct need *need)
+static int make_room(struct channel_send *s, struct need *need)
 {
-    int rc;
+    /* The arena early: so it keeps to the same memory when little is out. */
+    int rc = s->arena.free < ARENA_BLOCKS / 2 || !has_slots(s, need) ? refresh(s) : 0;
 
-    if (has_room(s, need)) {
-        return 0;
-    }
-    rc = channel_send_flush(s, fd);
-    if (rc == LPM_EIO) {
+    if (rc < 0 || find_place(s, need)) {
         return rc;
     }
-    compact(s);
-    return has_room(s, need) ? 0 : LPM_EAGAIN;
+    if (channel_send_flush(s) == LPM_EIO) {
+        return LPM_EIO;
+    }
+    bell_call(&s->end->mine->calls);
+    rc = refresh(s);
+    if (rc < 0 || find_place(s, need)) {
+        return rc;
+    }
+    /* It holds memory here and there, for as long as it likes. */
+    if (is_read_up(s) && !need->large) {
+        need->large = true;
+        need->notes++;
+        return find_place(s, need) ? 0 : LPM_EAGAIN;
+    }
+    return LPM_EAGAIN;
 }
 
 /* A large message is written where the peer will read it. 0 or LPM_ENOMEM. */
@@ -101,52 +139,22 @@ static int map_large(struct channel_send *s, size_t len)
     return 0;
 }
 
-static void append(struct channel_send *s, size_t len, int fd)
+static int copy_descriptors(struct channel_send *s, const int *fds, unsigned fd_count)
 {
-    s->entries[s->count++] = (struct channel_entry){s->end, (uint32_t)len, fd};
-    s->end += ((uint32_t)len + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
-}
-
-static void append_marked(struct channel_send *s, uint64_t magic, size_t len, int fd)
-{
-    struct channel_large mark = {magic, len};
-
-    memcpy(s->buffer + s->end, &mark, sizeof(mark));
-    append(s, sizeof(mark), fd);
-    s->large++;
-}
-
-/* Takes the descriptors of the open reservation back. */
-static void drop_notes(struct channel_send *s)
-{
-    for (; s->notes > 0; s->notes--) {
-        struct channel_entry *entry = &s->entries[--s->count];
-        s->end = entry->offset;
-        s->large--;
-        fd_close(&entry->fd);
-    }
-}
-
-static int append_notes(struct channel_send *s, const int *fds, unsigned fd_count)
-{
-    for (unsigned i = 0; i < fd_count; i++) {
-        int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+    for (s->fd_count = 0; s->fd_count < fd_count; s->fd_count++) {
+        int fd = fcntl(fds[s->fd_count], F_DUPFD_CLOEXEC, 3);
         if (fd < 0) {
-            drop_notes(s);
             return LPM_ENOMEM;
         }
-        append_marked(s, CHANNEL_NOTE_MAGIC, 0, fd);
-        s->notes++;
+        s->fds[s->fd_count] = fd;
     }
     return 0;
 }
 
-static int reserve(struct channel_send *s, int fd, size_t len, const int *fds, unsigned fd_count)
+static int reserve(struct channel_send *s, size_t len, const int *fds, unsigned fd_count)
 {
     bool large = len > CHANNEL_INLINE_MAX;
-    struct need need = {fd_count * sizeof(struct channel_large) +
-                            (large ? sizeof(struct channel_large) : len),
-                        fd_count + 1, fd_count + (large ? 1 : 0)};
+    struct need need = {len, fd_count + (large ? 1 : 0), large};
     int rc;
 
     if (s->over) {
@@ -158,117 +166,120 @@ static int reserve(struct channel_send *s, int fd, size_t len, const int *fds, u
     if (len > CHANNEL_MESSAGE_MAX) {
         return LPM_ETOOBIG;
     }
-    rc = make_room(s, fd, &need);
-    if (rc == 0) {
-        rc = append_notes(s, fds, fd_count);
+    rc = make_room(s, &need);
+    if (rc < 0) {
+        return rc;
     }
-    if (rc == 0 && large) {
+    s->reserved = len;
+    rc = copy_descriptors(s, fds, fd_count);
+    if (rc == 0 && need.large) {
         rc = map_large(s, len);
-        if (rc < 0) {
-            drop_notes(s);
-        }
+    }
+    if (rc < 0) {
+        channel_send_drop(s);
     }
     return rc;
 }
 
-char *channel_send_reserve(struct channel_send *s, int fd, size_t len, const int *fds, unsigned fd_count,
-                           int *code)
+char *channel_send_reserve(struct channel_send *s, size_t len, const int *fds, unsigned fd_count, int *code)
 {
-    *code = reserve(s, fd, len, fds, fd_count);
+    *code = reserve(s, len, fds, fd_count);
     if (*code < 0) {
         return NULL;
     }
-    s->reserved = len;
-    return s->mapping != NULL ? s->mapping : s->buffer + s->end;
+    return s->mapping != NULL ? s->mapping : s->end->mine->bytes + (size_t)s->block * ARENA_BLOCK;
 }
 
-/* The kernel refuses to seal what is still mapped for writing. That it refuses otherwise cannot be; if it does, the
- * peer will say so. */
-static void append_large(struct channel_send *s)
+static void add_note(struct channel_send *s, int fd)
 {
-    munmap(s->mapping, s->reserved);
-    memfd_seal(s->mapping_fd, LARGE_SEALS);
-    append_marked(s, CHANNEL_LARGE_MAGIC, s->reserved, s->mapping_fd);
-    s->mapping = NULL;
-    s->mapping_fd = -1;
+    *note_at(s, s->note_count++) = (struct note){s->ring.next, fd};
 }
 
 void channel_send_commit(struct channel_send *s)
 {
-    if (s->mapping != NULL) {
-        append_large(s);
-    } else {
-        append(s, s->reserved, -1);
+    bool large = s->mapping != NULL;
+
+    if (large) {
+        /* The kernel refuses to seal what is still mapped for writing. That it refuses otherwise cannot be; if it does,
+         * the peer will say so. */
+        munmap(s->mapping, s->reserved);
+        memfd_seal(s->mapping_fd, LARGE_SEALS);
+        add_note(s, s->mapping_fd);
+        s->mapping = NULL;
+        s->mapping_fd = -1;
+        s->block = 0;
     }
+    for (unsigned i = 0; i < s->fd_count; i++) {
+        add_note(s, s->fds[i]);
+    }
+    ring_put(&s->ring, &(struct ring_slot){s->block, (uint32_t)s->reserved, s->fd_count, large});
+    s->fd_count = 0;
     s->reserved = 0;
-    s->notes = 0;
 }
 
 void channel_send_drop(struct channel_send *s)
 {
+    if (s->reserved == 0) {
+        return;
+    }
     if (s->mapping != NULL) {
         munmap(s->mapping, s->reserved);
         s->mapping = NULL;
         fd_close(&s->mapping_fd);
     }
-    drop_notes(s);
+    if (s->block != ARENA_FULL) {
+        arena_drop(&s->arena, s->block);
+    }
+    while (s->fd_count > 0) {
+        fd_close(&s->fds[--s->fd_count]);
+    }
     s->reserved = 0;
 }
 
-/* The descriptors of an open reservation stand behind what was committed, and may still be taken back. */
-static uint32_t committed(const struct channel_send *s)
+/* Sends the notes that wait. 0; LPM_EAGAIN: slots from `*end` on wait for theirs; LPM_EIO. */
+static int send_notes(struct channel_send *s, uint32_t *end)
 {
-    return s->count - s->notes;
-}
-
-/* One sendmmsg() for all that waits: how many went, or -1 with errno. */
-static int send_batch(const struct channel_send *s, int fd)
-{
-    struct mmsghdr heads[CHANNEL_BATCH];
-    struct iovec parts[CHANNEL_BATCH];
-    struct rights_room rooms[CHANNEL_BATCH_LARGE];
-    unsigned count = 0, large = 0;
-
-    for (uint32_t i = s->sent; i < committed(s); i++, count++) {
-        const struct channel_entry *entry = &s->entries[i];
-        parts[count] = (struct iovec){s->buffer + entry->offset, entry->len};
-        heads[count].msg_hdr = (struct msghdr){.msg_iov = &parts[count], .msg_iovlen = 1};
-        if (entry->fd >= 0) {
-            rights_attach(&heads[count].msg_hdr, &rooms[large++], entry->fd);
+    for (; s->note_next != s->note_count; s->note_next++) {
+        struct note *note = note_at(s, s->note_next);
+        int rc = note_send(s->end->socket, note);
+        if (rc < 0) {
+            *end = note->slot;
+            return rc;
         }
+        fd_close(&note->fd);
     }
-    return sendmmsg(fd, heads, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return 0;
 }
 
-static void mark_sent(struct channel_send *s, uint32_t count)
+int channel_send_flush(struct channel_send *s)
 {
-    for (; count > 0; count--, s->sent++) {
-        if (s->entries[s->sent].fd >= 0) {
-            fd_close(&s->entries[s->sent].fd);
-            s->large--;
-        }
-    }
-    /* An open reservation stands behind the last entry and must stay there. */
-    if (s->sent == s->count && s->reserved == 0) {
-        s->sent = s->count = s->end = 0;
-    }
-}
+    uint32_t before = s->ring.published, end = s->ring.next;
+    int rc;
 
-int channel_send_flush(struct channel_send *s, int fd)
-{
     if (s->over) {
         return LPM_EIO;
     }
-    while (s->sent < committed(s)) {
-        int n = send_batch(s, fd);
-        if (n >= 0) {
-            mark_sent(s, (uint32_t)n);
-        } else if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS) {
-            return LPM_EAGAIN;
-        } else if (errno != EINTR) {
-            s->over = true;
-            return LPM_EIO;
+    rc = send_notes(s, &end);
+    if (rc == LPM_EIO) {
+        s->over = true;
+    } else if (end != before) {
+        ring_publish(&s->ring, end);
+        if (bell_due(&s->end->theirs->asleep_at, before, end)) {
+            bell_ring(s->end->their);
         }
     }
-    return 0;
+    return rc;
+}
+
+void channel_send_sweep(struct channel_send *s)
+{
+    uint32_t taken = atomic_load_explicit(&s->end->theirs->taken, memory_order_relaxed);
+    uint32_t asleep_at = atomic_load_explicit(&s->end->theirs->asleep_at, memory_order_relaxed);
+    bool sleeps = asleep_at == taken && taken != s->ring.published;
+
+    if (sleeps && s->swept && s->swept_at == taken) {
+        bell_ring(s->end->their);
+    }
+    s->swept = sleeps;
+    s->swept_at = taken;
 }

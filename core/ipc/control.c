@@ -28,18 +28,28 @@ int control_send(int channel, const struct control *message, int fd)
     return rights_send(channel, message, sizeof(*message), fd);
 }
 
-static bool brings_descriptor(const struct control *message)
+static bool may_bring(const struct control *message)
+{
+    return message->type == CONTROL_RELOADED && message->status != 0;
+}
+
+static bool has_to_bring(const struct control *message)
 {
     return message->type == CONTROL_WORKER_NEW || message->type == CONTROL_SUCCESSOR ||
            message->type == CONTROL_PREDECESSOR || (message->type == CONTROL_LOG && message->status == 0);
+}
+
+static bool is_sound(const struct control *message, int fd)
+{
+    return message->type >= CONTROL_WORKER_NEW && message->type < CONTROL_TYPE_END &&
+           (may_bring(message) || (fd >= 0) == has_to_bring(message));
 }
 
 int control_receive(int channel, struct control *message, int *fd)
 {
     int rc = rights_receive(channel, message, sizeof(*message), fd);
 
-    if (rc == 1 && (message->type < CONTROL_WORKER_NEW || message->type >= CONTROL_TYPE_END ||
-                    (*fd >= 0) != brings_descriptor(message))) {
+    if (rc == 1 && !is_sound(message, *fd)) {
         fd_close(fd);
         rc = LPM_EPROTO;
     }

@@ -20,6 +20,8 @@ enum control_type {
     CONTROL_SOFT_KILL,   /* answer what there is, send the workers home, exit */
     CONTROL_HARD_KILL,   /* run the hooks, exit */
     CONTROL_SIGNAL,      /* the signal `status` came, which the bus had asked for */
+    CONTROL_RELOADED, /* what the last reload came to, and each ASK_RELOAD up to the number `index`: `status` 0,
+                       * generation `incarnation` serves; LPM_ECONF, why not is in the descriptor, if there is one */
     CONTROL_LOG, /* goes on in a new file, which it carries: `index` 0, the error log; else the log of the node of
                           * that number in the tree, the root being 0. `status` -1: it could not be opened, the old one
                           * stays; then there is no descriptor */
@@ -34,6 +36,7 @@ enum control_type {
     CONTROL_SIGNAL_WANTED, /* `status` SIGINT, `index` 1: tell of it instead of acting on it; 0: act again */
     CONTROL_ASK_SOFT_KILL, /* a module asks for it */
     CONTROL_ASK_HARD_KILL,
+    CONTROL_ASK_RELOAD, /* `index`: its number, from 1 on */
     CONTROL_ASK_REOPEN, /* the logs; `index` comes back, and is not 0 */
     CONTROL_RELEASED,   /* soft kill: all is answered; from now on workers exit for good */
     CONTROL_TYPE_END

@@ -25,19 +25,20 @@ static const unsigned frames[POLICY_ROLES][POLICY_PHASES] = {
 #define FROM_MASTER                                                                                          \
     (CONTROL(WORKER_NEW) | CONTROL(WORKER_GONE) | CONTROL(POOL_DEGRADED) | CONTROL(RETIRE) |                 \
      CONTROL(SOFT_KILL) | CONTROL(HARD_KILL) | CONTROL(SIGNAL) | CONTROL(SUCCESSOR) | CONTROL(PREDECESSOR) | \
-     CONTROL(LOG) | CONTROL(REOPENED))
+     CONTROL(LOG) | CONTROL(REOPENED) | CONTROL(RELOADED))
 #define FROM_BUS                                                                                      \
     (CONTROL(WORKER_READY) | CONTROL(WORKER_KILL) | CONTROL(SIGNAL_WANTED) | CONTROL(ASK_SOFT_KILL) | \
      CONTROL(ASK_HARD_KILL) | CONTROL(ASK_REOPEN))
-#define OUT (CONTROL(WORKER_RETIRE) | CONTROL(WORKER_REMOVE))
+#define OUT   (CONTROL(WORKER_RETIRE) | CONTROL(WORKER_REMOVE))
+#define ASKED (CONTROL(RESIZE) | CONTROL(ASK_RELOAD))
 
-/* RESIZE while draining: it was on its way when the soft kill came. */
+/* RESIZE and ASK_RELOAD while draining: they were on their way when the soft kill came. */
 static const unsigned controls[POLICY_ROLES][POLICY_PHASES] = {
     [POLICY_MASTER] =
         {[POLICY_STARTING] = FROM_MASTER, [POLICY_SERVING] = FROM_MASTER, [POLICY_DRAINING] = FROM_MASTER},
     [POLICY_BUS] = {[POLICY_STARTING] = FROM_BUS | CONTROL(ONLINE),
-                    [POLICY_SERVING] = FROM_BUS | OUT | CONTROL(RESIZE),
-                    [POLICY_DRAINING] = FROM_BUS | OUT | CONTROL(RESIZE) | CONTROL(RELEASED)},
+                    [POLICY_SERVING] = FROM_BUS | OUT | ASKED,
+                    [POLICY_DRAINING] = FROM_BUS | OUT | ASKED | CONTROL(RELEASED)},
 };
 
 /* The numbers may come from a peer, whatever their types say. */

@@ -3,6 +3,7 @@
  * one line on stderr, "lpm: ...", and exit status 1.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,9 @@
 #include "conf/conf_load.h"
 #include "main/main_options.h"
 #include "master/master.h"
+#include "master/master_arrival.h"
 #include "os/os_pidfile.h"
+#include "os/os_program.h"
 #include "trial/trial.h"
 #include "worker/worker.h"
 
@@ -65,16 +68,46 @@ static int test(const struct main_options *options, const struct master_options 
     return options->dump ? dump(master->core->tree, err) : 0;
 }
 
+/* How to start the same again, with another file in the place of this one. */
+struct main_start {
+    char program[PATH_MAX];
+    char dir[PATH_MAX];
+};
+
+/* Where the system does not tell, lpm runs all the same, but cannot be upgraded. */
+static void remember_start(struct main_start *start, struct master_options *master, const char *prefix,
+                           char *const *argv)
+{
+    struct error err;
+
+    if (os_program_find(argv[0], start->program, sizeof(start->program), &err) != 0) {
+        return;
+    }
+    if (prefix[0] != '/') {
+        master->start_dir = getcwd(start->dir, sizeof(start->dir));
+        if (!master->start_dir) {
+            return;
+        }
+    }
+    master->program = start->program;
+    master->argv = argv;
+}
+
 /* Returns the exit status; with a text in `err` that is 1. */
-static int run(const struct main_options *options, struct error *err)
+static int run(const struct main_options *options, char *const *argv, struct master_arrival *arrival,
+               struct error *err)
 {
     struct conf_core core = {.tree = NULL};
+    struct main_start start;
     struct master_options master = {.conf_name = options->conf,
                                     .directives = options->directives,
                                     .core = &core,
+                                    .arrival = arrival,
                                     .step_limit_ms = MASTER_STEP_LIMIT_MS};
-    int rc = enter_prefix(options->prefix, err);
+    int rc;
 
+    remember_start(&start, &master, options->prefix, argv);
+    rc = enter_prefix(options->prefix, err);
     if (!rc) {
         rc = conf_load(&core, options->conf, options->directives, err);
     }
@@ -91,18 +124,11 @@ static int run(const struct main_options *options, struct error *err)
     return rc ? 1 : 0;
 }
 
-int main(int argc, char **argv)
+static int begin(int argc, char **argv, struct master_arrival *arrival, struct error *err)
 {
     struct main_options options;
-    struct error err = {.text = ""};
-    int status;
 
-    if (fd_reserve_standard() != 0) {
-        return 1; /* there is no stderr to say so */
-    }
-    title_init(argc, argv);
-    if (main_options_parse(&options, argc, argv, &err) != 0) {
-        fprintf(stderr, "lpm: %s\n", err.text);
+    if (main_options_parse(&options, argc, argv, err) != 0) {
         return 1;
     }
     if (options.help) {
@@ -113,9 +139,24 @@ int main(int argc, char **argv)
         main_options_version(stdout, options.build);
         return fflush(stdout) ? 1 : 0;
     }
-    status = run(&options, &err);
+    return run(&options, argv, arrival, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct master_arrival arrival;
+    struct error err = {.text = ""};
+    int status;
+
+    if (fd_reserve_standard() != 0) {
+        return 1; /* there is no stderr to say so */
+    }
+    title_init(argc, argv);
+    status = master_arrival_take(&arrival, &err) == 0 ? begin(argc, argv, &arrival, &err) : 1;
     if (err.text[0]) {
         fprintf(stderr, "lpm: %s\n", err.text);
+        master_arrival_fail(&arrival, err.text);
     }
+    master_arrival_fini(&arrival);
     return status;
 }

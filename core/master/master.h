@@ -11,11 +11,17 @@ struct master_roles {
     role_main trial, bus, worker;
 };
 
+struct master_arrival;
+
 struct master_options {
-    const char *conf_name;  /* as people wrote it; read again at a reload */
-    const char *directives; /* of the command line, behind it; NULL: none */
-    struct conf_core *core; /* what they say now; master_main() takes it over, with its tree */
-    int64_t step_limit_ms;  /* for each step of a trial: to load a module, to run its conf hook */
+    const char *conf_name;          /* as people wrote it; read again at a reload */
+    const char *directives;         /* of the command line, behind it; NULL: none */
+    struct conf_core *core;         /* what they say now; master_main() takes it over, with its tree */
+    const char *program;            /* the file that was started, for an upgrade; NULL: none is possible */
+    char *const *argv;              /* its words */
+    const char *start_dir;          /* where it was started; NULL: that does not matter */
+    struct master_arrival *arrival; /* from the master that is upgraded; NULL: there is none */
+    int64_t step_limit_ms;          /* for each step of a trial: to load a module, to run its conf hook */
 };
 
 #define MASTER_STEP_LIMIT_MS 10000

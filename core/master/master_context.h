@@ -44,7 +44,8 @@ struct master_pool {
     size_t places;
     struct master_restart restart;
     bool degraded;
-    bool fork_failed; /* said in the log already */
+    bool fork_failed;        /* said in the log already */
+    struct error last_death; /* of one of its workers: how, and in whose code if that is known */
     struct event *refill_timer;
 };
 
@@ -73,13 +74,27 @@ struct master_generation {
     int control;
     bool control_over; /* the bus's end is closed */
     enum policy_phase bus_phase;
-    bool sigint_wanted; /* a module acts on SIGINT */
+    bool sigint_wanted;                               /* a module acts on SIGINT */
+    uint32_t reload_asked, reload_begun, reload_told; /* see master_reload */
     struct list messages;
     size_t message_count;
     struct event *control_readable, *control_writable;
     struct event *bus_end_timer; /* from the end of the control channel to the bus's own */
     struct event *timer;         /* of the state: start, online, probation, drain, kill */
     struct master_pool *pools;   /* core->pool_count of them */
+};
+
+/* A binary upgrade, from the one side or the other: see master_upgrade, master_arrival. */
+struct master_upgrade {
+    pid_t heir;       /* the new master, our child; 0: no upgrade runs */
+    bool heir_online; /* it serves */
+    pid_t elder;      /* the old master, while it has a part in what we have; 0: none */
+    bool elder_told;  /* that we serve */
+    bool elder_gone;  /* which we act on when we serve */
+    int channel;      /* to the heir; -1 */
+    struct event *readable;
+    struct error why;         /* what the heir said about its failure */
+    char *pid_path, *control; /* the names that were given to it; NULL */
 };
 
 /* See master_notify. */
@@ -89,6 +104,10 @@ struct master_notify {
     bool failed;     /* said in the log already */
     struct event *again, *watchdog;
 };
+
+#define MASTER_EACH_GENERATION(g, master)                  \
+    LIST_EACH(g##_link, g##_after, &(master)->generations) \
+    for (struct master_generation *g = LIST_ENTRY(g##_link, struct master_generation, link); g; g = NULL)
 
 struct master {
     const struct master_options *options;
@@ -108,12 +127,16 @@ struct master {
     struct master_setup
         *current; /* of the generation that serves, or served last; before that: the first one's */
     struct master_setup
-        *previous;       /* of the one before it, until the end of its probation; NULL: none to go back to */
+        *previous; /* of the one before it, until the end of its probation; NULL: none to go back to */
+    struct master_setup *shared; /* with the other master, while there is one; NULL */
+    struct master_upgrade upgrade;
     struct event *sweep; /* looks at what is to be done next */
     unsigned last_number;
     struct master_restart bus_restarts;
     bool online;         /* was once */
     bool stopping;       /* no generation is started any more */
+    bool withdrawn;      /* nor now: the new master serves */
+    bool foreground;     /* people wait for this process, and cannot be told of another */
     bool reload_wanted;  /* somebody asked, and it has not begun */
     bool reload_waits;   /* for a generation to end, which the log has said */
     bool start_failed;   /* of the last one that was to start again */
@@ -121,6 +144,7 @@ struct master {
     struct event *reload_timer;
     struct event *shutdown_timer;
     int launcher;         /* daemon: pipe to the process that people started; -1 */
+    struct error trouble; /* not empty: why what the last reload brought does not serve */
     struct error failure; /* not empty: why lpm ends with status 1 */
 };
 

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "master/master_generation.h"
 #include "master/master_pool.h"
+#include "master/master_reload.h"
 #include "master/master_reopen.h"
 #include "master/master_worker.h"
 
@@ -185,6 +186,9 @@ static void handle(struct master_generation *generation, const struct control *m
         break;
     case CONTROL_SIGNAL_WANTED:
         generation->sigint_wanted = message->status == SIGINT && message->index != 0;
+        break;
+    case CONTROL_ASK_RELOAD:
+        master_reload_ask(generation, message->index);
         break;
     case CONTROL_ASK_SOFT_KILL:
         handle_kill(generation, SIGQUIT);

@@ -53,22 +53,27 @@ int master_daemon_start(struct master *master, struct error *err)
     return 0;
 }
 
+static void leave_terminal(const struct master *master)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null >= 0) {
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+        close(null);
+    }
+    dup2(master->log.fd, STDERR_FILENO);
+}
+
 void master_daemon_online(struct master *master)
 {
     ssize_t n;
-    int null;
 
+    if (master->current->core.daemon && master->log.fd > STDERR_FILENO) {
+        leave_terminal(master);
+    }
     if (master->launcher < 0) {
         return;
-    }
-    if (master->log.fd > STDERR_FILENO) {
-        null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (null >= 0) {
-            dup2(null, STDIN_FILENO);
-            dup2(null, STDOUT_FILENO);
-            close(null);
-        }
-        dup2(master->log.fd, STDERR_FILENO);
     }
     n = write(master->launcher, "", 1);
     if (n < 0) {

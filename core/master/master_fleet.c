@@ -5,41 +5,34 @@
 #include "master/master_fleet.h"
 
 #include <event2/event.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/version.h"
-#include "conf/conf_load.h"
+#include "master/master_arrival.h"
 #include "master/master_daemon.h"
 #include "master/master_generation.h"
 #include "master/master_handover.h"
 #include "master/master_inherit.h"
 #include "master/master_notify.h"
 #include "master/master_plan.h"
+#include "master/master_reload.h"
+#include "master/master_upgrade.h"
 #include "master/master_worker.h"
-
-/* From the beginning of one reload to the next: what is asked for in between is one. */
-#define RELOAD_PAUSE_NS CLOCK_NS_PER_S
 
 /* A generation that could not start again is not tried again sooner than this. */
 #define PAUSE_NS      (100 * CLOCK_NS_PER_MS)
 #define PAUSE_BACK_NS CLOCK_NS_PER_S
 
-#define EACH_GENERATION(g, master)                         \
-    LIST_EACH(g##_link, g##_after, &(master)->generations) \
-    for (struct master_generation *g = LIST_ENTRY(g##_link, struct master_generation, link); g; g = NULL)
-
-static bool serves(const struct master_generation *g)
+bool master_fleet_serves(const struct master_generation *g)
 {
     return g->state == MASTER_PROBATION || g->state == MASTER_ACTIVE || g->state == MASTER_FAILING;
 }
 
 struct master_generation *master_fleet_serving(const struct master *master)
 {
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
-        if (serves(g)) {
+        if (master_fleet_serves(g)) {
             return g;
         }
     }
@@ -82,12 +75,27 @@ static void adopt(struct master *master, struct master_setup *setup, bool failin
     master_restart_init(&master->bus_restarts, pool->restarts, pool->max_restarts_in_interval);
 }
 
+/* Nobody accepts any more from what the one that serves does not listen on: whoever connects there is not to wait. */
+static void close_removed(struct master *master)
+{
+    LIST_EACH(link, after, &master->setups)
+    {
+        struct master_setup *setup = LIST_ENTRY(link, struct master_setup, link);
+        if (setup != master->current && !setup->shared) {
+            master_setup_leave(setup);
+        }
+    }
+}
+
 void master_fleet_promote(struct master_generation *generation)
 {
     struct master *master = generation->master;
     bool failing = false;
 
-    EACH_GENERATION(other, master)
+    if (generation->is_reload) {
+        master_reload_took(generation);
+    }
+    MASTER_EACH_GENERATION(other, master)
     {
         if (other != generation) {
             failing = failing || other->state == MASTER_FAILING;
@@ -96,6 +104,7 @@ void master_fleet_promote(struct master_generation *generation)
         }
     }
     adopt(master, generation->setup, failing);
+    close_removed(master);
     generation->was_active = true;
     master->start_failed = false;
     log_write(&master->log, LPM_LOG_NOTICE, "lpm/" LPM_VERSION " is online: generation %u, %zu workers",
@@ -105,18 +114,12 @@ void master_fleet_promote(struct master_generation *generation)
     master_inherit_store(master);
     master_notify_ready(master, "generation %u serves with %zu workers", generation->number,
                         master_worker_running(generation));
+    master_arrival_online(master);
     if (master->previous) {
         master_generation_set_timer(generation, (uint64_t)generation->core->probation * CLOCK_NS_PER_MS);
     } else {
         master_generation_event(generation, MASTER_ON_PROBATION_OVER);
     }
-}
-
-void master_fleet_tell_failing(const struct master_generation *generation, const char *why)
-{
-    log_write(&generation->master->log, LPM_LOG_CRIT,
-              "generation %u failed on probation, lpm goes back to what ran before it: %s",
-              generation->number, why);
 }
 
 void master_fleet_prove(struct master *master)
@@ -174,70 +177,9 @@ static void go_back(struct master *master)
     begin_again(master, master->previous, master->start_failed ? PAUSE_BACK_NS : 0);
 }
 
-static void tell_reload_failure(struct master *master, const struct error *why)
-{
-    const struct master_generation *serving = master_fleet_serving(master);
-
-    if (serving) {
-        log_write(&master->log, LPM_LOG_ERROR, "reload failed, generation %u goes on: %s", serving->number,
-                  why->text);
-        master_notify_ready(master, "generation %u serves, the reload failed: %s", serving->number,
-                            why->text);
-    } else {
-        log_write(&master->log, LPM_LOG_ERROR, "reload failed: %s", why->text);
-    }
-}
-
-/* The pid file is locked, and who has started lpm is gone: these two stay. */
-static void warn_of_fixed(const struct master *master, const struct conf_core *core)
-{
-    const struct conf_core *now = &master->current->core;
-
-    if (strcmp(now->pid, core->pid) != 0 || now->daemon != core->daemon) {
-        log_write(&master->log, LPM_LOG_WARN,
-                  "\"pid\" and \"daemon\" stay what they are until lpm is started anew");
-    }
-}
-
-static int begin_reload(struct master *master, struct error *err)
-{
-    struct master_setup *setup = NULL;
-    struct master_generation *next;
-    struct conf_core core;
-    int rc = conf_load(&core, master->options->conf_name, master->options->directives, err);
-
-    if (!rc) {
-        rc = master_setup_take(&setup, master, &core, err);
-    }
-    if (!rc) {
-        warn_of_fixed(master, &setup->core);
-        rc = master_setup_prepare(setup, master->last_number + 1, err);
-    }
-    if (!rc) {
-        rc = master_generation_new(&next, setup, true, err);
-    }
-    master_setup_release(&setup); /* the generation holds it */
-    if (!rc) {
-        master_generation_event(next, MASTER_ON_START);
-    }
-    return rc;
-}
-
-static void reload(struct master *master)
-{
-    struct error why;
-
-    master_notify_reloading(master);
-    master->reload_wanted = false;
-    master->not_before = clock_now() + RELOAD_PAUSE_NS;
-    if (begin_reload(master, &why) != 0) {
-        tell_reload_failure(master, &why);
-    }
-}
-
 static void abandon_reload(struct master *master)
 {
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         if (g->is_reload) {
             master_generation_event(g, MASTER_ON_RETIRE);
@@ -261,7 +203,7 @@ static void bury(struct master_generation *generation)
         if (!master->online) {
             master->failure = *why;
         } else if (generation->is_reload) {
-            tell_reload_failure(master, why);
+            master_reload_failed(master, why);
         } else {
             log_write(&master->log, LPM_LOG_CRIT, "generation %u failed: %s", generation->number, why->text);
             master->start_failed = true;
@@ -276,8 +218,11 @@ static bool reload_is_due(struct master *master)
     uint64_t now = clock_now();
     struct timeval wait;
 
-    if (!master->reload_wanted || now >= master->not_before) {
-        return master->reload_wanted;
+    if (!master->reload_wanted || master->upgrade.heir > 0) {
+        return false;
+    }
+    if (now >= master->not_before) {
+        return true;
     }
     wait = clock_timeval(master->not_before - now);
     event_add(master->reload_timer, &wait);
@@ -287,12 +232,13 @@ static bool reload_is_due(struct master *master)
 static enum master_plan next_plan(struct master *master)
 {
     struct master_view view = {.stopping = master->stopping,
+                               .withdrawn = master->withdrawn,
                                .online = master->online,
                                .can_go_back = master->previous != NULL,
                                .reload_due = reload_is_due(master),
                                .max_leaving = master->current->core.max_generations};
 
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         master_plan_count(&view, g->state, g->is_reload);
     }
@@ -310,7 +256,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         if (g->state == MASTER_GONE) {
             bury(g);
@@ -318,7 +264,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     }
     switch (next_plan(master)) {
     case MASTER_RELOAD:
-        reload(master);
+        master_reload_begin(master);
         break;
     case MASTER_AGAIN:
         start_again(master);
@@ -360,17 +306,39 @@ void master_fleet_reload(struct master *master)
     master_fleet_look(master);
 }
 
+void master_fleet_withdraw(struct master *master)
+{
+    master->withdrawn = true;
+    master_setup_release(&master->previous);
+    MASTER_EACH_GENERATION(g, master)
+    {
+        master_generation_event(g, MASTER_ON_RETIRE);
+    }
+}
+
+void master_fleet_resume(struct master *master)
+{
+    if (master->withdrawn && !master->stopping) {
+        begin_again(master, master->current, 0);
+    }
+    master->withdrawn = false;
+    master_fleet_look(master);
+}
+
 void master_fleet_stop(struct master *master, enum master_event kill)
 {
     int64_t limit = master->current->core.shutdown_timeout;
 
     master->stopping = true;
-    master_notify_stopping(master, kill == MASTER_ON_SOFT_KILL ? "answers what it has" : "ends");
+    master_upgrade_stop(master, kill);
+    if (master->upgrade.heir == 0) {
+        master_notify_stopping(master, kill == MASTER_ON_SOFT_KILL ? "answers what it has" : "ends");
+    }
     LIST_EACH(link, after, &master->setups)
     { /* the bus takes nothing new in, so nobody shall wait for it */
         master_setup_close_listeners(LIST_ENTRY(link, struct master_setup, link));
     }
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         master_generation_event(g, kill);
     }
@@ -387,7 +355,7 @@ static void on_shutdown_timeout(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     log_write(&master->log, LPM_LOG_WARN, "shutdown_timeout passed");
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         master_generation_event(g, MASTER_ON_DRAIN_TIMEOUT);
     }
@@ -411,12 +379,13 @@ static void free_event(struct event **event)
 
 void master_fleet_fini(struct master *master)
 {
-    EACH_GENERATION(g, master)
+    MASTER_EACH_GENERATION(g, master)
     {
         master_generation_free(g);
     }
     master_setup_release(&master->previous);
     master_setup_release(&master->current);
+    master_setup_release(&master->shared);
     free_event(&master->sweep);
     free_event(&master->reload_timer);
     free_event(&master->shutdown_timer);

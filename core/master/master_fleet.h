@@ -9,17 +9,23 @@
 /* Begins the first one, of master->current. 0, or negative with the text. */
 int master_fleet_start(struct master *master, struct error *err);
 
+/* Does it serve? */
+bool master_fleet_serves(const struct master_generation *generation);
+
 /* Somebody wants a reload: it begins as soon as it may. */
 void master_fleet_reload(struct master *master);
+
+/* Another master serves: ours retire, and none is started until it is resumed. */
+void master_fleet_withdraw(struct master *master);
+
+/* Serves again, from the setup that was withdrawn. Nothing if none was. */
+void master_fleet_resume(struct master *master);
 
 /* All end, by that event. No generation is started any more. */
 void master_fleet_stop(struct master *master, enum master_event kill);
 
 /* `generation` is online: whoever served before is retired, and its own probation begins. */
 void master_fleet_promote(struct master_generation *generation);
-
-/* The log's line for one that has failed its probation. */
-void master_fleet_tell_failing(const struct master_generation *generation, const char *why);
 
 /* The probation of the one that serves is over: nothing to go back to is kept. */
 void master_fleet_prove(struct master *master);

@@ -16,6 +16,7 @@
 #include "master/master_control.h"
 #include "master/master_fleet.h"
 #include "master/master_pool.h"
+#include "master/master_reload.h"
 #include "master/master_spawn.h"
 #include "master/master_trial.h"
 #include "master/master_worker.h"
@@ -330,15 +331,16 @@ static void bus_reaped(struct master_generation *generation, int status)
     char end[TEXT_EXIT_SIZE], step[MASTER_STEP_TEXT_SIZE];
     struct error why;
 
-    error_set(&why, 0, "bus (pid %ld) %s", (long)generation->bus, text_exit(status, end, sizeof(end)));
+    text_exit(status, end, sizeof(end));
+    master_generation_step_text(generation, NULL, step);
+    error_set(&why, 0, "bus (pid %ld) %s%s", (long)generation->bus, end, expected ? "" : step);
     log_write(&generation->master->log, expected ? LPM_LOG_INFO : LPM_LOG_ERROR, "%s", why.text);
     if (generation->state == MASTER_STARTING) {
-        master_generation_step_text(generation, NULL, step);
-        error_set(&generation->reason, 0, "%s before it was online%s", why.text,
-                  step[0] ? step : ": the error log may say why");
+        error_set(&generation->reason, 0, "bus (pid %ld) %s before it was online%s", (long)generation->bus,
+                  end, step[0] ? step : ": the error log may say why");
     }
     if (generation->state == MASTER_PROBATION) {
-        master_fleet_tell_failing(generation, why.text);
+        master_reload_undone(generation, why.text);
     }
     generation->bus = 0;
     generation->control_over = true;

@@ -23,6 +23,7 @@ struct kept {
     struct list link;
     ino_t socket;
     bool borrowed; /* it had it before us */
+    int fd;        /* a copy of what is borrowed, for a later configuration, or one that comes back; -1 */
     bool open;     /* a listener of ours */
     char name[NAME_SIZE];
 };
@@ -53,21 +54,34 @@ static struct kept *find(const struct master *master, ino_t socket)
     return NULL;
 }
 
-static void keep(struct master *master, ino_t socket, const char *name)
+static void keep(struct master *master, int fd, const char *name)
 {
     struct kept *k = calloc(1, sizeof(*k));
 
     if (k) {
-        k->socket = socket;
+        k->socket = socket_of(fd);
         k->borrowed = strncmp(name, PREFIX, strlen(PREFIX)) != 0;
+        k->fd = k->borrowed ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
         snprintf(k->name, sizeof(k->name), "%s", name);
         list_append(&master->kept, &k->link);
     }
 }
 
+void master_inherit_know(struct master *master, int fd, const char *name)
+{
+    keep(master, fd, name);
+}
+
+const char *master_inherit_name(const struct master *master, int fd)
+{
+    const struct kept *k = find(master, socket_of(fd));
+    return k ? k->name : NULL;
+}
+
 static void forget(struct kept *k)
 {
     list_remove(&k->link);
+    fd_close(&k->fd);
     free(k);
 }
 
@@ -111,10 +125,21 @@ static void give(struct master_setup *setup, struct lpm_conf *node)
         node->fd = given->fd;
         given->fd = -1;
         fcntl(node->fd, F_SETFL, fcntl(node->fd, F_GETFL) | O_NONBLOCK);
-        keep(master, socket_of(node->fd), given->name);
+        keep(master, node->fd, given->name);
         log_write(&setup->log, LPM_LOG_NOTICE, "listening on %s, handed over as \"%s\"", node->args[0].data,
                   given->name);
         return;
+    }
+}
+
+/* A configuration in between had no use for it. */
+static void give_again(struct master_setup *setup, struct lpm_conf *node)
+{
+    EACH_KEPT(k, setup->master)
+    {
+        if (k->fd >= 0 && node->fd < 0 && os_listen_bound(k->fd, node->args[0].data)) {
+            node->fd = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
+        }
     }
 }
 
@@ -123,6 +148,7 @@ void master_inherit_listen(struct master_setup *setup)
     for (struct lpm_conf *node = setup->core.tree->root; node; node = conf_tree_walk(node)) {
         if (is_listen(node) && node->fd < 0) {
             give(setup, node);
+            give_again(setup, node);
         }
     }
 }
@@ -191,7 +217,7 @@ static void store_one(struct master *master, const struct lpm_conf *node)
     char name[NAME_SIZE];
 
     if (!k && make_name(node->args[0].data, name) && store(master, "FDSTORE", name, node->fd) == 0) {
-        keep(master, socket_of(node->fd), name);
+        keep(master, node->fd, name);
         k = find(master, socket_of(node->fd));
     }
     if (k) {
@@ -234,7 +260,8 @@ static void mark_open(struct master *master, const struct lpm_conf *node)
 
 void master_inherit_store(struct master *master)
 {
-    if (master->notify.socket.socket < 0 || !master->online) {
+    if (master->notify.socket.socket < 0 || !master->online || master->upgrade.heir > 0 ||
+        master->upgrade.elder > 0) { /* two masters: each would remove what the other has */
         return;
     }
     EACH_KEPT(k, master)

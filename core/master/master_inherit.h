@@ -20,6 +20,10 @@ void master_inherit_refuse(struct master *master);
  * kept for us, when this start has failed: the next one may have it. */
 void master_inherit_leave(struct master_setup *setup);
 
+/* The name under which the service manager has that listener, or NULL; and in a new master, to which the old one has told it. */
+const char *master_inherit_name(const struct master *master, int fd);
+void master_inherit_know(struct master *master, int fd, const char *name);
+
 /* Has the service manager keep every listener that there is now, and no other, once lpm is online. What it has no room for
  * now it is told later. */
 void master_inherit_store(struct master *master);

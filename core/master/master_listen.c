@@ -230,6 +230,29 @@ int master_listen_open(struct conf_tree *tree, const struct log *log, struct err
     return rc;
 }
 
+static void do_without(const struct log *log, const struct error *why)
+{
+    log_write(log, LPM_LOG_CRIT, "lpm goes on without it until the next reload: %s", why->text);
+}
+
+void master_listen_reopen(struct conf_tree *tree, const char *dir, const struct log *log)
+{
+    struct error why;
+
+    for (struct lpm_conf *node = next_of(tree->root, "access_log"); node;
+         node = next_of(node, "access_log")) {
+        if (node->fd < 0 && open_log(node, &why) != 0) {
+            do_without(log, &why);
+        }
+    }
+    for (struct lpm_conf *node = next_of(tree->root, "listen"); node; node = next_of(node, "listen")) {
+        if (node->fd < 0 && open_listen(node, log, &why) != 0) {
+            do_without(log, &why);
+            os_listen_deaf(&node->fd, dir, &why);
+        }
+    }
+}
+
 static void control_address(const struct conf_core *core, char *room, size_t size)
 {
     snprintf(room, size, "unix:%s", core->control);
@@ -267,6 +290,31 @@ void master_listen_control_close(struct conf_core *core)
     if (core->control_fd >= 0) {
         control_address(core, address, sizeof(address));
         os_listen_close(&core->control_fd, address);
+    }
+}
+
+void master_listen_keep(struct conf_tree *tree, const struct conf_tree *other)
+{
+    for (struct lpm_conf *node = next_of(tree->root, "listen"); node; node = next_of(node, "listen")) {
+        if (!find_same(other, tree, node)) {
+            fd_close(&node->fd);
+        }
+    }
+}
+
+void master_listen_part(struct conf_tree *tree)
+{
+    for (struct lpm_conf *node = tree->root; node; node = conf_tree_walk(node)) {
+        if (node->fd >= 0) {
+            fd_close(&node->fd);
+        }
+    }
+}
+
+void master_listen_sweep(const struct conf_tree *tree)
+{
+    for (struct lpm_conf *node = next_of(tree->root, "listen"); node; node = next_of(node, "listen")) {
+        os_listen_sweep(node->args[0].data);
     }
 }
 

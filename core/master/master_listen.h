@@ -15,6 +15,10 @@ int master_listen_check(const struct conf_tree *tree, struct error *err);
  * a failure stays in the tree, for master_listen_close(). 0, LPM_ECONF or LPM_EIO. */
 int master_listen_open(struct conf_tree *tree, const struct log *log, struct error *err);
 
+/* The same for what has been open before and was closed: what cannot be had is named in the log, and the rest comes back.
+ * A listener is deaf then, a log is off. `dir` is one to write in. */
+void master_listen_reopen(struct conf_tree *tree, const char *dir, const struct log *log);
+
 /* Takes a copy of each listener that `from` has open and `tree` wants too, instead of binding it a second time: one
  * queue of connections, whoever accepts from it. A port 0 of one is that of the other, in their order. 0 or LPM_EIO. */
 int master_listen_inherit(struct conf_tree *tree, const struct conf_tree *from, struct error *err);
@@ -22,7 +26,16 @@ int master_listen_inherit(struct conf_tree *tree, const struct conf_tree *from, 
 /* Closes what `other` has open as well, and leaves it to that. */
 void master_listen_leave(struct conf_tree *tree, const struct conf_tree *other);
 
-/* Both, for the control socket. */
+/* Closes what `other` has not; it stays open for others than us. */
+void master_listen_keep(struct conf_tree *tree, const struct conf_tree *other);
+
+/* Closes all for us, and leaves it to others. */
+void master_listen_part(struct conf_tree *tree);
+
+/* After that, and at the end of our processes: removes the files of those sockets that nobody has any more. */
+void master_listen_sweep(const struct conf_tree *tree);
+
+/* Inherits and leaves, for the control socket. */
 int master_listen_control_inherit(struct conf_core *core, const struct conf_core *from, struct error *err);
 void master_listen_control_leave(struct conf_core *core, const struct conf_core *other);
 

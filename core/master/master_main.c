@@ -8,12 +8,14 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/text.h"
 #include "base/title.h"
+#include "master/master_arrival.h"
 #include "master/master_context.h"
 #include "master/master_control.h"
 #include "master/master_daemon.h"
@@ -24,6 +26,8 @@
 #include "master/master_reopen.h"
 #include "master/master_rundir.h"
 #include "master/master_signal.h"
+#include "master/master_standin.h"
+#include "master/master_upgrade.h"
 #include "os/os_log.h"
 
 /* -- Signals ------------------------------------------------------------------------------------------ */
@@ -68,6 +72,16 @@ static bool pass_on(struct master *master, int number)
     return true;
 }
 
+static void hang_up(struct master *master)
+{
+    if (master_upgrade_resume(master)) {
+        return;
+    }
+    log_write(&master->log, LPM_LOG_NOTICE, "SIGHUP: %s",
+              master->stopping ? "no reload, lpm ends" : "reload");
+    master_fleet_reload(master);
+}
+
 static void on_signal(struct master *master, int number)
 {
     char name[32];
@@ -75,18 +89,30 @@ static void on_signal(struct master *master, int number)
     if ((number == SIGINT || number == SIGTTIN || number == SIGTTOU) && pass_on(master, number)) {
         return;
     }
-    if (number == SIGTERM || number == SIGINT || number == SIGQUIT) {
+    switch (number) {
+    case SIGTERM:
+    case SIGINT:
+    case SIGQUIT:
         stop(master, number);
-    } else if (number == SIGHUP) {
-        log_write(&master->log, LPM_LOG_NOTICE, "SIGHUP: %s",
-                  master->stopping ? "no reload, lpm ends" : "reload");
-        master_fleet_reload(master);
-    } else if (number == SIGUSR1) {
+        break;
+    case SIGHUP:
+        hang_up(master);
+        break;
+    case SIGUSR1:
         master_reopen(master, NULL, 0);
-    } else if (number == SIGTTIN || number == SIGTTOU) {
+        break;
+    case SIGUSR2:
+        master_upgrade_begin(master);
+        break;
+    case SIGWINCH:
+        master_upgrade_withdraw(master);
+        break;
+    case SIGTTIN:
+    case SIGTTOU:
         log_write(&master->log, LPM_LOG_WARN, "%s: nothing serves now, the pool stays as it is",
                   text_signal(number, name, sizeof(name)));
-    } else {
+        break;
+    default:
         log_write(&master->log, LPM_LOG_WARN, "%s: not supported by this version",
                   text_signal(number, name, sizeof(name)));
     }
@@ -105,6 +131,9 @@ static bool owns(const struct master *master, pid_t pid)
 
 static void on_reaped(struct master *master, pid_t pid, int status)
 {
+    if (master_upgrade_reaped(master, pid, status)) {
+        return;
+    }
     LIST_EACH(link, after, &master->generations)
     {
         if (master_generation_reaped(LIST_ENTRY(link, struct master_generation, link), pid, status)) {
@@ -127,6 +156,7 @@ static void init(struct master *master, const struct master_options *options,
                               .signals = -1,
                               .launcher = -1,
                               .pidfile = {.path = NULL, .fd = -1}};
+    master_upgrade_init(master);
     list_init(&master->generations);
     list_init(&master->setups);
     master_restart_init(&master->bus_restarts, pool->restarts, pool->max_restarts_in_interval);
@@ -153,7 +183,10 @@ static int open_all(struct master *master, struct error *err)
     if (master_fleet_init(master) != 0 || master_notify_init(master) != 0) {
         return error_set(err, LPM_ENOMEM, "no memory for the event loop");
     }
-    rc = master_signal_open(master, &signal_calls, err);
+    rc = master_arrival_watch(master, err);
+    if (!rc) {
+        rc = master_signal_open(master, &signal_calls, err);
+    }
     if (!rc) {
         rc = master_setup_prepare(master->current, 1, err);
         master->log = master->current->log;
@@ -165,8 +198,12 @@ static int start(struct master *master, struct error *err)
 {
     int rc = master_setup_take(&master->current, master, master->options->core, err);
 
-    if (!rc && master->current->core.daemon) {
-        rc = master_daemon_start(master, err);
+    if (!rc) {
+        rc = master_arrival_begin(master, err);
+    }
+    if (!rc && master->upgrade.elder == 0) {
+        master->foreground = !master->current->core.daemon && master->notify.socket.socket < 0;
+        rc = master->current->core.daemon ? master_daemon_start(master, err) : 0;
     }
     if (rc) {
         return rc;
@@ -191,12 +228,16 @@ static void fini(struct master *master)
     os_pidfile_remove(&master->pidfile);
     log_fini(&master->log);
     fd_close(&master->launcher);
+    fd_close(&master->upgrade.channel); /* last: it says that nothing is ours any more */
 }
 
 /* Where people look: those who have just started lpm at stderr, the others in the log. */
 static void tell_failure(const struct master *master)
 {
     if (!master->online) {
+        if (master->options->arrival) {
+            master_arrival_fail(master->options->arrival, master->failure.text);
+        }
         fprintf(stderr, "lpm: %s\n", master->failure.text);
         if (master->log.fd <= STDERR_FILENO) {
             return;
@@ -208,6 +249,8 @@ static void tell_failure(const struct master *master)
 int master_main(const struct master_options *options, const struct master_roles *roles)
 {
     struct master master;
+    char *pid_path;
+    pid_t heir;
     int status = 1;
 
     init(&master, options, roles);
@@ -217,9 +260,15 @@ int master_main(const struct master_options *options, const struct master_roles 
     if (master.failure.text[0]) {
         tell_failure(&master);
     } else {
-        log_write(&master.log, LPM_LOG_NOTICE, "lpm has ended");
+        log_write(&master.log, LPM_LOG_NOTICE, "%s has ended",
+                  master.upgrade.heir > 0 ? "the old master" : "lpm");
         status = 0;
     }
+    heir = master_upgrade_fini(&master, &pid_path);
     fini(&master);
+    if (heir > 0) {
+        status = master_standin(heir, pid_path);
+    }
+    free(pid_path);
     return status;
 }

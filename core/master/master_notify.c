@@ -19,7 +19,7 @@ static void send_state(struct master *master)
     struct timeval wait = clock_timeval(AGAIN_NS);
     int rc;
 
-    if (notify->socket.socket < 0) {
+    if (notify->socket.socket < 0 || master->upgrade.elder > 0) { /* it is the old master that it knows */
         return;
     }
     rc = os_notify_send(&notify->socket, notify->state, -1);
@@ -121,5 +121,18 @@ void master_notify_stopping(struct master *master, const char *status)
     struct master_notify *notify = &master->notify;
 
     snprintf(notify->state, sizeof(notify->state), "STOPPING=1\nSTATUS=%s", status);
+    send_state(master);
+}
+
+void master_notify_repeat(struct master *master)
+{
+    send_state(master);
+}
+
+void master_notify_hand_on(struct master *master, pid_t heir)
+{
+    struct master_notify *notify = &master->notify;
+
+    snprintf(notify->state, sizeof(notify->state), "MAINPID=%ld", (long)heir);
     send_state(master);
 }

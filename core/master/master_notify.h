@@ -19,6 +19,12 @@ void master_notify_ready(struct master *master, const char *status, ...)
 /* A reload begins; master_notify_ready() ends it, whatever came of it. */
 void master_notify_reloading(struct master *master);
 
+/* Once more what was said last, by a new master that has kept silent while the old one was there. */
+void master_notify_repeat(struct master *master);
+
+/* The new master is lpm from now on: the last word of an old one. */
+void master_notify_hand_on(struct master *master, pid_t heir);
+
 /* The end begins. */
 void master_notify_stopping(struct master *master, const char *status);
 

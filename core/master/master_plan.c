@@ -48,6 +48,9 @@ enum master_plan master_plan_next(const struct master_view *view)
         unsigned all = view->coming + view->serving + view->leaving + view->ending;
         return all > 0 ? MASTER_WAIT : MASTER_END;
     }
+    if (view->withdrawn) {
+        return MASTER_WAIT;
+    }
     if (view->serving == 0) {
         return plan_loss(view);
     }

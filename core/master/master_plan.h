@@ -21,6 +21,7 @@ enum master_plan {
 /* What the plan depends on. Zeroed, then the flags, then master_plan_count() for each generation. */
 struct master_view {
     bool stopping;    /* no generation is started any more */
+    bool withdrawn;   /* nor now: another master serves */
     bool online;      /* one has served */
     bool can_go_back; /* what served before is kept */
     bool reload_due;  /* somebody asked for a reload, and it may begin */

@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "master/master_control.h"
-#include "master/master_fleet.h"
 #include "master/master_generation.h"
+#include "master/master_reload.h"
 #include "master/master_worker.h"
 
 /* -- Replacement -------------------------------------------------------------------------------------- */
@@ -77,11 +77,11 @@ static uint64_t replace(struct master_pool *pool, struct master_worker *worker, 
 
 static void exhausted(struct master_pool *pool)
 {
-    char why[256];
+    struct error why;
 
-    snprintf(why, sizeof(why), "pool %s has lost more workers than \"restarts %lld\" allows",
-             pool->conf->name, (long long)pool->conf->restarts);
-    master_fleet_tell_failing(pool->generation, why);
+    error_set(&why, 0, "pool %s has lost more workers than \"restarts %lld\" allows, the last one: %s",
+              pool->conf->name, (long long)pool->conf->restarts, pool->last_death.text);
+    master_reload_undone(pool->generation, why.text);
     master_generation_event(pool->generation, MASTER_ON_EXHAUSTED);
 }
 

@@ -60,6 +60,29 @@ int master_setup_prepare(struct master_setup *setup, unsigned number, struct err
     return rc;
 }
 
+static int open_rest(struct master_setup *setup, struct error *err)
+{
+    struct error why;
+    int rc;
+
+    master_inherit_listen(setup);
+    if (setup->was_open) {
+        master_listen_reopen(setup->core.tree, setup->dir, &setup->log);
+        if (master_listen_control(&setup->core, &why) != 0) {
+            log_write(&setup->log, LPM_LOG_CRIT, "lpmctl cannot reach lpm until the next reload: %s",
+                      why.text);
+        }
+        return 0;
+    }
+    rc = master_listen_open(setup->core.tree, &setup->log, err);
+    if (!rc) {
+        master_inherit_refuse(setup->master);
+        rc = master_listen_control(&setup->core, err);
+    }
+    setup->was_open = !rc;
+    return rc;
+}
+
 int master_setup_listen(struct master_setup *setup, struct error *err)
 {
     int rc = 0;
@@ -75,14 +98,7 @@ int master_setup_listen(struct master_setup *setup, struct error *err)
             rc = master_listen_control_inherit(&setup->core, &other->core, err);
         }
     }
-    if (!rc) {
-        master_inherit_listen(setup);
-        rc = master_listen_open(setup->core.tree, &setup->log, err);
-    }
-    if (!rc) {
-        master_inherit_refuse(setup->master);
-    }
-    return rc ? rc : master_listen_control(&setup->core, err);
+    return rc ? rc : open_rest(setup, err);
 }
 
 void master_setup_close_listeners(struct master_setup *setup)
@@ -94,8 +110,12 @@ void master_setup_close_listeners(struct master_setup *setup)
             master_listen_leave(setup->core.tree, other->core.tree);
         }
     }
-    master_inherit_leave(setup);
-    master_listen_close(setup->core.tree);
+    if (setup->shared) {
+        master_listen_part(setup->core.tree);
+    } else {
+        master_inherit_leave(setup);
+        master_listen_close(setup->core.tree);
+    }
     master_inherit_store(setup->master);
 }
 
@@ -117,6 +137,12 @@ static void close_control(struct master_setup *setup)
     master_listen_control_close(&setup->core);
 }
 
+void master_setup_leave(struct master_setup *setup)
+{
+    master_setup_close_listeners(setup);
+    close_control(setup);
+}
+
 void master_setup_release(struct master_setup **holder)
 {
     struct master_setup *setup = *holder;
@@ -127,6 +153,9 @@ void master_setup_release(struct master_setup **holder)
     }
     master_setup_close_listeners(setup);
     close_control(setup);
+    if (setup->shared) {
+        master_listen_sweep(setup->core.tree);
+    }
     list_remove(&setup->link);
     if (setup->dir[0]) {
         master_rundir_remove(&setup->core, setup->dir, &setup->dir_lock);

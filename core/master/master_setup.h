@@ -23,6 +23,8 @@ struct master_setup {
     struct log log;        /* theirs; its descriptor is the setup's */
     char dir[PATH_MAX];    /* of the copies; empty: there are none */
     int dir_lock;          /* tells other instances that the directory is in use */
+    bool shared;           /* with another master, who may go on with it; see master_share */
+    bool was_open;         /* all that it listens on and writes to was open once */
 };
 
 /* Takes the configuration in `core` and its tree, which `core` has no more then, also on failure; finds the user and
@@ -33,12 +35,16 @@ int master_setup_take(struct master_setup **setup, struct master *master, struct
 /* Opens the error log and copies the modules, for generation `number` and those after it. 0, or negative with the text. */
 int master_setup_prepare(struct master_setup *setup, unsigned number, struct error *err);
 
-/* Opens the listeners, those of the control socket and the access logs, if that was not done before. What another setup
- * listens on is shared with that. 0, or negative with the text. */
+/* Opens the listeners, those of the control socket and the access logs, as far as they are not open. What another setup
+ * listens on is shared with that. 0, or negative with the text. Where all was open once, and cannot be had again, the log
+ * says so, and the rest has to do. */
 int master_setup_listen(struct master_setup *setup, struct error *err);
 
 /* Closes the listeners: nobody is to wait for an answer there. */
 void master_setup_close_listeners(struct master_setup *setup);
+
+/* Another setup serves: what that does not listen on, the control socket too, refuses from now on. */
+void master_setup_leave(struct master_setup *setup);
 
 struct master_setup *master_setup_hold(struct master_setup *setup);
 

@@ -58,7 +58,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGCHLD) {
             reap(master);
-        } else {
+        } else if (info.ssi_signo != SIGWINCH ||
+                   info.ssi_code != SI_KERNEL) { /* a terminal's size is nothing to us */
             master->signal_calls->on_signal(master, (int)info.ssi_signo);
         }
     }

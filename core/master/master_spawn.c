@@ -18,6 +18,7 @@ void master_spawn_prepare(struct master_setup *setup, struct role_start *start)
                                  .user = setup->user,
                                  .log = setup->log,
                                  .master = setup->master->pid,
+                                 .trouble = setup->master->trouble.text,
                                  .channel = -1};
 }
 

@@ -203,14 +203,16 @@ static int death_level(const struct master_worker *worker, int status)
     return worker->generation->state == MASTER_STARTING ? LPM_LOG_ERROR : LPM_LOG_DEBUG;
 }
 
-/* Why a start failed, for the one who tried it. */
-static void tell_start_failure(const struct master_worker *worker, int status, struct error *why)
+/* For the one who tried to start it, or wants to know what has ended a probation. */
+static void tell_death(const struct master_worker *worker, int status, struct error *why)
 {
+    bool starts = worker->generation->state == MASTER_STARTING;
     char name[MASTER_WORKER_NAME_SIZE], end[TEXT_EXIT_SIZE], step[MASTER_STEP_TEXT_SIZE];
 
     master_generation_step_text(worker->generation, worker, step);
-    error_set(why, 0, "%s %s before it was online%s", master_worker_name(worker, name),
-              text_exit(status, end, sizeof(end)), step[0] ? step : ": the error log may say why");
+    error_set(why, 0, "%s %s%s%s", master_worker_name(worker, name), text_exit(status, end, sizeof(end)),
+              starts ? " before it was online" : "",
+              step[0] || !starts ? step : ": the error log may say why");
 }
 
 void master_worker_reaped(struct master_worker *worker, int status)
@@ -223,11 +225,11 @@ void master_worker_reaped(struct master_worker *worker, int status)
                               .incarnation = worker->incarnation,
                               .pid = worker->pid,
                               .status = status};
-    struct error why = {.text = ""};
+    struct error *why = &generation->pools[worker->pool].last_death;
 
     log_write(&generation->master->log, death_level(worker, status), "%s %s",
               master_worker_name(worker, name), text_exit(status, end, sizeof(end)));
-    tell_start_failure(worker, status, &why);
+    tell_death(worker, status, why);
     event_del(worker->ready_timer);
     worker->pid = 0;
     worker->ready = false;
@@ -236,7 +238,7 @@ void master_worker_reaped(struct master_worker *worker, int status)
         return; /* its bus went first */
     }
     if (generation->state == MASTER_STARTING) {
-        generation->reason = why;
+        generation->reason = *why;
     }
     master_generation_event(generation, MASTER_ON_WORKER_DIED);
 }

@@ -370,6 +370,19 @@ int os_listen(int *fd, const char *address, int backlog, char *bound, size_t siz
     return 0;
 }
 
+int os_listen_deaf(int *fd, const char *dir, struct error *err)
+{
+    char address[300], bound[256];
+    int rc;
+
+    snprintf(address, sizeof(address), "unix:%.250s/deaf.sock", dir);
+    rc = os_listen(fd, address, 1, bound, sizeof(bound), err);
+    if (rc == 0) {
+        unlink(address + strlen("unix:"));
+    }
+    return rc;
+}
+
 void os_listen_close(int *fd, const char *address)
 {
     struct target t;
@@ -383,4 +396,14 @@ void os_listen_close(int *fd, const char *address)
         }
     }
     fd_close(fd);
+}
+
+void os_listen_sweep(const char *address)
+{
+    struct target t;
+    struct error err;
+
+    if (parse(&t, address, &err) == 0 && t.kind == KIND_UNIX && is_dead_socket(&t.addr.un)) {
+        unlink(t.addr.un.sun_path);
+    }
 }

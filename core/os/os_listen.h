@@ -18,6 +18,10 @@
  */
 int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err);
 
+/* A listener that nobody can reach: what to hand to those who were promised one. It needs the directory for a moment.
+ * 0 or LPM_EIO. */
+int os_listen_deaf(int *fd, const char *dir, struct error *err);
+
 /* Listens `fd`, a listener, on that address? A port 0 is no address; a socket for both IPv6 and IPv4 on any address listens on
  * either. */
 bool os_listen_bound(int fd, const char *address);
@@ -33,6 +37,9 @@ void os_listen_backlog(int fd, int backlog);
  * then on, in every process that has a copy of `fd`, and its file is removed unless somebody else listens there
  * by now. `fd` is set to -1. */
 void os_listen_close(int *fd, const char *address);
+
+/* Removes the file of a unix: address on which nobody listens. */
+void os_listen_sweep(const char *address);
 
 /* Checks the form of an address without touching anything. 0 or LPM_ECONF. */
 int os_listen_check(const char *address, struct error *err);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <lpm/module.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,6 +78,22 @@ int os_notify_take(struct os_notify *notify, struct error *err)
         unsetenv(names[i]);
     }
     return rc;
+}
+
+bool os_notify_give(const struct os_notify *notify)
+{
+    char text[sizeof(notify->address.sun_path)], number[24];
+
+    if (notify->socket < 0) {
+        return true;
+    }
+    memcpy(text, notify->address.sun_path, sizeof(text));
+    if (text[0] == '\0') {
+        text[0] = '@';
+    }
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)notify->watchdog_us);
+    return setenv("NOTIFY_SOCKET", text, 1) == 0 &&
+           (notify->watchdog_us == 0 || setenv("WATCHDOG_USEC", number, 1) == 0);
 }
 
 void os_notify_close(struct os_notify *notify)

@@ -24,6 +24,9 @@ struct os_notify {
 int os_notify_take(struct os_notify *notify, struct error *err);
 void os_notify_close(struct os_notify *notify);
 
+/* Puts it back into the environment, for whoever is executed next. False: no memory. */
+bool os_notify_give(const struct os_notify *notify);
+
 /* Sends the lines, with a descriptor if `fd` is not -1. Never waits. 0, also when nobody wants to hear; LPM_EAGAIN: no
  * room now; LPM_EIO. */
 int os_notify_send(const struct os_notify *notify, const char *lines, int fd);

@@ -153,6 +153,35 @@ void os_pidfile_remove(struct os_pidfile *file)
     file->path = NULL;
 }
 
+int os_pidfile_rename(struct os_pidfile *file, const char *path, struct error *err)
+{
+    char *copy = strdup(path);
+
+    if (!copy) {
+        return error_set(err, LPM_ENOMEM, "no memory for the pid file %s", path);
+    }
+    if (!is_same_file(file->fd, file->path)) {
+        errno = ENOENT;
+    } else if (rename(file->path, path) == 0) {
+        free(file->path);
+        file->path = copy;
+        return 0;
+    }
+    free(copy);
+    return error_set(err, LPM_EIO, "cannot rename the pid file %s to %s: %s", file->path, path,
+                     strerror(errno));
+}
+
+void os_pidfile_sweep(const char *path, pid_t pid)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd >= 0 && is_regular(fd) && read_pid(fd) == pid && is_same_file(fd, path)) {
+        unlink(path);
+    }
+    fd_close(&fd);
+}
+
 int os_pidfile_read(const char *path, pid_t *pid, struct error *err)
 {
     int rc = 0;

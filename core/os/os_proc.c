@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lpm/module.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,4 +48,28 @@ int os_proc_read(int fd, struct os_proc *proc)
     proc->resident = pages[1] * page_size;
     proc->shared = pages[2] * page_size;
     return 0;
+}
+
+int os_proc_private(pid_t pid, uint64_t *bytes)
+{
+    char path[64], line[256];
+    unsigned long long kib;
+    bool found = false;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", (long)pid);
+    file = fopen(path, "re");
+    if (!file) {
+        return LPM_EIO;
+    }
+    *bytes = 0;
+    while (fgets(line, sizeof(line), file)) {
+        if (sscanf(line, "Private_Clean: %llu kB", &kib) == 1 ||
+            sscanf(line, "Private_Dirty: %llu kB", &kib) == 1) {
+            *bytes += kib * 1024;
+            found = true;
+        }
+    }
+    fclose(file);
+    return found ? 0 : LPM_EIO;
 }

@@ -29,6 +29,7 @@ struct role_start {
     size_t pool, index;     /* worker: which */
     uint32_t incarnation;   /* worker: how many were before it in its place */
     role_step_word *step;   /* bus and worker: for the master to read; or NULL */
+    const char *trouble;    /* why what the last reload brought does not serve; "" if it does; bus only */
 };
 
 /* The entry of a role: runs in the child, returns its exit status. */

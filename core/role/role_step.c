@@ -1,5 +1,5 @@
 /*
- * The step of a process that starts. Pure but for the word itself; what a dying process left in there is checked.
+ * The step of a process. Pure but for the word itself; what a dying process left in there is checked.
  */
 #include "role/role_step.h"
 
@@ -12,6 +12,21 @@ void role_step_set(role_step_word *word, enum role_step step, size_t module)
     }
 }
 
+uint32_t role_step_enter(role_step_word *word, enum role_step step, size_t module)
+{
+    uint32_t before = word ? atomic_load_explicit(word, memory_order_relaxed) : 0;
+
+    role_step_set(word, step, module);
+    return before;
+}
+
+void role_step_back(role_step_word *word, uint32_t before)
+{
+    if (word) {
+        atomic_store_explicit(word, before, memory_order_relaxed);
+    }
+}
+
 const char *role_step_text(uint32_t word, const struct conf_core *core, char *room, size_t size)
 {
     static const char *const texts[ROLE_STEPS] = {
@@ -19,6 +34,10 @@ const char *role_step_text(uint32_t word, const struct conf_core *core, char *ro
         [ROLE_STEP_INIT] = "in the init hook of",
         [ROLE_STEP_READY] = "waiting to hear that it is ready from",
         [ROLE_STEP_ONLINE] = "in the online hook of",
+        [ROLE_STEP_REQUEST] = "in the request hook of",
+        [ROLE_STEP_RESPONSE] = "in a response callback of",
+        [ROLE_STEP_SOFT_KILL] = "in the soft_kill hook of",
+        [ROLE_STEP_HARD_KILL] = "in the hard_kill hook of",
     };
     uint32_t step = word >> 16, module = word & 0xffff;
 

@@ -1,6 +1,6 @@
 /*
- * Whose code a process runs while it starts: one word of memory that it shares with the master, which reads it when the
- * process has died, or is late, and can name the module. Bus and worker write it, the master reads it.
+ * Whose code a process runs: one word of memory that it shares with the master, which reads it when the process has died,
+ * or is late to start, and can name the module. Bus and worker write it, the master reads it.
  */
 #ifndef ROLE_STEP_H
 #define ROLE_STEP_H
@@ -17,6 +17,10 @@ enum role_step {
     ROLE_STEP_INIT,   /* worker_init, supervisor_init */
     ROLE_STEP_READY,  /* its worker_init is done, it has not said that it is ready */
     ROLE_STEP_ONLINE, /* supervisor_online */
+    ROLE_STEP_REQUEST,
+    ROLE_STEP_RESPONSE, /* lpm_supervisor_enqueue()'s on_response */
+    ROLE_STEP_SOFT_KILL,
+    ROLE_STEP_HARD_KILL,
     ROLE_STEPS
 };
 
@@ -24,6 +28,10 @@ typedef _Atomic uint32_t role_step_word;
 
 /* `word` may be NULL: nobody reads it. */
 void role_step_set(role_step_word *word, enum role_step step, size_t module);
+
+/* The same, from within another step maybe: returns what to put back with role_step_back(). */
+uint32_t role_step_enter(role_step_word *word, enum role_step step, size_t module);
+void role_step_back(role_step_word *word, uint32_t before);
 
 /* ", in the init hook of module "modules/a.so"": what follows "died of SIGSEGV"; "" where the word says nothing, or
  * nonsense. */

@@ -143,15 +143,12 @@ static void fail(struct worker *w, const char *why)
     w->over = true;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void hear(struct worker *w)
 {
-    struct worker *w = arg;
     struct channel_message message;
     const char *why = "a message that cannot be";
     int rc = 0;
 
-    (void)fd;
-    (void)what;
     for (int i = 0; i < TURN_FRAMES && !w->over; i++) {
         rc = channel_next(w->channel, &message, &why);
         if (rc <= 0) {
@@ -171,27 +168,56 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     } else if (rc == LPM_ENOMEM) {
         fail(w, "out of memory");
     } else if (rc > 0 && channel_waiting(w->channel)) {
-        /* What the channel holds does not show on its descriptor. A timer, because the others come first: the loop runs
-         * what event_active() gives it before it looks at anything else. */
-        struct timeval at_once = {0, 0};
-        event_add(w->again, &at_once);
+        worker_input_again(w);
     }
     if (w->over) {
         event_base_loopbreak(w->base);
     }
 }
 
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *w = arg;
+
+    (void)fd;
+    (void)what;
+    channel_look(w->channel);
+    hear(w);
+}
+
+static void on_bell(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    hear(arg);
+}
+
+void worker_input_again(struct worker *w)
+{
+    /* A timer, because the others come first: the loop runs what event_active() gives it before it looks at anything
+     * else. */
+    struct timeval at_once = {0, 0};
+    event_add(w->again, &at_once);
+}
+
 int worker_input_init(struct worker *w)
 {
     w->readable = event_new(w->base, channel_fd(w->channel), EV_READ | EV_PERSIST, on_readable, w);
-    w->again = evtimer_new(w->base, on_readable, w);
-    return w->readable && w->again && event_add(w->readable, NULL) == 0 ? 0 : LPM_ENOMEM;
+    w->bell = event_new(w->base, channel_bell(w->channel), EV_READ | EV_PERSIST | EV_ET, on_bell, w);
+    w->again = evtimer_new(w->base, on_bell, w);
+    if (!w->readable || !w->bell || !w->again || event_add(w->readable, NULL) != 0) {
+        return LPM_ENOMEM;
+    }
+    return event_add(w->bell, NULL) == 0 ? 0 : LPM_ENOMEM;
 }
 
 void worker_input_fini(struct worker *w)
 {
     if (w->readable) {
         event_free(w->readable);
+    }
+    if (w->bell) {
+        event_free(w->bell);
     }
     if (w->again) {
         event_free(w->again);

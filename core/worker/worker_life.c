@@ -15,13 +15,16 @@ static void run_hard_kill_hooks(struct worker *w)
 {
     EACH_MODULE(m, w)
     {
+        uint32_t before; /* it may be an init hook that has refused */
         if (!m->here || !m->up) {
             continue;
         }
+        before = role_step_enter(w->start->step, ROLE_STEP_HARD_KILL, (size_t)(m - w->modules));
         if (m->module->hard_kill) {
             m->module->hard_kill(m);
         }
         worker_event_tell(m, "hardKill", NULL);
+        role_step_back(w->start->step, before);
     }
 }
 
@@ -65,7 +68,9 @@ static bool every_module_ready(const struct worker *w)
     EACH_MODULE(m, w)
     {
         if (m->here && !m->ready) {
-            show_step(w, ROLE_STEP_READY, m);
+            if (!w->said_ready) {
+                show_step(w, ROLE_STEP_READY, m);
+            }
             return false;
         }
     }
@@ -111,11 +116,13 @@ static void tell_soft_kill(struct lpm_worker *m)
 {
     size_t told = 0;
 
+    show_step(m->worker, ROLE_STEP_SOFT_KILL, m);
     if (m->module->soft_kill) {
         m->module->soft_kill(m);
         told++;
     }
     told += worker_event_tell(m, "softKill", NULL);
+    show_step(m->worker, ROLE_STEP_NONE, m);
     if (told == 0) {
         m->soft_kill_open = false; /* its listeners were removed meanwhile */
     }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "os/os_limit.h"
+#include "role/role_base.h"
 #include "worker/worker_call.h"
 #include "worker/worker_event.h"
 #include "worker/worker_heap.h"
@@ -68,7 +69,7 @@ static int set_up(struct worker *w, struct error *err)
     if (rc != 0) {
         return rc;
     }
-    w->base = event_base_new();
+    w->base = role_base_new();
     if (!w->base || worker_input_init(w) != 0 || worker_call_init(w) != 0 || set_up_modules(w) != 0) {
         return error_set(err, LPM_ENOMEM, "out of memory");
     }

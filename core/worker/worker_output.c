@@ -3,29 +3,32 @@
  */
 #include "worker/worker_output.h"
 
-#include <errno.h>
-#include <poll.h>
+#include "worker/worker_input.h"
 
-static int wait_writable(struct worker *w)
+/* Waits for the bus's side. What the bell told of meanwhile is for the loop. */
+static int wait_for_room(struct worker *w)
 {
-    struct pollfd p = {.fd = channel_fd(w->channel), .events = POLLOUT};
-    while (poll(&p, 1, -1) < 0) {
-        if (errno != EINTR) {
-            return LPM_EIO;
-        }
-    }
-    return 0;
+    worker_input_again(w);
+    return channel_wait(w->channel);
+}
+
+static char *reserve(struct worker *w, size_t size, int fd, int *rc)
+{
+    char *room;
+
+    do {
+        room = channel_reserve_with(w->channel, size, &fd, fd >= 0, rc);
+    } while (!room && *rc == LPM_EAGAIN && (*rc = wait_for_room(w)) == 0);
+    return room;
 }
 
 static int flush(struct worker *w)
 {
     int rc;
-    while ((rc = channel_flush(w->channel)) == LPM_EAGAIN) {
-        rc = wait_writable(w);
-        if (rc != 0) {
-            break;
-        }
-    }
+
+    do {
+        rc = channel_flush(w->channel);
+    } while (rc == LPM_EAGAIN && (rc = wait_for_room(w)) == 0);
     return rc;
 }
 
@@ -43,8 +46,7 @@ int worker_output_send_with(struct worker *w, const struct frame *frame, int fd)
     if (size == SIZE_MAX) {
         return LPM_ETOOBIG;
     }
-    /* Every send ends with an empty batch, so there is room unless the bus is gone. */
-    room = channel_reserve_with(w->channel, size, &fd, fd >= 0, &rc);
+    room = reserve(w, size, fd, &rc);
     if (room) {
         frame_encode(frame, room);
         channel_commit(w->channel);

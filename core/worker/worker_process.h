@@ -84,7 +84,7 @@ struct worker {
     struct loader_owner owner; /* of the configuration */
     struct channel *channel;
     struct event_base *base;
-    struct event *readable, *again; /* see worker_input */
+    struct event *readable, *bell, *again; /* see worker_input */
     struct loader loader;
     lpm_host host;
     struct lpm_worker *modules; /* one for each of the loader */

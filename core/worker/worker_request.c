@@ -171,7 +171,7 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
 {
     struct lpm_request *req = NULL;
     struct lpm_worker *owner;
-    uint32_t slot = frame->key.slot, seq = frame->key.seq;
+    uint32_t slot = frame->key.slot, seq = frame->key.seq, step;
     int rc = LPM_EPROTO;
 
     if (frame->handler < w->loader.count && w->modules[frame->handler].here &&
@@ -197,7 +197,9 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
         worker_output_say(w, FRAME_IDLE); /* the bus has no use for its copies of the descriptors any more */
     }
     owner = req->owner;
+    step = role_step_enter(w->start->step, ROLE_STEP_REQUEST, frame->handler);
     owner->module->request(req);
+    role_step_back(w->start->step, step);
     tell_listeners(w, owner, (struct frame_key){slot, seq});
     channel_show_running(w->channel, 0);
 

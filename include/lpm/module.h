@@ -189,6 +189,11 @@ typedef struct lpm_health {
     uint64_t pressure;   /* bytes of its own beyond those at its start: what dispatch looks at */
     uint64_t heap_total; /* bytes that malloc has from the system, as the worker said last. seed: heapTotal */
     uint64_t heap_used;  /* bytes of it in use. seed: heapUsed */
+    int64_t growth;      /* bytes a second by which its own memory grows, or shrinks: moving average */
+    int64_t
+        to_limit; /* ms until it should reach rss_limit at that rate, as of the last look; -1: it does not grow, or has none */
+    uint32_t failures; /* %: moving average of its answers with :status 500 and above */
+    uint32_t reserved; /* 0 */
 } lpm_health;
 #endif
 

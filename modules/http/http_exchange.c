@@ -161,7 +161,7 @@ void http_exchange_answer(lpm_response *res, void *arg)
     c->x.ticket = 0;
     c->x.queue_time = lpm_response_queue_time(res);
     c->x.service_time = lpm_response_service_time(res);
-    snprintf(c->x.worker, sizeof(c->x.worker), "%s", lpm_response_worker(res));
+    strncpy(c->x.worker, lpm_response_worker(res), sizeof(c->x.worker) - 1); /* all of x was zero */
     http_upload_answered(c, error);
     if (error) {
         http_exchange_fail(c, error);

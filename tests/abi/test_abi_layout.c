@@ -180,7 +180,10 @@ FIELD(lpm_health, rss, 120, 8);
 FIELD(lpm_health, pressure, 128, 8);
 FIELD(lpm_health, heap_total, 136, 8);
 FIELD(lpm_health, heap_used, 144, 8);
-SIZE(lpm_health, 152);
+FIELD(lpm_health, growth, 152, 8);
+FIELD(lpm_health, to_limit, 160, 8);
+FIELD(lpm_health, failures, 168, 4);
+SIZE(lpm_health, 176);
 
 VALUE(LPM_WORKER_ABSENT, 0);
 VALUE(LPM_WORKER_STARTING, 1);

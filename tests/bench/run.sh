@@ -175,7 +175,8 @@ done
 for program in "$BUILD"/tests/bench/bench_*; do
     if [ -x "$program" ] && [ ! -d "$program" ]; then
         echo "$(basename "$program"):"
-        "$program" > "$WORK/program" || fail "$(basename "$program") failed"
+        mkdir -p "$WORK/empty"
+        (cd "$WORK/empty" && "$program") > "$WORK/program" || fail "$(basename "$program") failed"
         sed 's/^/    /' "$WORK/program"
         sed "s/^/$(basename "$program") /" "$WORK/program" >> "$WORK/programs"
     fi

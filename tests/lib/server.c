@@ -124,6 +124,7 @@ struct server *server_new(void)
         fail_test("no memory");
     }
     s->pidfd = -1;
+    s->program = SERVER_LPM;
     snprintf(s->prefix, sizeof(s->prefix), "%s/lpm.XXXXXX", here);
     if (mkdtemp(s->prefix) == NULL || chmod(s->prefix, 0755) < 0) {
         fail_test("%s: %s", s->prefix, strerror(errno));
@@ -194,10 +195,13 @@ int server_teardown(void **state)
 
 void server_write(const struct server *s, const char *name, const char *text)
 {
-    char path[4200];
-    FILE *f = fopen(server_path(s, name, path, sizeof(path)), "we");
+    char path[4200], whole[4300];
+    FILE *f;
 
-    if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0) {
+    server_path(s, name, path, sizeof(path));
+    snprintf(whole, sizeof(whole), "%s.new", path);
+    f = fopen(whole, "we");
+    if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0 || rename(whole, path) != 0) {
         fail_test("%s: %s", path, strerror(errno));
     }
 }
@@ -291,7 +295,7 @@ static void server_args(const struct server *s, const char **argv, va_list args)
     for (const char *const *word = s->wrapper; word != NULL && *word != NULL; word++) {
         argv[n++] = *word;
     }
-    argv[n++] = SERVER_LPM;
+    argv[n++] = s->program;
     argv[n++] = "-p";
     argv[n++] = s->prefix;
     do {
@@ -413,6 +417,16 @@ void server_adopt(struct server *s)
     close(s->notify);
     close(s->log_fd);
     server_open_log(s, "logs/error.log");
+}
+
+void server_follow(struct server *s, pid_t pid)
+{
+    s->pid = pid;
+    s->ours = false;
+    s->pidfd = wait_open(pid);
+    if (s->pidfd < 0) {
+        fail_test("there is no process %d: %s", (int)pid, strerror(errno));
+    }
 }
 
 int server_port(const struct server *s)

@@ -41,6 +41,7 @@
 
 struct server {
     char prefix[4096];          /* absolute */
+    const char *program;        /* what is started: the build's lpm */
     const char *const *wrapper; /* the words of a command that runs lpm, up to NULL; NULL: none */
     /* What lpm is handed over when it is started: descriptors as LISTEN_FDS, in this order, and their names. */
     const int *handed;
@@ -74,7 +75,7 @@ int server_teardown(void **state);
 /* Writes conf/lpm.conf; `error_log stderr info;` and the pid file's place are put before it. */
 void server_conf(struct server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes a file under the prefix as it is. */
+/* Writes a file under the prefix as it is; whoever reads it sees all of it or what was there before. */
 void server_write(const struct server *s, const char *name, const char *text);
 
 /* "PREFIX/NAME", in a buffer of the caller's. */
@@ -94,6 +95,9 @@ void server_wait_online(struct server *s);
 
 /* Takes over the master that a pid file names (`daemon on`). Its log is logs/error.log then. */
 void server_adopt(struct server *s);
+
+/* The master that was started has ended, and its successor is `pid`, no child of ours. */
+void server_follow(struct server *s, pid_t pid);
 
 /* The port of the first `listen`. */
 int server_port(const struct server *s);
@@ -125,7 +129,11 @@ size_t server_pids(const struct server *s, const char *role, pid_t *pids, size_t
 /* The only one of that role; fails when there are none or several. */
 pid_t server_pid(const struct server *s, const char *role);
 
-/* The most memory that the process ever had resident, kB. */
+/* The memory that the process has resident, and the most that it ever had, kB. */
+long server_rss_kb(pid_t pid);
 long server_peak_kb(pid_t pid);
+
+/* How many descriptors it has. */
+size_t server_fds(pid_t pid);
 
 #endif

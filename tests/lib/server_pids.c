@@ -77,7 +77,7 @@ pid_t server_pid(const struct server *s, const char *role)
     return pids[0];
 }
 
-long server_peak_kb(pid_t pid)
+static long server_status_kb(pid_t pid, const char *name)
 {
     char path[64], *text, *at;
     long kb;
@@ -85,9 +85,36 @@ long server_peak_kb(pid_t pid)
     snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
     text = run_read_file(path);
     assert_non_null(text);
-    at = strstr(text, "VmHWM:");
+    at = strstr(text, name);
     assert_non_null(at);
-    kb = strtol(at + 6, NULL, 10);
+    kb = strtol(at + strlen(name), NULL, 10);
     free(text);
     return kb;
+}
+
+long server_rss_kb(pid_t pid)
+{
+    return server_status_kb(pid, "VmRSS:");
+}
+
+long server_peak_kb(pid_t pid)
+{
+    return server_status_kb(pid, "VmHWM:");
+}
+
+size_t server_fds(pid_t pid)
+{
+    struct dirent *entry;
+    size_t count = 0;
+    char path[64];
+    DIR *dir;
+
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    dir = opendir(path);
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(dir);
+    return count;
 }

@@ -25,6 +25,7 @@
  *     busy [MS]      answers; the worker takes no more requests, for MS milliseconds
  *     ready          answers; the worker takes requests
  *     rubbish        writes rubbish to the channel to the bus
+ *     scribble       writes over all the memory that it shares with the bus, and answers
  *     close          closes every descriptor but 0, 1 and 2
  *
  * Directives, all at the top:
@@ -40,6 +41,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -423,6 +425,25 @@ static void do_rubbish(lpm_request *req, long n)
     answer(req, "rubbish\n");
 }
 
+/* All that this process can write to of what a memfd of lpm's is mapped to. */
+static void do_scribble(lpm_request *req, long n)
+{
+    char line[512], *begin, *end;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    (void)n;
+
+    while (maps && fgets(line, sizeof(line), maps)) {
+        begin = (char *)(uintptr_t)strtoull(line, &end, 16);
+        if (strstr(line, "memfd:lpm-") && strstr(line, " rw-s ")) {
+            memset(begin, 0xa5, (size_t)((char *)(uintptr_t)strtoull(end + 1, NULL, 16) - begin));
+        }
+    }
+    if (maps) {
+        fclose(maps);
+    }
+    answer(req, "scribbled\n");
+}
+
 static void do_close(lpm_request *req, long n)
 {
     (void)n;
@@ -469,6 +490,7 @@ static const struct {
     {"busy", do_busy},
     {"ready", do_ready},
     {"rubbish", do_rubbish},
+    {"scribble", do_scribble},
     {"close", do_close},
 };
 

@@ -126,6 +126,11 @@ static void test_rubbish(void **state)
     check_killed(*state, MISDEED("rubbish"));
 }
 
+static void test_scribbles(void **state)
+{
+    check_killed(*state, MISDEED("scribble"));
+}
+
 static void test_closes_all(void **state)
 {
     check_killed(*state, MISDEED("close"));
@@ -338,6 +343,7 @@ int main(void)
         TEST(test_abort),
         TEST(test_exit),
         TEST(test_rubbish),
+        TEST(test_scribbles),
         TEST(test_closes_all),
         TEST(test_crash_in_a_timer),
         TEST(test_started_post_is_not_repeated),

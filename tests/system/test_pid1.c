@@ -149,6 +149,24 @@ static void test_background(void **state)
     run_free(&run);
 }
 
+/* The first process must not end before the container does: it stays, and stands for the new master. */
+static void test_upgrade(void **state)
+{
+    struct server *s = *state;
+    pid_t master = start(s);
+
+    kill(master, SIGUSR2);
+    server_wait_log(s, "is online, this one serves beside it", SERVER_START_MS);
+    kill(master, SIGQUIT);
+    server_wait_log(s, "the old master (pid 1) has gone", SERVER_START_MS);
+    assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
+    kill(master, SIGHUP);
+    server_wait_log(s, "is online: generation 2", SERVER_START_MS);
+    assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
+    kill(master, SIGTERM);
+    check_end(s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, server_setup, server_teardown)
 
 int main(void)
@@ -158,6 +176,7 @@ int main(void)
         TEST(test_orphans),
         TEST(test_commands),
         TEST(test_background),
+        TEST(test_upgrade),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

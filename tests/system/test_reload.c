@@ -1,16 +1,18 @@
 /*
- * Reloads: what they take, what they refuse, that nobody notices one, and that lpm goes back when it has to.
+ * Reloads: what they take, what they refuse, and that lpm goes back when it has to. Those under load are in test_soak.c.
  */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include <dirent.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,7 +22,6 @@
 #include "misdeed.h"
 #include "server.h"
 #include "wait.h"
-#include "wrk.h"
 
 #ifdef SERVER_SANITIZED
 #define SLOWER 6
@@ -114,6 +115,12 @@ static void wait_ended(struct server *s, unsigned generation)
     snprintf(text, sizeof(text), "generation %u has ended", generation);
     server_wait_log(s, text, RELOAD_MS);
     s->mark = mark;
+}
+
+static int file_access(const struct server *s, const char *name)
+{
+    char path[4200];
+    return access(server_path(s, name, path, sizeof(path)), F_OK);
 }
 
 static size_t count_pids(const struct server *s, const char *role)
@@ -272,13 +279,33 @@ static void test_goes_back_when_workers_die(void **state)
         assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
         assert_true(++rounds < 5000);
     }
-    server_wait_log(s,
-                    "generation 2 failed on probation, lpm goes back to what ran before it: "
-                    "pool default has lost more workers than \"restarts 1\" allows",
-                    RELOAD_MS);
+    server_wait_log(
+        s,
+        "generation 2 failed on probation, lpm goes back to what ran before it: "
+        "pool default has lost more workers than \"restarts 1\" allows, the last one: worker default/0",
+        RELOAD_MS);
+    assert_non_null(strstr(s->line, "died of SIGABRT, in the request hook of module \"own/build.so\""));
+    assert_true(server_log_count(s, " of module \"build\"") > 0); /* and so the bus says of each worker */
     wait_ended(s, 2);
     check_answer(s, "/build", "one");
     assert_int_equal(count_pids(s, "bus"), 1);
+    server_stop(s);
+}
+
+/* A bus that dies in a module's hook is said to have done so. */
+static void test_death_of_bus_names_module(void **state)
+{
+    struct server *s = *state;
+    struct response r;
+
+    build_make(s, "leave", "two");
+    configure(s, "", "", LISTEN);
+    server_start(s, NULL);
+    build_make(s, "ok", "one");
+    reload(s);
+    server_wait_log(s, " died of SIGABRT, in the soft_kill hook of module \"own/build.so\"", RELOAD_MS);
+    assert_int_equal(client_get(server_port(s), "/build", &r), 200);
+    client_forget(&r);
     server_stop(s);
 }
 
@@ -303,6 +330,96 @@ static void test_goes_back_when_bus_dies(void **state)
     server_stop(s);
 }
 
+/* A port that nobody has; `*fd` holds it. */
+static int take_port(int *fd, int port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    socklen_t len = sizeof(at);
+    int on = 1;
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(*fd >= 0);
+    assert_int_equal(setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    assert_int_equal(bind(*fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(*fd, 1), 0);
+    assert_int_equal(getsockname(*fd, (struct sockaddr *)&at, &len), 0);
+    return ntohs(at.sin_port);
+}
+
+/* A client that connects to what is not listened on any more does not wait for the end of anything. */
+static void wait_refused(int port)
+{
+    uint64_t deadline = wait_until(2000);
+    struct client c;
+
+    while (client_try_open(&c, port) != ECONNREFUSED) {
+        client_close(&c);
+        if (wait_left(deadline) == 0) {
+            fail_test("port %d does not refuse", port);
+        }
+    }
+}
+
+/* A reload to one listener less, and to a control socket elsewhere, that fails its probation. */
+static void reload_without_and_back(struct server *s, int port, bool taken)
+{
+    char listen[128];
+    int fd = -1;
+
+    snprintf(listen, sizeof(listen), LISTEN " listen 127.0.0.1:%d; listen unix:run/extra.sock;", port);
+    build_make(s, "ok", "one");
+    configure(s, "probation 1m;", "restarts 0;", listen);
+    server_start(s, NULL);
+    assert_int_equal(client_get(port, "/build", NULL), 200);
+    build_make(s, "request", "two");
+    configure(s, "probation 1m; control run/other.sock;", "restarts 0;", LISTEN);
+    reload(s);
+    wait_refused(port);
+    assert_int_equal(file_access(s, "run/extra.sock"), -1);
+    assert_int_equal(file_access(s, "run/lpm.sock"), -1);
+    if (taken) {
+        take_port(&fd, port);
+    }
+    server_mark(s);
+    while (server_log_count(s, "is online: generation 3") == 0) {
+        client_get(server_port(s), "/build", NULL);
+    }
+    wait_answer(s, "/build", "one");
+    assert_int_equal(file_access(s, "run/extra.sock"), 0);
+    assert_int_equal(file_access(s, "run/lpm.sock"), 0);
+    assert_int_equal(file_access(s, "run/other.sock"), -1);
+    if (taken) {
+        assert_int_equal(server_log_count(s, "lpm goes on without it until the next reload: cannot listen"),
+                         1);
+        close(fd);
+    } else {
+        assert_int_equal(client_get(port, "/build", NULL), 200);
+    }
+    /* Whatever was missing comes with the next one. */
+    build_make(s, "ok", "three");
+    configure(s, "", "", listen);
+    reload(s);
+    assert_int_equal(client_get(port, "/build", NULL), 200);
+    server_stop(s);
+}
+
+static void test_removed_listener_refuses(void **state)
+{
+    int fd, port = take_port(&fd, 0);
+
+    close(fd);
+    reload_without_and_back(*state, port, false);
+}
+
+static void test_removed_listener_is_taken(void **state)
+{
+    int fd, port = take_port(&fd, 0);
+
+    close(fd);
+    reload_without_and_back(*state, port, true);
+}
+
 /* A bus that was killed is missed by nobody who connects, and not for long. */
 static void test_bus_is_replaced_at_once(void **state)
 {
@@ -321,7 +438,7 @@ static void test_bus_is_replaced_at_once(void **state)
     server_stop(s);
 }
 
-/* -- Storm and load ----------------------------------------------------------------------------------- */
+/* -- Storm ----------------------------------------------------------------------------------- */
 
 static void test_storm_is_one_or_two(void **state)
 {
@@ -343,65 +460,6 @@ static void test_storm_is_one_or_two(void **state)
     server_stop(s);
 }
 
-static size_t open_fds(pid_t pid)
-{
-    struct dirent *entry;
-    size_t count = 0;
-    char path[64];
-    DIR *dir;
-
-    snprintf(path, sizeof(path), "/proc/%ld/fd", (long)pid);
-    dir = opendir(path);
-    assert_non_null(dir);
-    while ((entry = readdir(dir)) != NULL) {
-        count += entry->d_name[0] != '.';
-    }
-    closedir(dir);
-    return count;
-}
-
-/* Several reloads under wrk, each to a build of its own: not one request fails. */
-static void reload_under_load(struct server *s, const char *script)
-{
-    struct wrk w;
-    size_t fds;
-
-    start(s, "probation 0s;", "count 2;");
-    fds = open_fds(s->pid);
-    wrk_start(&w, server_port(s), "/build", 20, 6, script);
-    for (int i = 0; i < 4; i++) {
-        char name[32];
-        snprintf(name, sizeof(name), "build-%d", i);
-        build_make(s, "ok", name);
-        reload(s);
-        wait_answer(s, "/build", name);
-    }
-    wrk_finish(&w);
-    if (wrk_socket_errors(&w) + w.errors > 0 || w.requests == 0) {
-        fail_test("%s", w.run.out);
-    }
-    run_free(&w.run);
-    wait_ended(s, 4);
-    assert_int_equal(count_pids(s, "bus"), 1);
-    assert_int_equal(count_pids(s, "worker"), 3);
-    assert_int_equal(open_fds(s->pid), fds);
-    server_stop(s);
-}
-
-static void test_load_keep_alive(void **state)
-{
-    reload_under_load(*state, NULL);
-}
-
-static void test_load_new_connections(void **state)
-{
-    struct server *s = *state;
-    char path[4200];
-
-    server_write(s, "close.lua", "wrk.headers[\"Connection\"] = \"close\"\n");
-    reload_under_load(s, server_path(s, "close.lua", path, sizeof(path)));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,10 +469,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_goes_back_when_workers_die, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_goes_back_when_bus_dies, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_death_of_bus_names_module, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_removed_listener_refuses, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_removed_listener_is_taken, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_bus_is_replaced_at_once, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_storm_is_one_or_two, server_setup, server_teardown),
-        cmocka_unit_test_setup_teardown(test_load_keep_alive, server_setup, server_teardown),
-        cmocka_unit_test_setup_teardown(test_load_new_connections, server_setup, server_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

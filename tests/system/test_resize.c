@@ -358,7 +358,7 @@ static void test_sigint_kills_softly(void **state)
     struct client c;
 
     start(s, "count 2;");
-    hold(s, &c, "300");
+    hold(s, &c, "3000");
     wait_started(s, 1);
     server_signal(s, SIGINT);
     server_wait_log(s, "SIGINT: soft kill 0", 5000);

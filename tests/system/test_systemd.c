@@ -24,6 +24,7 @@
 #include "fail.h"
 #include "misdeed.h"
 #include "server.h"
+#include "upgrade.h"
 #include "wait.h"
 
 #define CONF                                                                     \
@@ -311,6 +312,19 @@ static int connect_unix(const struct server *s, const char *name)
     return fd;
 }
 
+/* One that the manager has is not lost to lpm when a reload has no use for it. */
+static void drop_and_take_again(struct server *s, int port)
+{
+    server_conf(s, BASE "http { listen unix:run/web; location / { handler hello; } }\n");
+    server_signal(s, SIGHUP);
+    server_wait_log(s, "is online: generation 3", SERVER_START_MS);
+    server_conf(s, BASE "http { listen 127.0.0.1:%d; listen unix:run/web; location / { handler hello; } }\n",
+                port);
+    server_signal(s, SIGHUP);
+    server_wait_log(s, "is online: generation 4", SERVER_START_MS);
+    assert_int_equal(client_get(port, "/", NULL), 200);
+}
+
 /* Taken by address, and by path; what nobody wants is named; and all of them stay the manager's after the end. */
 static void test_activation(void **state)
 {
@@ -346,6 +360,7 @@ static void test_activation(void **state)
             server_wait_log(s, "is online: generation 2", SERVER_START_MS);
         }
     }
+    drop_and_take_again(s, ports[1]);
     server_signal(s, SIGTERM);
     assert_int_equal(server_wait_exit(s, SERVER_STOP_MS), 0);
     client_open(&c, ports[1]);
@@ -440,6 +455,48 @@ static void test_store(void **state)
     snprintf(joined, sizeof(joined), "FDSTOREREMOVE=1\nFDNAME=lpm_127.0.0.1_%d", port);
     manager_waits(&m, joined);
     assert_int_equal(server_wait_exit(s, SERVER_STOP_MS), 0);
+    server_check_clean(s);
+    manager_close(&m);
+}
+
+/* Both masters serve, but only one speaks, until it names the other; whose sockets are whose is not forgotten. */
+static void test_upgraded(void **state)
+{
+    struct server *s = *state;
+    struct manager m;
+    char name[256], text[96];
+    int handed = listen_unix(s, "run/web"), kept, fd;
+    pid_t new;
+
+    manager_open(&m, s, false);
+    s->handed = &handed;
+    s->handed_count = 1;
+    s->handed_names = "web";
+    server_conf(s, BASE "http { listen unix:run/web; listen unix:run/own; location / { handler hello; } }\n");
+    server_start(s, NULL);
+    kept = manager_stores(&m, name, sizeof(name));
+    assert_string_equal(name, "lpm_unix_run/own");
+    manager_waits(&m, "READY=1\n");
+    new = upgrade_begin(s);
+    server_signal(s, SIGQUIT);
+    snprintf(text, sizeof(text), "MAINPID=%ld", (long)new);
+    assert_string_equal(manager_hears(&m, SERVER_STOP_MS), text);
+    assert_int_equal(server_wait_exit(s, SERVER_STOP_MS), 0); /* nobody needs a stand-in */
+    manager_hears(&m, SERVER_STOP_MS);
+    snprintf(text, sizeof(text), "READY=1\nMAINPID=%ld\n", (long)new);
+    assert_non_null(strstr(m.said, text));
+    server_follow(s, new);
+    server_signal(s, SIGTERM);
+    manager_waits(&m, "STOPPING=1\n");
+    manager_waits(&m, "FDSTOREREMOVE=1\nFDNAME=lpm_unix_run/own");
+    server_wait_exit(s, SERVER_STOP_MS);
+    fd = connect_unix(s, "run/web");
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(s->line, sizeof(s->line), "%.4000s/run/web", s->prefix);
+    assert_int_equal(unlink(s->line), 0);
+    close(handed);
+    close(kept);
     server_check_clean(s);
     manager_close(&m);
 }
@@ -567,12 +624,10 @@ static void test_capabilities(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_states),       TEST(test_reload),
-        TEST(test_daemon),       TEST(test_failed_start),
-        TEST(test_environment),  TEST(test_watchdog),
-        TEST(test_deaf_manager), TEST(test_nonsense),
-        TEST(test_activation),   TEST(test_store),
-        TEST(test_unit),         TEST(test_capabilities), /* the last: what it gives up is gone */
+        TEST(test_states),       TEST(test_reload),   TEST(test_daemon),       TEST(test_failed_start),
+        TEST(test_environment),  TEST(test_watchdog), TEST(test_deaf_manager), TEST(test_nonsense),
+        TEST(test_activation),   TEST(test_store),    TEST(test_upgraded),     TEST(test_unit),
+        TEST(test_capabilities), /* the last: what it gives up is gone */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

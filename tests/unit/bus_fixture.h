@@ -21,6 +21,7 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 #include "bus/bus_response.h"
 #include "bus/bus_rule.h"
@@ -80,7 +81,9 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
     f->start.core = &f->core;
     f->start.channel = fds[1];
     log_init(&f->start.log, -1, 0, "bus");
+    f->start.trouble = "";
     f->bus.start = &f->start;
+    bus_reload_init(&f->bus);
     f->bus.log = &f->start.log;
     f->bus.base = event_base_new();
     f->bus.modules = &f->supervisor;

@@ -109,7 +109,7 @@ static void the_end_of_a_turn(void **state)
 /* One that never stops sending gets its share of each turn, and no more. */
 static void an_endless_sender(void **state)
 {
-    enum { MANY = 300 };
+    enum { MANY = 250 };
     struct fixture *f = fixture_new();
     struct frame frame = {.type = FRAME_HEAP};
     uint64_t seen = 0;

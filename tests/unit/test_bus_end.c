@@ -8,7 +8,7 @@
 /* So that requests are sent ahead. */
 static void make_fast(struct fixture *f)
 {
-    worker(f)->pool->loads[0].service = 1000;
+    worker(f)->pool->dispatch.loads[0].service = 1000;
 }
 
 static void send_three(struct fixture *f, struct outcome o[3], struct frame_key key[3], int64_t retries)

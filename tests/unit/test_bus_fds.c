@@ -90,7 +90,7 @@ static void both_reach_the_worker(void **state)
     assert_int_equal(write(socket.kept, "c", 1), 1);
     assert_int_equal(read(fds[1], &byte, 1), 1);
     assert_int_equal(byte, 'c');
-    assert_int_equal(f->bus.pools->loads[0].sockets, 1);
+    assert_int_equal(f->bus.pools->dispatch.loads[0].sockets, 1);
     /* Not started: the bus keeps its own, whatever the worker does. */
     close(fds[0]);
     close(fds[1]);
@@ -152,7 +152,7 @@ static void one_that_had_started_is_over(void **state)
     close(fds[0]);
     die(f); /* the bus may not even have seen that it started */
     assert_int_equal(o.error, LPM_EWORKER);
-    assert_int_equal(f->bus.pools->loads[0].sockets, 0);
+    assert_int_equal(f->bus.pools->dispatch.loads[0].sockets, 0);
     end_gone(&socket);
     reap(f);
     fixture_free(f);
@@ -551,11 +551,11 @@ static void sockets_are_counted(void **state)
         close(fds[0]);
         end_gone(&socket);
     }
-    assert_int_equal(f->bus.pools->loads[0].sockets, 2);
+    assert_int_equal(f->bus.pools->dispatch.loads[0].sockets, 2);
     say_type(f, FRAME_SOCKET_CLOSED);
     say_type(f, FRAME_SOCKET_CLOSED);
     turn(f);
-    assert_int_equal(f->bus.pools->loads[0].sockets, 0);
+    assert_int_equal(f->bus.pools->dispatch.loads[0].sockets, 0);
     assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
     say_type(f, FRAME_SOCKET_CLOSED);
     turn(f);

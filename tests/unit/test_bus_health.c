@@ -4,6 +4,9 @@
  */
 #include "bus_fixture.h"
 
+#include "bus/bus_memory.h"
+#include "os/os_proc.h"
+
 static lpm_health health_of(struct fixture *f)
 {
     lpm_health list[4];
@@ -107,7 +110,7 @@ static void pressure_is_fresh(void **state)
     assert_true(before > 0);
     worker(f)->baseline = before / 2;
     assert_in_range(health_of(f).pressure, before / 4, before);
-    assert_int_equal(f->bus.pools->loads[0].pressure, 0);
+    assert_int_equal(f->bus.pools->dispatch.loads[0].pressure, 0);
     fixture_free(f);
 }
 
@@ -123,6 +126,42 @@ static void health_changes_nothing(void **state)
         assert_int_equal(health_of(f).state, LPM_WORKER_READY);
     }
     assert_int_equal(master_hears(f), CONTROL_TYPE_END);
+    fixture_free(f);
+}
+
+/* Without a request, too: it is looked at from time to time, and over its limit it leaves. */
+static void one_that_grows_is_seen(void **state)
+{
+    struct fixture *f = fixture_new();
+
+    (void)state;
+    f->conf.rss_limit = 1;
+    start_ready_worker(f);
+    assert_int_equal(health_of(f).to_limit, 0);
+    turn_for(f, BUS_WORKER_LEAVING, WAIT_MS);
+    assert_int_equal(worker(f)->state, BUS_WORKER_LEAVING);
+    assert_int_equal(worker(f)->over_limit, 2);
+    fixture_free(f);
+}
+
+/* What statm says may be shared with the master: that is no reason to go. */
+static void over_the_limit_has_to_be_true(void **state)
+{
+    struct fixture *f = fixture_new();
+    uint64_t own;
+
+    (void)state;
+    start_ready_worker(f);
+    assert_int_equal(os_proc_private(worker(f)->pid, &own), 0);
+    f->conf.rss_limit = 1;
+    worker(f)->growth.bytes = 0;
+    bus_memory_look(worker(f));
+    assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
+    worker(f)->pid = INT32_MAX; /* nothing to be seen there: one look more */
+    bus_memory_look(worker(f));
+    assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
+    bus_memory_look(worker(f));
+    assert_int_equal(worker(f)->state, BUS_WORKER_LEAVING);
     fixture_free(f);
 }
 
@@ -155,6 +194,8 @@ int main(void)
         cmocka_unit_test(requests_in_it),
         cmocka_unit_test(pressure_is_fresh),
         cmocka_unit_test(health_changes_nothing),
+        cmocka_unit_test(one_that_grows_is_seen),
+        cmocka_unit_test(over_the_limit_has_to_be_true),
         cmocka_unit_test(structures_of_other_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

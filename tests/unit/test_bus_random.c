@@ -503,7 +503,7 @@ static void check_queue(const struct bus_pool *pool)
 
 static void check_worker(const struct bus_worker *w)
 {
-    const struct bus_load *load = &w->pool->loads[w->index];
+    const struct bus_load *load = bus_worker_load(w);
     uint32_t count = 0, last = 0;
     unsigned with_descriptors = 0;
 
@@ -538,7 +538,7 @@ static void check_nobody_is_free(const struct world *world)
         const struct bus_worker *w = &pool->workers[i];
         const struct process *p = &world->processes[i];
         bool open = w->state == BUS_WORKER_SERVING && !w->busy && !w->blocked && p->alive && p->killed == 0;
-        if (open && pool->loads[i].in_flight < CONCURRENCY) {
+        if (open && pool->dispatch.loads[i].in_flight < CONCURRENCY) {
             assert_true(w->seq != channel_started(w->channel) || channel_running(w->channel) != 0);
         }
     }

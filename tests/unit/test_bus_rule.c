@@ -261,10 +261,12 @@ static void one_that_dies_on_its_way_out(void **state)
 
     (void)state;
     at(h, 0)->busy = true;
+    bus_worker_touch(at(h, 0));
     put(h->f, &o, 0);
     turn(h->f);
     assert_int_equal(hear_at(h, 1, &key), FRAME_REQUEST);
     at(h, 0)->busy = false;
+    bus_worker_touch(at(h, 0));
     at(h, 0)->baseline = UINT64_MAX;
     at(h, 1)->baseline = 0;
     assert_int_equal(resize(h, 1, &done), 0);

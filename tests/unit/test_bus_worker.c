@@ -26,6 +26,43 @@ static void a_request_is_answered(void **state)
     fixture_free(f);
 }
 
+/* What an answer says of itself, by its status, is what dispatch knows of how much the worker fails. */
+static void failures_are_counted(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        bool failure;
+    } cases[] = {{":status", "200", false},
+                 {":status", "404", false},
+                 {":status", "503", true},
+                 {"status", "500", false},
+                 {":status", "", false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture *f = fixture_new();
+        struct outcome o;
+        struct frame_key key;
+        char header[64];
+        lpm_slice name = lpm_slice_of(cases[i].name), value = lpm_slice_of(cases[i].value);
+        struct frame frame = {.type = FRAME_RESPONSE, .header_count = 1, .headers = {header, 0}};
+
+        start_ready_worker(f);
+        put(f, &o, 0);
+        turn(f);
+        assert_int_equal(hear(f, &key), FRAME_REQUEST);
+        begin(f, key);
+        channel_show_running(f->channel, 0);
+        frame.key = key;
+        frame.headers.len = (size_t)(frame_header_encode(header, name, value) - header);
+        say(f, &frame);
+        turn(f);
+        assert_int_equal(o.calls, 1);
+        assert_int_equal(bus_worker_load(worker(f))->failures > 0, cases[i].failure);
+        fixture_free(f);
+    }
+}
+
 static void nothing_goes_to_one_that_is_busy_or_runs(void **state)
 {
     struct fixture *f = fixture_new();
@@ -61,7 +98,7 @@ static void the_requests_of_the_dead(void **state)
 
     (void)state;
     start_ready_worker(f);
-    worker(f)->pool->loads[0].service = 1000; /* a fast one, so that requests are sent ahead */
+    worker(f)->pool->dispatch.loads[0].service = 1000; /* a fast one, so that requests are sent ahead */
     for (int i = 0; i < 4; i++) {
         put(f, &o[i], i == 1 ? 1 : 0);
     }
@@ -225,7 +262,7 @@ static void a_forgotten_request_is_taken_back(void **state)
     expire(f, key.slot);
     turn_until(f, &o.calls, 1);
     assert_int_equal(o.error, LPM_ETIMEDOUT);
-    assert_int_equal(worker(f)->pool->loads[0].in_flight, 1); /* its place is not free yet */
+    assert_int_equal(worker(f)->pool->dispatch.loads[0].in_flight, 1); /* its place is not free yet */
     wait_to_hear(f, FRAME_CANCEL, &told);
     assert_int_equal(told.seq, key.seq);
     wait_to_hear(f, FRAME_ABANDON, &told);
@@ -233,7 +270,7 @@ static void a_forgotten_request_is_taken_back(void **state)
     struct frame frame = {.type = FRAME_RESPONSE, .key = key, .error = LPM_ECANCELED};
     say(f, &frame);
     turn(f);
-    assert_int_equal(worker(f)->pool->loads[0].in_flight, 0);
+    assert_int_equal(worker(f)->pool->dispatch.loads[0].in_flight, 0);
     assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
     assert_int_equal(o.calls, 1);
     fixture_free(f);
@@ -320,7 +357,7 @@ static void cancelled_without_a_time_limit(void **state)
     struct frame frame = {.type = FRAME_RESPONSE, .key = key, .error = LPM_ECANCELED};
     say(f, &frame);
     turn(f);
-    assert_int_equal(worker(f)->pool->loads[0].in_flight, 0);
+    assert_int_equal(worker(f)->pool->dispatch.loads[0].in_flight, 0);
     assert_int_equal(o.calls, 0);
     fixture_free(f);
 }
@@ -519,6 +556,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_answered),
+        cmocka_unit_test(failures_are_counted),
         cmocka_unit_test(nothing_goes_to_one_that_is_busy_or_runs),
         cmocka_unit_test(the_requests_of_the_dead),
         cmocka_unit_test(poison_is_not_tried_again),

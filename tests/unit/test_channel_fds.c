@@ -19,8 +19,7 @@
 
 #include <cmocka.h>
 
-#define NOTE_MAGIC UINT64_C(0x3145544f4e4d504c)
-#define LARGE      (CHANNEL_INLINE_MAX + 1)
+#define LARGE (CHANNEL_INLINE_MAX + 1)
 
 struct pair {
     struct channel *bus, *worker;
@@ -232,48 +231,6 @@ static void freed_in_the_middle(void **state)
     assert_int_equal(put(pair, pair->bus, 9, 10, 2), 0);
 }
 
-static void send_note(int socket, const int *fds, size_t fd_count)
-{
-    uint64_t note[2] = {NOTE_MAGIC, 0};
-    struct iovec part = {note, sizeof(note)};
-    _Alignas(struct cmsghdr) char room[CMSG_SPACE(4 * sizeof(int))] = {0};
-    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
-
-    if (fd_count > 0) {
-        head.msg_control = room;
-        head.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        CMSG_FIRSTHDR(&head)->cmsg_level = SOL_SOCKET;
-        CMSG_FIRSTHDR(&head)->cmsg_type = SCM_RIGHTS;
-        CMSG_FIRSTHDR(&head)->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&head)), fds, fd_count * sizeof(int));
-    }
-    assert_int_equal(sendmsg(socket, &head, MSG_NOSIGNAL), sizeof(note));
-}
-
-static void hostile(void **state)
-{
-    struct pair *pair = *state;
-    int fds[4] = {pair->pipes[0][0], pair->pipes[0][0], pair->pipes[0][0], pair->pipes[0][0]};
-    struct channel_message message;
-    const char *why = NULL;
-
-    /* Without a descriptor it is a message like any other, for the next layer to refuse. */
-    send_note(channel_fd(pair->worker), NULL, 0);
-    assert_int_equal(channel_next(pair->bus, &message, &why), 1);
-    assert_int_equal(message.fd_count, 0);
-    channel_release(pair->bus, &message);
-    /* Three for one message. */
-    for (int i = 0; i < 3; i++) {
-        send_note(channel_fd(pair->worker), fds, 1);
-    }
-    assert_int_equal(channel_next(pair->bus, &message, &why), LPM_EPROTO);
-    assert_string_equal(why, "too many descriptors for one message");
-    /* Several in one note: more than the room for them, too. */
-    send_note(channel_fd(pair->bus), fds, 4);
-    assert_int_equal(channel_next(pair->worker, &message, &why), LPM_EPROTO);
-    assert_string_equal(why, "several descriptors with one message");
-}
-
 /* The receiver's table is full: the message arrives and says what it has lost; the channel goes on. */
 static void lost_on_the_way(void **state)
 {
@@ -318,7 +275,6 @@ int main(void)
         TEST(dropped),
         TEST(refused),
         TEST(freed_in_the_middle),
-        TEST(hostile),
         TEST(lost_on_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

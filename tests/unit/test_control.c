@@ -104,6 +104,27 @@ static void a_descriptor_goes_along(void **state)
     close(fd);
 }
 
+/* Why a reload failed comes in a descriptor, if there was one; that it did not fail never does. */
+static void a_descriptor_may_be_missing(void **state)
+{
+    struct ends *ends = *state;
+    struct control failed = {.type = CONTROL_RELOADED, .status = LPM_ECONF},
+                   took = {.type = CONTROL_RELOADED, .incarnation = 2}, got;
+    int fd;
+
+    assert_int_equal(control_send(ends->fds[0], &failed, -1), 0);
+    assert_int_equal(control_receive(ends->fds[1], &got, &fd), 1);
+    assert_int_equal(fd, -1);
+    assert_int_equal(control_send(ends->fds[0], &failed, ends->fds[0]), 0);
+    assert_int_equal(control_receive(ends->fds[1], &got, &fd), 1);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(control_send(ends->fds[0], &took, -1), 0);
+    assert_int_equal(control_receive(ends->fds[1], &got, &fd), 1);
+    assert_int_equal(control_send(ends->fds[0], &took, ends->fds[0]), 0);
+    assert_int_equal(control_receive(ends->fds[1], &got, &fd), LPM_EPROTO);
+}
+
 /* Sends bytes with descriptors, as no honest peer would. */
 static void send_raw(int channel, const void *bytes, size_t len, int fd_count)
 {
@@ -251,10 +272,15 @@ static void pair_says_why_it_cannot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(pair_is_private_and_non_blocking), TEST(both_directions),
-        TEST(a_descriptor_goes_along),          TEST(refused_without_a_leak),
-        TEST(a_full_channel_says_so),           TEST(the_end),
-        TEST(the_end_with_unread_messages),     cmocka_unit_test(pair_says_why_it_cannot),
+        TEST(pair_is_private_and_non_blocking),
+        TEST(both_directions),
+        TEST(a_descriptor_goes_along),
+        TEST(a_descriptor_may_be_missing),
+        TEST(refused_without_a_leak),
+        TEST(a_full_channel_says_so),
+        TEST(the_end),
+        TEST(the_end_with_unread_messages),
+        cmocka_unit_test(pair_says_why_it_cannot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,16 +7,19 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <lpm/module.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "conf/conf_parse.h"
 #include "master/master_listen.h"
+#include "os/os_listen.h"
 
 static struct conf_tree *parse(const char *text)
 {
@@ -184,12 +187,49 @@ static void test_shared(void **state)
     conf_tree_free(b);
 }
 
+/* What comes back without what somebody else has by now: the rest is open, and a listener is one, though deaf. */
+static void test_reopen(void **state)
+{
+    struct conf_tree *tree =
+        parse("listen unix:a.sock; listen unix:taken.sock; access_log /dev/null/x; access_log b.log;");
+    struct conf_tree *other = parse("listen unix:taken.sock;");
+    struct sockaddr_un bound;
+    socklen_t len = sizeof(bound);
+    int on = 0, fd;
+    struct log log;
+    struct error err;
+
+    (void)state;
+    log_init(&log, -1, LPM_LOG_NOTICE, "master");
+    assert_int_equal(master_listen_open(other, &log, &err), 0);
+    master_listen_reopen(tree, ".", &log);
+    assert_true(os_listen_bound(nth_listen(tree, 0)->fd, "unix:a.sock"));
+    assert_true(conf_tree_same(conf_tree_child(tree->root, "access_log"))->fd >= 0);
+    assert_int_equal(conf_tree_child(tree->root, "access_log")->fd, -1);
+
+    fd = nth_listen(tree, 1)->fd;
+    assert_true(fd >= 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&bound, &len), 0);
+    assert_int_equal(access(bound.sun_path, F_OK), -1);
+    len = sizeof(on);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len), 0);
+    assert_int_equal(on, 1);
+    assert_int_equal(accept(fd, NULL, NULL), -1);
+    assert_int_equal(errno, EAGAIN);
+
+    master_listen_close(tree);
+    assert_int_equal(access("taken.sock", F_OK), 0); /* it is the other's */
+    master_listen_close(other);
+    conf_tree_free(tree);
+    conf_tree_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_check),          cmocka_unit_test(test_bad_address_has_place),
         cmocka_unit_test(test_open_and_close), cmocka_unit_test(test_failure_names_place),
-        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_shared),         cmocka_unit_test(test_reopen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -640,8 +640,10 @@ static void test_bus_fails_again(void **state)
     run = start();
     wait_for(run, " is online");
     kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
-    wait_for(run, "generation 2 failed: bus");
+    /* The first to fail may still have workers when the second has failed. */
     wait_for(run, "2 restarts of the bus within 120 s, the next is allowed");
+    run->seen = 0;
+    wait_for(run, "generation 2 failed: bus");
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
 }
@@ -745,11 +747,12 @@ static void test_probation(void **state)
     wait_for(run, " is online: generation 2, 3 workers");
     wait_for(run, "generation 1 has ended");
     assert_int_equal(access("run/gen-1/000-m.so", F_OK), 0);
-    assert_int_equal(access("run/s.sock", F_OK), 0);
+    assert_int_equal(access("run/s.sock", F_OK), -1); /* nobody serves there now */
     kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
     wait_for(run, "generation 2 failed on probation, lpm goes back to what ran before it: bus (pid ");
     wait_for(run, " is online: generation 3, 2 workers");
     assert_int_equal(access("run/gen-1/000-m.so", F_OK), 0);
+    assert_int_equal(access("run/s.sock", F_OK), 0);
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
 }

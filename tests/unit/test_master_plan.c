@@ -44,6 +44,11 @@ static const struct {
     {{ON, .ending = 1, .can_go_back = true}, MASTER_BACK},
     {{ON, .coming = 1}, MASTER_WAIT},
     {{ON, .coming = 1, .reloading = 1}, MASTER_ABANDON},
+    /* another master serves */
+    {{ON, .withdrawn = true}, MASTER_WAIT},
+    {{ON, .withdrawn = true, .leaving = 1, .reload_due = true}, MASTER_WAIT},
+    {{ON, .withdrawn = true, .ending = 1, .can_go_back = true}, MASTER_WAIT},
+    {{ON, .withdrawn = true, .stopping = true}, MASTER_END},
     /* lpm ends */
     {{ON, .stopping = true, .ending = 1}, MASTER_WAIT},
     {{ON, .stopping = true, .leaving = 1, .reload_due = true}, MASTER_WAIT},

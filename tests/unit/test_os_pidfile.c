@@ -154,6 +154,49 @@ static void test_replaced_file(void **state)
     assert_int_equal(unlink(PATH), 0);
 }
 
+/* The lock goes with the file, and another one can be made where it was. */
+static void test_rename(void **state)
+{
+    (void)state;
+    struct os_pidfile file, other;
+    struct error err;
+    char room[32];
+    pid_t pid;
+
+    assert_int_equal(os_pidfile_lock(&file, PATH, &err), 0);
+    assert_int_equal(os_pidfile_rename(&file, PATH ".old", &err), 0);
+    assert_int_equal(access(PATH, F_OK), -1);
+    assert_int_equal(os_pidfile_read(PATH ".old", &pid, &err), 0);
+    assert_int_equal(pid, getpid());
+    assert_int_equal(os_pidfile_lock(&other, PATH, &err), 0);
+    os_pidfile_remove(&other);
+
+    write_file(PATH, "4711\n"); /* what a killed one has left is replaced */
+    assert_int_equal(os_pidfile_rename(&file, PATH, &err), 0);
+    assert_file(PATH, our_text(room));
+    assert_int_equal(access(PATH ".old", F_OK), -1);
+    assert_int_equal(os_pidfile_rename(&file, "no/such/directory", &err), LPM_EIO);
+    assert_string_equal(err.text, "cannot rename the pid file " PATH " to no/such/directory: "
+                                  "No such file or directory");
+    assert_int_equal(unlink(PATH), 0);
+    write_file(PATH, "4711\n");
+    assert_int_equal(os_pidfile_rename(&file, PATH ".old", &err), LPM_EIO); /* that is not ours */
+    os_pidfile_remove(&file);
+    assert_file(PATH, "4711\n");
+    assert_int_equal(unlink(PATH), 0);
+}
+
+static void test_sweep(void **state)
+{
+    (void)state;
+    write_file(PATH, "4711\n");
+    os_pidfile_sweep(PATH, 4712);
+    assert_file(PATH, "4711\n");
+    os_pidfile_sweep(PATH, 4711);
+    assert_int_equal(access(PATH, F_OK), -1);
+    os_pidfile_sweep(PATH, 4711);
+}
+
 static void test_read(void **state)
 {
     (void)state;
@@ -255,6 +298,8 @@ int main(void)
         cmocka_unit_test(test_second_instance),
         cmocka_unit_test(test_stale_file),
         cmocka_unit_test(test_replaced_file),
+        cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_race),

@@ -100,10 +100,40 @@ static void test_refused(void **state)
     fd_close(&fds[1]);
 }
 
+/* Counted page by page: what is shared with the child of a fork is nobody's alone until one of them writes to it. */
+static void test_private(void **state)
+{
+    uint64_t before, after, shared;
+    int fds[2], status;
+    char byte;
+
+    (void)state;
+    assert_int_equal(os_proc_private(getpid(), &before), 0);
+    char *part = mmap(NULL, PART, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(part != MAP_FAILED);
+    memset(part, 1, PART);
+    assert_int_equal(os_proc_private(getpid(), &after), 0);
+    assert_in_range(after - before, PART - (1 << 20), PART + (8 << 20)); /* a sanitizer has its own */
+    assert_int_equal(pipe(fds), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(fds[1]);
+        _exit(read(fds[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    assert_int_equal(os_proc_private(getpid(), &shared), 0);
+    assert_true(after - shared > PART - (1 << 20));
+    close(fds[0]);
+    close(fds[1]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(munmap(part, PART), 0);
+    assert_int_equal(os_proc_private(child, &after), LPM_EIO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_units),
+        cmocka_unit_test(test_private),
         cmocka_unit_test(test_dead),
         cmocka_unit_test(test_refused),
     };

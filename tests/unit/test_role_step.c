@@ -1,5 +1,5 @@
 /*
- * The step of a process that starts: what is said of it, and that nonsense says nothing.
+ * The step of a process: what is said of it, and that nonsense says nothing.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +21,10 @@ static void test_texts(void **state)
         {ROLE_STEP_INIT, 1, ", in the init hook of module \"b.so\""},
         {ROLE_STEP_READY, 1, ", waiting to hear that it is ready from module \"b.so\""},
         {ROLE_STEP_ONLINE, 0, ", in the online hook of module \"a.so\""},
+        {ROLE_STEP_REQUEST, 1, ", in the request hook of module \"b.so\""},
+        {ROLE_STEP_RESPONSE, 0, ", in a response callback of module \"a.so\""},
+        {ROLE_STEP_SOFT_KILL, 0, ", in the soft_kill hook of module \"a.so\""},
+        {ROLE_STEP_HARD_KILL, 0, ", in the hard_kill hook of module \"a.so\""},
         {ROLE_STEP_INIT, 2, ""},
         {ROLE_STEPS, 0, ""},
         {(enum role_step)0xffff, 0xffff, ""},
@@ -38,8 +42,22 @@ static void test_texts(void **state)
     role_step_set(NULL, ROLE_STEP_INIT, 0);
 }
 
+static void test_within_another(void **state)
+{
+    role_step_word word = 0;
+    uint32_t before;
+
+    (void)state;
+    role_step_set(&word, ROLE_STEP_INIT, 3);
+    before = role_step_enter(&word, ROLE_STEP_RESPONSE, 1);
+    assert_int_equal(word, ROLE_STEP_RESPONSE << 16 | 1);
+    role_step_back(&word, before);
+    assert_int_equal(word, ROLE_STEP_INIT << 16 | 3);
+    role_step_back(NULL, role_step_enter(NULL, ROLE_STEP_INIT, 0));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts), cmocka_unit_test(test_within_another)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,7 +158,7 @@ static void the_first_content_type_counts(void **state)
 static void after_a_failed_answer(void **state)
 {
     struct fixture *f = fixture_new(NULL);
-    char *large = calloc(1, 70000);
+    char *large = calloc(1, 100000);
     struct rlimit old, none = {0, 0};
     struct heard heard;
     lpm_request *req;
@@ -172,7 +172,7 @@ static void after_a_failed_answer(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     none.rlim_max = old.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0); /* no descriptor for the memfd */
-    assert_int_equal(lpm_respond(req, large, 70000), LPM_ENOMEM);
+    assert_int_equal(lpm_respond(req, large, 100000), LPM_ENOMEM);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     assert_int_equal(lpm_respond_header(req, ":status", "500"), 0);
     assert_int_equal(lpm_respond(req, "sorry", 5), 0);
@@ -538,7 +538,8 @@ static void without_a_bus(void **state)
     request(f, 0);
     channel_free(f->bus);
     f->bus = NULL;
-    assert_int_equal(lpm_respond(script(f)->kept[0], "x", 1), LPM_EIO);
+    /* Memory does not tell that nobody reads it; the socket does. */
+    assert_int_equal(lpm_respond(script(f)->kept[0], "x", 1), 0);
     assert_stale(script(f)->kept[0]);
     turn(f);
     assert_true(f->worker.over);
@@ -556,7 +557,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 /* A bus that never stops sending leaves the modules' timers their turn. */
 static void an_endless_sender(void **state)
 {
-    enum { MANY = 300 };
+    enum { MANY = 250 };
     struct fixture *f = fixture_new(ack);
     int turns = 0, before = 0;
 

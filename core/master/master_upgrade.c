@@ -1,0 +1,415 @@
+/*
+ * The old master's side of a binary upgrade. Runs in the old master, and for a moment in the child that becomes the
+ * new one. Whatever becomes of that, this master has all that it needs to go on: its own listeners, its own setup; only
+ * its names have to come back.
+ */
+#include "master/master_upgrade.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "master/master_fleet.h"
+#include "master/master_listen.h"
+#include "master/master_notify.h"
+#include "master/master_rundir.h"
+#include "master/master_share.h"
+
+void master_upgrade_init(struct master *master)
+{
+    master->upgrade = (struct master_upgrade){.channel = -1};
+}
+
+/* -- Names -------------------------------------------------------------------------------------------- */
+
+/* NAME.oldbin, which the caller frees; NULL: no memory. */
+static char *old_name(const char *name)
+{
+    char *old = NULL;
+    return asprintf(&old, "%s" MASTER_UPGRADE_SUFFIX, name) < 0 ? NULL : old;
+}
+
+/* Gives a file the other of its two names; one that is not there has none. */
+static int swap_name(const char *name, bool away, struct error *err)
+{
+    char *old = old_name(name);
+    int rc = 0;
+
+    if (!old) {
+        return error_set(err, LPM_ENOMEM, "no memory for the name of %s", name);
+    }
+    if (rename(away ? name : old, away ? old : name) != 0 && errno != ENOENT) {
+        rc = error_set(err, LPM_EIO, "cannot rename %s: %s", away ? name : old, strerror(errno));
+    }
+    free(old);
+    return rc;
+}
+
+static int rename_pidfile(struct master *master, bool away, struct error *err)
+{
+    char *name = away ? old_name(master->pidfile.path) : strdup(master->upgrade.pid_path);
+    int rc = name ? os_pidfile_rename(&master->pidfile, name, err)
+                  : error_set(err, LPM_ENOMEM, "no memory for the name of the pid file");
+    free(name);
+    return rc;
+}
+
+static int give_names(struct master *master, struct error *err)
+{
+    const struct conf_core *core = &master->current->core;
+    struct master_upgrade *upgrade = &master->upgrade;
+    int rc;
+
+    upgrade->pid_path = strdup(master->pidfile.path);
+    upgrade->control = core->control_fd >= 0 ? strdup(core->control) : NULL;
+    if (!upgrade->pid_path || (core->control_fd >= 0 && !upgrade->control)) {
+        return error_set(err, LPM_ENOMEM, "no memory for names");
+    }
+    rc = rename_pidfile(master, true, err);
+    return rc || !upgrade->control ? rc : swap_name(upgrade->control, true, err);
+}
+
+static void free_names(struct master *master)
+{
+    free(master->upgrade.pid_path);
+    free(master->upgrade.control);
+    master->upgrade.pid_path = master->upgrade.control = NULL;
+}
+
+/* Also when only some were given. */
+static void take_names_back(struct master *master)
+{
+    struct master_upgrade *upgrade = &master->upgrade;
+    struct error why = {.text = ""};
+
+    if (upgrade->pid_path && strcmp(upgrade->pid_path, master->pidfile.path) != 0 &&
+        rename_pidfile(master, false, &why) != 0) {
+        log_write(&master->log, LPM_LOG_ERROR, "%s", why.text);
+    }
+    if (upgrade->control && swap_name(upgrade->control, false, &why) != 0) {
+        log_write(&master->log, LPM_LOG_ERROR, "%s", why.text);
+    }
+    free_names(master);
+}
+
+/* -- The new master ----------------------------------------------------------------------------------- */
+
+static void stop_hearing(struct master_upgrade *upgrade)
+{
+    if (upgrade->readable) {
+        event_free(upgrade->readable);
+        upgrade->readable = NULL;
+    }
+}
+
+/* No other master: this one has everything again. */
+static void alone(struct master *master)
+{
+    take_names_back(master);
+    stop_hearing(&master->upgrade);
+    fd_close(&master->upgrade.channel);
+    master_share_end(master);
+    master->upgrade.heir = 0;
+    master->upgrade.heir_online = false;
+}
+
+/* All that the other one has said. */
+static void hear(struct master *master)
+{
+    static const char failed[] = MASTER_UPGRADE_FAILED;
+    struct master_upgrade *upgrade = &master->upgrade;
+    char text[ERROR_TEXT_SIZE + sizeof(failed)];
+    ssize_t n;
+
+    while ((n = recv(upgrade->channel, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0) {
+        text[n] = '\0';
+        if (strcmp(text, MASTER_UPGRADE_ONLINE) == 0) {
+            upgrade->heir_online = true;
+            log_write(&master->log, LPM_LOG_NOTICE,
+                      "the new master (pid %ld) is online, this one serves beside it", (long)upgrade->heir);
+        } else if (strncmp(text, failed, sizeof(failed) - 1) == 0) {
+            error_set(&upgrade->why, 0, "%s", text + sizeof(failed) - 1);
+        }
+    }
+    if (n == 0) {
+        event_del(upgrade->readable); /* it ends: SIGCHLD says how */
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    hear(arg);
+}
+
+/* In the child. What is not named in the environment is close-on-exec. */
+static int become(const struct master *master, int channel, const char *variable, struct error *err)
+{
+    const struct master_options *options = master->options;
+    sigset_t none;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    fcntl(channel, F_SETFD, 0);
+    for (const struct lpm_conf *node = master->current->core.tree->root; node; node = conf_tree_walk(node)) {
+        if (node->fd >= 0 && strcmp(node->name, "listen") == 0) {
+            fcntl(node->fd, F_SETFD, 0);
+        }
+    }
+    if (setenv(MASTER_UPGRADE_VARIABLE, variable, 1) != 0 || !os_notify_give(&master->notify.socket)) {
+        return error_set(err, LPM_ENOMEM, "no memory for the environment");
+    }
+    if (options->start_dir && chdir(options->start_dir) != 0) {
+        return error_set(err, LPM_EIO, "cannot enter %s, where lpm was started: %s", options->start_dir,
+                         strerror(errno));
+    }
+    execv(options->program, options->argv);
+    return error_set(err, LPM_EIO, "cannot execute %s: %s", options->program, strerror(errno));
+}
+
+static void __attribute__((noreturn)) run_child(struct master *master, const char *listeners, int channel)
+{
+    char *variable = NULL;
+    char text[ERROR_TEXT_SIZE + sizeof(MASTER_UPGRADE_FAILED)];
+    struct error why;
+    int len;
+
+    if (asprintf(&variable, "master %d %ld;\n%s", channel, (long)master->pid, listeners) < 0) {
+        error_set(&why, LPM_ENOMEM, "no memory for the environment");
+    } else {
+        become(master, channel, variable, &why);
+    }
+    len = snprintf(text, sizeof(text), MASTER_UPGRADE_FAILED "%s", why.text);
+    _exit(send(channel, text, (size_t)len, MSG_NOSIGNAL) == len ? 1 : 2);
+}
+
+static int fork_heir(struct master *master, const char *listeners, struct error *err)
+{
+    struct master_upgrade *upgrade = &master->upgrade;
+    int fds[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {
+        return error_set(err, LPM_EIO, "cannot make a channel: %s", strerror(errno));
+    }
+    upgrade->channel = fds[0];
+    upgrade->readable = event_new(master->base, fds[0], EV_READ | EV_PERSIST, on_readable, master);
+    if (!upgrade->readable) {
+        close(fds[1]);
+        return error_set(err, LPM_ENOMEM, "no memory for the channel");
+    }
+    event_add(upgrade->readable, NULL);
+    fflush(NULL);
+    upgrade->heir = fork();
+    if (upgrade->heir == 0) {
+        run_child(master, listeners, fds[1]);
+    }
+    close(fds[1]);
+    if (upgrade->heir < 0) {
+        upgrade->heir = 0;
+        return error_set(err, LPM_EIO, "cannot fork: %s", strerror(errno));
+    }
+    return 0;
+}
+
+/* Copies of what is in the text, as the part of ours that is shared from now on. */
+static int share(struct master *master, const char *text, struct error *err)
+{
+    struct conf_tree *tree;
+    int rc = master_share_parse(&tree, text, err);
+
+    if (rc) {
+        return rc;
+    }
+    for (struct lpm_conf *node = tree->root->first; node; node = node->next) {
+        node->fd = fcntl(node->fd, F_DUPFD_CLOEXEC, 0);
+        if (node->fd < 0) {
+            rc = error_set(err, LPM_EIO, "cannot copy a descriptor: %s", strerror(errno));
+        }
+    }
+    if (rc) {
+        master_listen_part(tree);
+        conf_tree_free(tree);
+        return rc;
+    }
+    return master_share_begin(master, tree, err);
+}
+
+/* -- Orders ------------------------------------------------------------------------------------------- */
+
+static int check(const struct master *master, struct error *err)
+{
+    const struct master_upgrade *upgrade = &master->upgrade;
+
+    if (master->stopping) {
+        return error_set(err, LPM_EAGAIN, "lpm ends");
+    }
+    if (upgrade->heir > 0) {
+        return error_set(err, LPM_EAGAIN, "one runs already, the new master is pid %ld", (long)upgrade->heir);
+    }
+    if (upgrade->elder > 0) {
+        return error_set(err, LPM_EAGAIN,
+                         "the old master (pid %ld) still runs, one of the two has to end first",
+                         (long)upgrade->elder);
+    }
+    if (!master->online) {
+        return error_set(err, LPM_EAGAIN, "lpm is not online yet");
+    }
+    return master->options->program
+               ? 0
+               : error_set(err, LPM_EIO, "it is not known from which file lpm was started");
+}
+
+static int begin(struct master *master, struct error *err)
+{
+    char *text;
+    int rc = check(master, err);
+
+    if (rc) {
+        return rc;
+    }
+    text = master_share_text(master);
+    if (!text) {
+        return error_set(err, LPM_ENOMEM, "no memory for the environment");
+    }
+    rc = share(master, text, err);
+    if (!rc) {
+        rc = give_names(master, err);
+    }
+    if (!rc) {
+        rc = fork_heir(master, text, err);
+    }
+    if (rc) {
+        alone(master);
+    }
+    free(text);
+    return rc;
+}
+
+void master_upgrade_begin(struct master *master)
+{
+    struct master_upgrade *upgrade = &master->upgrade;
+    struct error why;
+
+    if (begin(master, &why) != 0) {
+        log_write(&master->log, LPM_LOG_ERROR, "SIGUSR2: no upgrade: %s", why.text);
+        return;
+    }
+    upgrade->why.text[0] = '\0';
+    log_write(&master->log, LPM_LOG_NOTICE, "SIGUSR2: upgrade: the new master is pid %ld, from %s",
+              (long)upgrade->heir, master->options->program);
+}
+
+void master_upgrade_withdraw(struct master *master)
+{
+    const struct master_upgrade *upgrade = &master->upgrade;
+
+    if (master->stopping || !upgrade->heir_online || master->withdrawn) {
+        log_write(&master->log, LPM_LOG_WARN, "SIGWINCH: nothing changes: %s",
+                  upgrade->heir_online ? "nothing serves here any more"
+                                       : "there is no new master that serves");
+        return;
+    }
+    log_write(&master->log, LPM_LOG_NOTICE,
+              "SIGWINCH: what serves here retires, the new master (pid %ld) goes on", (long)upgrade->heir);
+    master_fleet_withdraw(master);
+}
+
+bool master_upgrade_resume(struct master *master)
+{
+    const struct master_upgrade *upgrade = &master->upgrade;
+
+    if (upgrade->heir == 0) {
+        return false;
+    }
+    master_notify_reloading(master); /* a service manager waits for this, and for the end of it */
+    if (master->withdrawn) {
+        log_write(&master->log, LPM_LOG_NOTICE,
+                  "SIGHUP: this one serves again, beside the new master (pid %ld)", (long)upgrade->heir);
+        master_fleet_resume(master);
+    } else {
+        log_write(&master->log, LPM_LOG_WARN,
+                  "SIGHUP: no reload while an upgrade runs, the new master is pid %ld", (long)upgrade->heir);
+        master_notify_ready(master, "no reload while an upgrade runs");
+    }
+    return true;
+}
+
+static void tell_end(const struct master *master, pid_t heir, bool served, int status)
+{
+    const char *why = master->upgrade.why.text;
+    char how[TEXT_EXIT_SIZE];
+
+    text_exit(status, how, sizeof(how));
+    if (master->stopping) {
+        log_write(&master->log, LPM_LOG_WARN, "the new master (pid %ld) %s, and this one is told to end",
+                  (long)heir, how);
+    } else if (served) {
+        log_write(&master->log, status ? LPM_LOG_ERROR : LPM_LOG_NOTICE,
+                  "the new master (pid %ld) %s, this one goes on", (long)heir, how);
+    } else {
+        log_write(&master->log, LPM_LOG_ERROR,
+                  "upgrade failed, this one goes on: the new master (pid %ld) %s%s%s", (long)heir, how,
+                  why[0] ? ": " : "", why);
+    }
+}
+
+bool master_upgrade_reaped(struct master *master, pid_t pid, int status)
+{
+    bool served;
+
+    if (pid != master->upgrade.heir || pid == 0) {
+        return false;
+    }
+    hear(master);
+    served = master->upgrade.heir_online;
+    alone(master);
+    master_rundir_clean();
+    tell_end(master, pid, served, status);
+    master_fleet_resume(master);
+    return true;
+}
+
+static bool stands_in(const struct master *master)
+{
+    return master->foreground && master->upgrade.heir > 0;
+}
+
+void master_upgrade_stop(const struct master *master, enum master_event kill_event)
+{
+    if (kill_event == MASTER_ON_HARD_KILL && stands_in(master)) {
+        kill(master->upgrade.heir, SIGTERM);
+    }
+}
+
+pid_t master_upgrade_fini(struct master *master, char **pid_path)
+{
+    struct master_upgrade *upgrade = &master->upgrade;
+    pid_t heir = stands_in(master) ? upgrade->heir : 0;
+    char *control = upgrade->control ? old_name(upgrade->control) : NULL;
+
+    *pid_path = NULL;
+    if (upgrade->heir > 0) {
+        master_notify_hand_on(master, upgrade->heir);
+    }
+    if (control) {
+        unlink(control);
+        free(control);
+    }
+    if (heir > 0) {
+        *pid_path = upgrade->pid_path;
+        upgrade->pid_path = NULL;
+    }
+    free_names(master);
+    stop_hearing(upgrade);
+    return heir;
+}
