@@ -88,11 +88,11 @@ struct bus {
     size_t emissions_lost_count, emissions_lost_bytes;
     bool emissions_dropped; /* it was too many of those, which is in the log */
 
+    struct event *watch;                 /* see bus_watch; NULL: was not needed yet */
     struct os_memory_paths memory_paths; /* see bus_squeeze */
     struct os_memory memory;             /* as it was seen last */
     struct event squeeze_timer;
     unsigned squeeze; /* the level */
-    struct event *watch; /* see bus_watch; NULL: was not needed yet */
 
     uint32_t log_number;   /* of the error log that the workers are to have; see bus_reopen */
     uint32_t reopen_asked; /* number of the last question */

@@ -1,12 +1,11 @@
 /*
  * Workers that serve connections of their own. Runs in the bus. Kills one whose handler does not come back from a call that has a
- * time limit, as bus_timeout does for requests of the bus, and keeps an eye on their memory.
+ * time limit, as bus_timeout does for requests of the bus.
  */
 #include "bus/bus_watch.h"
 
 #include "base/clock.h"
 #include "bus/bus_end.h"
-#include "bus/bus_memory.h"
 
 #define LOOK_NS (250 * CLOCK_NS_PER_MS)
 
@@ -33,7 +32,6 @@ static bool look(struct bus_worker *w)
         bus_end_kill(w, "its handler does not come back");
         return false;
     }
-    bus_memory_look(w);
     return true;
 }
 

@@ -202,10 +202,10 @@ void channel_show_call(struct channel *ch, uint64_t until)
 
 void channel_show_called(struct channel *ch)
 {
-    uint64_t calls = atomic_load_explicit(&ch->end.mine->called, memory_order_relaxed);
+    uint64_t calls = atomic_load_explicit(&ch->end.mine->call_count, memory_order_relaxed);
 
     channel_show_running(ch, 0);
-    atomic_store_explicit(&ch->end.mine->called, calls + 1, memory_order_relaxed);
+    atomic_store_explicit(&ch->end.mine->call_count, calls + 1, memory_order_relaxed);
 }
 
 bool channel_wanted(const struct channel *ch)
@@ -233,7 +233,7 @@ uint32_t channel_running(const struct channel *ch)
 
 uint64_t channel_calls(const struct channel *ch)
 {
-    return atomic_load_explicit(&ch->end.theirs->called, memory_order_relaxed);
+    return atomic_load_explicit(&ch->end.theirs->call_count, memory_order_relaxed);
 }
 
 uint64_t channel_call_until(const struct channel *ch)

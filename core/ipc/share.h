@@ -21,8 +21,7 @@ struct share {
     _Alignas(128) _Atomic uint32_t calls;     /* for room */
     _Alignas(128) _Atomic uint32_t started;   /* the worker's part of the board ... */
     _Atomic uint32_t running;
-    _Alignas(128) _Atomic uint64_t call_until; /* and what it runs for connections of its own */
-    _Atomic uint64_t called;
+    _Atomic uint64_t call_until, call_count;
     _Alignas(128) _Atomic uint32_t wanted; /* ... and the bus's */
     _Atomic uint32_t over;                 /* bus: it has ended the channel */
     struct arena_returns returns;

@@ -180,7 +180,7 @@ static bool is_open(const struct lpm_request *req, uint32_t uses)
 static void start(struct worker *w, struct lpm_request *req)
 {
     struct lpm_worker *owner = req->owner;
-    uint32_t uses = req->call.uses;
+    uint32_t uses = req->call.uses, step;
 
     if (is_late(req)) {
         expire(req);
@@ -191,7 +191,9 @@ static void start(struct worker *w, struct lpm_request *req)
     w->open_count++;
     req->call.started_at = clock_now();
     channel_show_call(w->channel, req->frame.deadline);
+    step = role_step_enter(w->start->step, ROLE_STEP_REQUEST, (size_t)(owner - w->modules));
     owner->module->request(req);
+    role_step_back(w->start->step, step);
     if (!list_empty(&w->listeners.list) && is_open(req, uses)) {
         worker_event_tell(owner, "request", req);
     }
