@@ -21,7 +21,7 @@
 #include "ipc/rights.h"
 
 #define MAGIC        0x534d504cu
-#define VERSION      2u
+#define VERSION      1u
 #define WORKER_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 #define BUS_SEALS    (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)
 
