@@ -23,10 +23,8 @@
 
 #ifdef SERVER_SANITIZED
 #define LARGE 33554432L
-#define RATE  500
 #else
 #define LARGE 268435456L
-#define RATE  4000
 #endif
 
 #define RELOAD_MS 20000
@@ -448,7 +446,7 @@ static void test_reload(void **state)
     client_close(&c);
     wrk_finish(&w);
     check_load(&w);
-    assert_true(w.rate > RATE / 4);
+    assert_true(w.requests > 100);
     run_free(&w.run);
     server_stop(s);
 }
@@ -462,7 +460,7 @@ static void test_load(void **state)
     wrk_start(&w, server_port(s), "/hello", 64, 2, NULL);
     wrk_finish(&w);
     check_load(&w);
-    assert_true(w.rate > RATE);
+    assert_true(w.requests > 100);
     run_free(&w.run);
     server_stop(s);
 }

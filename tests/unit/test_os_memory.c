@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <ftw.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,10 +33,20 @@ static void put(const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+static int drop(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+    (void)st;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
 static int clean(void **state)
 {
     (void)state;
-    return system("rm -rf proc cgroup");
+    nftw("proc", drop, 8, FTW_DEPTH | FTW_PHYS);
+    nftw("cgroup", drop, 8, FTW_DEPTH | FTW_PHYS);
+    return 0;
 }
 
 static struct os_memory seen(void)
