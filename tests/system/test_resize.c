@@ -192,6 +192,7 @@ static void test_generation_has_the_configured_count(void **state)
     server_mark(s);
     kill(server_pid(s, "bus"), SIGKILL);
     server_wait_log(s, "is online: generation 2, 2 workers", SERVER_START_MS);
+    server_wait_log(s, "generation 1 has ended", SERVER_START_MS);
     assert_int_equal(workers(s), 2);
     server_stop(s);
 }
