@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <lpm/module.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static int compare(const void *a, const void *b)
@@ -33,9 +34,22 @@ void fd_keep_only(int *keep, size_t count)
     close_range(first, ~0u, 0);
 }
 
+/* Another process that has the socket too may have told the last close() to wait for the peer: it is not to be this one. */
+static void do_not_linger(int fd)
+{
+    struct linger linger;
+    socklen_t len = sizeof(linger);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff && linger.l_linger > 0) {
+        linger = (struct linger){0, 0};
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    }
+}
+
 void fd_close(int *fd)
 {
     if (*fd >= 0) {
+        do_not_linger(*fd);
         close(*fd);
         *fd = -1;
     }

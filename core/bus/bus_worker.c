@@ -35,7 +35,7 @@
 #define STARVED_MS 100
 
 /* More than fit into a channel. */
-#define LAST_MESSAGES 100000
+#define LAST_MESSAGES 1024
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_bell(evutil_socket_t fd, short what, void *arg);
@@ -355,6 +355,8 @@ static void on_starved(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     bus_outbox_flush(arg);
+    bus_reopen_send(arg);
+    say_what_is_owed(arg);
     bus_worker_flush(arg);
 }
 

@@ -262,6 +262,7 @@ int channel_send_flush(struct channel_send *s)
     rc = send_notes(s, &end);
     if (rc == LPM_EIO) {
         s->over = true;
+        shutdown(s->end->socket, SHUT_RDWR); /* so that its end is heard, after what it had sent */
     } else if (end != before) {
         ring_publish(&s->ring, end);
         if (bell_due(&s->end->theirs->asleep_at, before, end)) {

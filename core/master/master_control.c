@@ -18,7 +18,12 @@
 #include "master/master_worker.h"
 
 #define MESSAGES_MAX 4096
-#define END_GRACE_NS CLOCK_NS_PER_S
+
+/* Of a bus in one turn of the loop, so that one which says more and more does not keep the master from all else; and of one
+ * that has ended: more than fit into the channel. */
+#define TURN_MESSAGES 64
+#define LAST_MESSAGES 65536
+#define END_GRACE_NS  CLOCK_NS_PER_S
 
 static void drop_message(struct master_generation *generation, struct master_message *message)
 {
@@ -153,7 +158,12 @@ static void handle_kill(struct master_generation *generation, int number)
 {
     struct error why;
 
-    if (generation->state == MASTER_STARTING && generation->master->online) {
+    bool others = generation->master->online && !generation->was_active;
+
+    if (others && generation->state != MASTER_STARTING) {
+        return; /* it has failed already, and is not to take those with it that serve */
+    }
+    if (others) {
         error_set(&why, 0, "a module asked for the end of lpm before generation %u was online",
                   generation->number);
         master_generation_fail(generation, &why);
@@ -214,12 +224,12 @@ static void end_of_bus(struct master_generation *generation)
     event_add(generation->bus_end_timer, &grace);
 }
 
-void master_control_read(struct master_generation *generation)
+static void read_some(struct master_generation *generation, unsigned max)
 {
     struct control message;
     int fd, rc;
 
-    while (generation->control >= 0 && !generation->control_over) {
+    while (max-- > 0 && generation->control >= 0 && !generation->control_over) {
         rc = control_receive(generation->control, &message, &fd);
         if (rc == 0) {
             return;
@@ -237,11 +247,16 @@ void master_control_read(struct master_generation *generation)
     }
 }
 
+void master_control_read(struct master_generation *generation)
+{
+    read_some(generation, LAST_MESSAGES);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    master_control_read(arg);
+    read_some(arg, TURN_MESSAGES);
 }
 
 static void on_bus_end(evutil_socket_t fd, short what, void *arg)

@@ -207,6 +207,9 @@ static void bury(struct master_generation *generation)
         } else {
             log_write(&master->log, LPM_LOG_CRIT, "generation %u failed: %s", generation->number, why->text);
             master->start_failed = true;
+            if (generation->setup == master->previous) {
+                master_setup_release(&master->previous); /* there is no way back: on with what came after it */
+            }
         }
     }
     master_generation_free(generation);
@@ -346,6 +349,7 @@ void master_fleet_stop(struct master *master, enum master_event kill)
         struct timeval wait = clock_timeval((uint64_t)limit * CLOCK_NS_PER_MS);
         event_add(master->shutdown_timer, &wait);
     }
+    master_fleet_look(master); /* there may be no generation whose end would be the end */
 }
 
 static void on_shutdown_timeout(evutil_socket_t fd, short what, void *arg)

@@ -118,7 +118,9 @@ static void drop_input(struct http_connection *c)
 static void look_for_reset(struct http_connection *c)
 {
     struct pollfd p = {.fd = c->fd, .events = 0};
-    if (poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP))) {
+    /* Both sides have ended, when the answer was the last: what the client sent is still to be passed on. */
+    short gone = c->state == HTTP_TAIL ? POLLERR : POLLERR | POLLHUP;
+    if (poll(&p, 1, 0) == 1 && (p.revents & gone)) {
         http_connection_abort(c);
     }
 }

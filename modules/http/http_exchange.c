@@ -142,6 +142,8 @@ static int answer_send(struct http_connection *c, lpm_response *res)
         return stream_begin(c, &answer, res);
     }
     answer.length = body.len;
+    answer.streamed =
+        answer.head_only && lpm_response_has_stream(res); /* its length is not that of the data */
     if (encode(c, &answer, res)) {
         http_exchange_refuse(c, 500, "out of memory", 0);
         return 1;

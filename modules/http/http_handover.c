@@ -50,6 +50,9 @@ static void on_take_over(lpm_supervisor *s, int fd, lpm_slice data, void *arg)
     struct http_connection *c;
 
     (void)arg;
+    if (!server && lpm_supervisor_hand_over(s, fd, data.data, data.len) == 0) {
+        return; /* all else has gone on already */
+    }
     if (!server || getpeername(fd, (struct sockaddr *)&peer, &len) != 0) {
         close(fd);
         return;
@@ -64,6 +67,7 @@ static void on_take_over(lpm_supervisor *s, int fd, lpm_slice data, void *arg)
     if (passport.version == VERSION && !passport.fresh) {
         c->fresh = false;
         c->requests = passport.requests;
+        c->answered_at = http_now();
         http_io_deadline(c, server->conf.keepalive_timeout);
     }
     if (!c->fresh && server->conf.keepalive_timeout == 0) {

@@ -7,6 +7,8 @@
 #include <limits.h>
 #include <sys/uio.h>
 
+#define SMALL_BODY 2048 /* bytes that cost less to copy behind the head than to name to the kernel */
+
 void http_io_deadline(struct http_connection *c, int64_t ms)
 {
     struct timeval tv;
@@ -89,6 +91,14 @@ static void watch(struct http_connection *c, short edge)
     c->paused = edge != 0;
 }
 
+/* Edge or level goes for the descriptor, not for the event: adding or deleting the other one has made it level. */
+static void keep_edge(struct http_connection *c)
+{
+    if (c->paused) {
+        watch(c, EV_ET);
+    }
+}
+
 void http_io_pause(struct http_connection *c)
 {
     if (!c->paused) {
@@ -112,6 +122,7 @@ int http_io_wait(struct http_connection *c)
             return -1;
         }
         c->writing = true;
+        keep_edge(c);
     }
     return 0;
 }
@@ -122,6 +133,7 @@ static int written(struct http_connection *c)
     if (c->writing) {
         event_del(&c->write);
         c->writing = false;
+        keep_edge(c);
     }
     return 1;
 }
@@ -143,7 +155,8 @@ int http_io_flush(struct http_connection *c)
     return written(c);
 }
 
-int http_io_send(struct http_connection *c, lpm_slice body)
+/* Head and body by one call, the body from where it is. */
+static int send_parts(struct http_connection *c, lpm_slice body)
 {
     size_t head = http_buffer_len(&c->out), sent;
     struct iovec parts[2] = {{c->out.data + c->out.start, head}, {(char *)(uintptr_t)body.data, body.len}};
@@ -165,4 +178,16 @@ int http_io_send(struct http_connection *c, lpm_slice body)
         return written(c);
     }
     return http_io_wait(c);
+}
+
+int http_io_send(struct http_connection *c, lpm_slice body)
+{
+    if (body.len > SMALL_BODY) {
+        return send_parts(c, body);
+    }
+    if (http_buffer_add(&c->out, &c->server->buffers, body.data, body.len) != 0) {
+        http_connection_abort(c);
+        return -1;
+    }
+    return http_io_flush(c);
 }

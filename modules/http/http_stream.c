@@ -31,6 +31,9 @@ static ssize_t read_now(int fd, char *to, size_t room)
 
     if (n < 0 && errno == ENOTSOCK) {
         n = preadv2(fd, &part, 1, -1, RWF_NOWAIT);
+        if (n < 0 && errno == EOPNOTSUPP) {
+            n = read(fd, to, room); /* a pipe, which is non-blocking and in the bus its own opening */
+        }
     }
     return n;
 }
@@ -52,10 +55,31 @@ static void on_stream(evutil_socket_t fd, short what, void *arg)
     http_step_run(arg);
 }
 
+/* The kernel honours SPLICE_F_NONBLOCK for a pipe and a unix stream; for other sockets it asks their own flag, which the worker
+ * can change. */
+static bool splices_without_waiting(int fd)
+{
+    int domain = AF_UNIX, type = SOCK_STREAM;
+    socklen_t len = sizeof(int);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0) {
+        return errno == ENOTSOCK;
+    }
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && domain == AF_UNIX && type == SOCK_STREAM;
+}
+
+/* Nor is a close() to wait, because the worker has told the socket so. */
+static void do_not_linger(int fd)
+{
+    const struct linger off = {0, 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+}
+
 void http_stream_close(struct http_connection *c)
 {
     if (c->stream.open) {
         event_del(&c->stream.readable);
+        do_not_linger(c->stream.fd);
         close(c->stream.fd);
         http_pipe_return(&c->server->pipes, &c->stream.pipe);
         c->stream.open = false;
@@ -96,7 +120,7 @@ int http_stream_begin(struct http_connection *c, int fd, enum http_framing frami
     struct http_stream *stream = &c->stream;
     char size[CHUNK_ROOM];
     int len = framing == HTTP_CHUNKED && data.len > 0 ? snprintf(size, sizeof(size), "%zx\r\n", data.len) : 0;
-    int rc = framing == HTTP_MEASURED && data.len > length ? LPM_ETOOBIG : 0;
+    int rc = fd < 0 ? LPM_EIO : framing == HTTP_MEASURED && data.len > length ? LPM_ETOOBIG : 0;
 
     if (rc == 0 && data.len > 0 &&
         (http_buffer_add(&c->out, &c->server->buffers, size, (size_t)len) != 0 ||
@@ -105,14 +129,17 @@ int http_stream_begin(struct http_connection *c, int fd, enum http_framing frami
         rc = LPM_ENOMEM;
     }
     if (rc != 0) {
-        close(fd);
+        if (fd >= 0) {
+            close(fd);
+        }
         return rc;
     }
     c->x.body_len = data.len;
     stream->fd = fd;
     stream->framing = framing;
     stream->left = length - (framing == HTTP_MEASURED ? data.len : 0);
-    stream->large = stream->copies = false;
+    stream->large = false;
+    stream->copies = !splices_without_waiting(fd);
     stream->open = true;
     event_assign(&stream->readable, c->server->base, fd, EV_READ, on_stream, c);
     return 0;

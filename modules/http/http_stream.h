@@ -27,7 +27,7 @@ struct http_stream {
 };
 
 /* Takes `fd`; `data` are the bytes of the answer before it. They are put behind the head in c->out, 0; or LPM_ENOMEM,
- * LPM_ETOOBIG (more than the length that was announced), and `fd` is closed. */
+ * LPM_ETOOBIG (more than the length that was announced), LPM_EIO (`fd` is none: it was lost), and `fd` is closed. */
 int http_stream_begin(struct http_connection *c, int fd, enum http_framing framing, uint64_t length,
                       lpm_slice data);
 

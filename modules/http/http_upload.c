@@ -221,6 +221,7 @@ void http_upload_run(struct http_connection *c)
     }
     if (rc == UPLOAD_MORE) {
         event_add(&c->upload.writable, NULL); /* to come back after the others */
+        set_timer(c);
     }
 }
 

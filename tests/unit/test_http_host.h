@@ -614,6 +614,9 @@ static int host_hand_over(lpm_supervisor *s, int fd, const void *data, size_t le
 {
     (void)s;
     assert_true(len <= 60);
+    if (!host.successor) {
+        return LPM_ENOHANDLER;
+    }
     memcpy(host.passport, data, len);
     host.passport_len = len;
     host.handed_over = fd;
