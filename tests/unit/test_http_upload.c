@@ -478,6 +478,31 @@ static void test_there_and_back(void **state)
     }
 }
 
+/* A pipe, opened once more as the bus does with those of workers. */
+static void test_answer_from_pipe(void **state)
+{
+    char path[64];
+    int fds[2], again;
+
+    (void)state;
+    serve_streams(STREAMED);
+    client_send(&a, "GET /pipe HTTP/1.1\r\nHost: a\r\n\r\n");
+    PUMP_UNTIL(host.taken_count == 1);
+    assert_int_equal(pipe(fds), 0);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[0]);
+    again = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(again >= 0);
+    close(fds[0]);
+    answer_with(0, 0, NULL, 0, "", 0, again);
+    settle();
+    assert_int_equal(write(fds[1], "piped", 5), 5);
+    close(fds[1]);
+    PUMP_UNTIL(client_has(&a, "piped\r\n0\r\n\r\n"));
+    client_close(&a);
+    settle();
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +519,7 @@ int main(void)
         IN_BOTH(test_bus_errors),
         IN_BOTH(test_expect),
         IN_BOTH(test_there_and_back),
+        IN_BOTH(test_answer_from_pipe),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
