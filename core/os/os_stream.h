@@ -22,8 +22,8 @@ int os_stream_check(int fd);
 
 /*
  * The same for what came from another process, which can undo it, since both share what is behind the descriptor. So a
- * pipe is replaced by an own opening of it. A socket cannot be: who reads it says MSG_DONTWAIT or SPLICE_F_NONBLOCK each
- * time. On failure `*fd` is what it was.
+ * pipe is replaced by an own opening of it. A socket cannot be: who reads it says MSG_DONTWAIT each time, or
+ * SPLICE_F_NONBLOCK, which a unix stream honours, but TCP does not. On failure `*fd` is what it was.
  */
 int os_stream_admit(int *fd);
 

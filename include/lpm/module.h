@@ -1121,7 +1121,7 @@ static inline int lpm_response_has_stream(const lpm_response *res)
 }
 
 /* The stream: as lpm_request_stream(). The worker shares it and can make a socket blocking again: read with recv() and
- * MSG_DONTWAIT, or with splice() and SPLICE_F_NONBLOCK. seed: response.stream */
+ * MSG_DONTWAIT, or, only if it is a unix stream or a pipe, with splice() and SPLICE_F_NONBLOCK. seed: response.stream */
 static inline int lpm_response_stream(lpm_response *res)
 {
     return res ? LPM_HOST(res)->response_stream(res) : LPM_EINVAL;
