@@ -849,6 +849,18 @@ static inline void settle(void)
     }
 }
 
+/* Nothing is there to do: a turn of the loop waits. (event_base_dispatch() would turn many times within one call.) */
+static inline void check_rest(void)
+{
+    int turns = 0;
+    for (double until = seconds() + 0.05; seconds() < until; turns++) {
+        struct timeval tv = {0, 20000};
+        event_base_loopexit(host.base, &tv);
+        event_base_loop(host.base, EVLOOP_ONCE);
+    }
+    assert_in_range(turns, 1, 20);
+}
+
 static void client_open(struct client *c)
 {
     c->len = 0;

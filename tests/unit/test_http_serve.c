@@ -94,18 +94,6 @@ static void test_pipelining(void **state)
     stop();
 }
 
-/* Nothing is there to do: no loop over bytes that nobody reads. */
-static void check_rest(void)
-{
-    int turns = 0;
-    for (double until = seconds() + 0.05; seconds() < until; turns++) {
-        struct timeval tv = {0, 20000};
-        event_base_loopexit(host.base, &tv);
-        event_base_dispatch(host.base);
-    }
-    assert_true(turns < 10);
-}
-
 /* A client that sends ahead and takes no answer fills the read buffer and the kernel's, and no more. */
 static void test_back_pressure(void **state)
 {
@@ -129,7 +117,6 @@ static void test_back_pressure(void **state)
     /* nor when the answer waits for the client, too */
     static char large[16 << 20];
     answer(0, 0, NULL, 0, large, sizeof(large));
-    settle();
     check_rest();
     client_reset(&a);
     settle();
