@@ -44,7 +44,7 @@ extern "C" {
 /* -- Version ------------------------------------------------------------------------------------------ */
 
 #define LPM_ABI_MAJOR 1
-#define LPM_ABI_MINOR 1
+#define LPM_ABI_MINOR 2
 
 /* The minor version whose fields and calls the module wants to use; define it before the include. */
 #ifndef LPM_NEEDS
@@ -80,6 +80,11 @@ enum {
     LPM_EIO = -15,        /* the system refused; errno says why */
     LPM_EPROTO = -16,     /* the peer broke the protocol */
     LPM_EABI = -17        /* the module cannot be loaded by this lpm */
+#if LPM_NEEDS >= 2
+    ,
+    LPM_ESHED =
+        -18 /* refused by policy, to keep what was taken in time; a module of 1.0 or 1.1 is told LPM_EFULL */
+#endif
 };
 
 #define LPM_NONE    (-1)        /* a duration or count without a limit */
@@ -127,6 +132,10 @@ typedef struct lpm_header {
  * What lpm_supervisor_enqueue() is to send, and lpm_worker_call(). Zero it, set `size` to sizeof(lpm_enqueue), then the rest.
  * seed: enqueue(payload, streamOrSocket, {timeout, retries})
  */
+#if LPM_NEEDS >= 2
+enum { LPM_PRIORITY_LOW = -1, LPM_PRIORITY_NORMAL = 0, LPM_PRIORITY_HIGH = 1 };
+#endif
+
 typedef struct lpm_enqueue {
     size_t size;
     const lpm_handler *handler;
@@ -143,6 +152,13 @@ typedef struct lpm_enqueue {
      * lpm's when it returns 0. A request with one of them is run once at the most: what was read from them is gone. */
     int stream; /* for lpm_request_stream(): see "Streams" below */
     int socket; /* for lpm_request_socket(): a connection that the module is to serve */
+#endif
+#if LPM_NEEDS >= 2
+    int32_t priority;  /* LPM_PRIORITY_...: which of those that wait goes first, and which is refused first */
+    uint32_t reserved; /* 0 */
+    lpm_slice
+        client; /* on whose behalf, as any bytes (the source address); nobody has more than a fair share of a queue that is
+                       * contended. Empty: nobody's */
 #endif
 } lpm_enqueue;
 
@@ -284,6 +300,12 @@ typedef struct lpm_module {
     /* seed: supervisor.on('hardKill'). Also when another module's init hook refused.
      * The process ends when this returns, or after one second. */
     void (*supervisor_hard_kill)(lpm_supervisor *s);
+
+#if LPM_NEEDS >= 2
+    /* 1.2: the worker has 80 % of the memory that it may have: give back what can be done without (caches, pools). lpm gives
+     * malloc's free pages back afterwards. Called between requests. */
+    void (*trim)(lpm_worker *w);
+#endif
 } lpm_module;
 
 /* Exported even by a module that is compiled with -fvisibility=hidden. */
