@@ -48,6 +48,7 @@ static int set_up_modules(struct bus *bus)
         m->handle = (lpm_handle){&bus->host, &m->owner};
         m->bus = bus;
         m->module = module;
+        role_crash_name(bus->start->crash, i, module->name);
         if (module->request) {
             bus->handlers[bus->handler_count++] = (struct lpm_handler){
                 module->name, (uint16_t)i, &bus->pools[conf_core_pool_of(bus->start->core, module->name)]};
@@ -156,6 +157,7 @@ int bus_main(struct role_start *start)
         return ROLE_EXIT_FAILED;
     }
     os_limit_raise_files();
+    role_crash_init(start->crash, start->step, NULL);
     if (set_up(&bus, &err) != 0) {
         log_write(bus.log, LPM_LOG_ERROR, "%s", err.text);
         bus.status = ROLE_EXIT_FAILED;

@@ -88,6 +88,7 @@ struct bus {
     size_t emissions_lost_count, emissions_lost_bytes;
     bool emissions_dropped; /* it was too many of those, which is in the log */
 
+    uint64_t slow_next;                  /* ns: see bus_slow */
     struct event *watch;                 /* see bus_watch; NULL: was not needed yet */
     struct os_memory_paths memory_paths; /* see bus_squeeze */
     struct os_memory memory;             /* as it was seen last */

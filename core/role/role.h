@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "conf/conf_core.h"
 #include "os/os_user.h"
+#include "role/role_crash.h"
 #include "role/role_step.h"
 
 /* Exit statuses of children, next to 0. */
@@ -29,7 +30,9 @@ struct role_start {
     size_t pool, index;     /* worker: which */
     uint32_t incarnation;   /* worker: how many were before it in its place */
     role_step_word *step;   /* bus and worker: for the master to read; or NULL */
-    const char *trouble;    /* why what the last reload brought does not serve; "" if it does; bus only */
+    struct role_crash_page *crash;    /* bus and worker: the same */
+    const struct role_crash_job *job; /* crash: what it is to tell of */
+    const char *trouble; /* why what the last reload brought does not serve; "" if it does; bus only */
 };
 
 /* The entry of a role: runs in the child, returns its exit status. */
