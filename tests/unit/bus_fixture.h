@@ -69,6 +69,7 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
                                  .concurrency = concurrency,
                                  .rss_limit = LPM_NONE,
                                  .kill_after = 20,
+                                 .slow_request = LPM_NONE,
                                  .queue_limit = 8,
                                  .queue_bytes = LPM_NONE,
                                  .queue_timeout = LPM_NONE};
