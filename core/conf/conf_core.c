@@ -256,6 +256,7 @@ int conf_core_read(struct conf_core *core, struct conf_tree *tree, struct error 
     core->timeout = number(request, "request", "timeout");
     core->retries = number(request, "request", "retries");
     core->poison_after = number(request, "request", "poison_after");
+    core->quarantine = number(request, "request", "quarantine");
     if ((rc = string(root, "user", &core->user, err)) != LPM_OK ||
         (rc = string(root, "pid", &core->pid, err)) != LPM_OK ||
         (rc = string(root, "control", &core->control, err)) != LPM_OK ||

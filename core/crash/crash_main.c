@@ -103,14 +103,14 @@ static void tell_object(const struct crash *c, const struct role_crash_object *o
 static void tell_what(const struct crash *c)
 {
     static const char *const kinds[] = {
-        "crashed: ", "hung, and was ended for that: ", "is slow, its handler has been running for long"};
+        "it crashed: ", "it hung, and was ended for that: ", "its handler is slow, and runs on"};
     char how[160] = "", step[512];
 
     role_step_text(c->report.step, c->start->core, step, sizeof(step));
     if (c->job->kind != ROLE_CRASH_SLOW) {
         crash_text_signal(&c->report, how, sizeof(how));
     }
-    say(c, "%s %s%s%s", c->job->who, kinds[c->job->kind], how, step);
+    say(c, "%s%s%s", kinds[c->job->kind], how, step);
 }
 
 static void tell_request(const struct crash *c)
@@ -201,7 +201,7 @@ int crash_main(struct role_start *start)
     }
     set_limits();
     if (c.job->kind == ROLE_CRASH_SLOW && !wait_until_shown(c.job)) {
-        say(&c, "%s is slow, and does not show its stack: it is stopped, or blocks the signal", c.job->who);
+        say(&c, "its handler is slow, and it does not show where: it is stopped, or blocks the signal");
         return 0;
     }
     crash_read(&c.report, c.job->kind == ROLE_CRASH_SLOW ? &c.job->page->slow : &c.job->page->death);

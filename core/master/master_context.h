@@ -127,7 +127,8 @@ struct master {
     struct event *signal_readable;
     struct list generations; /* oldest first */
     struct list setups;
-    struct list tellers; /* see master_crash */
+    struct role_quarantine *quarantine; /* of the buses, one after the other; NULL: no memory for it */
+    struct list tellers;                /* see master_crash */
     size_t teller_count;
     struct master_setup
         *current; /* of the generation that serves, or served last; before that: the first one's */

@@ -20,6 +20,7 @@
 #include "master/master_worker.h"
 #include "os/os_log.h"
 #include "os/os_shared.h"
+#include "role/role_quarantine.h"
 
 /* At once. A pool that dies as a whole, again and again, is to be told of, not to be slowed down. */
 #define TELLERS_MAX 8u
@@ -51,17 +52,23 @@ void master_crash_page_free(struct role_crash_page **page)
     *page = NULL;
 }
 
+static void show(const struct role_start *start, bool shown)
+{
+    if (start->crash) {
+        os_shared_show(start->crash, sizeof(*start->crash), shown);
+    }
+    if (start->quarantine) {
+        os_shared_show(start->quarantine, sizeof(*start->quarantine), shown);
+    }
+}
+
 pid_t master_crash_spawn(role_main entry, struct role_start *start, struct error *err)
 {
     pid_t pid;
 
-    if (start->crash) {
-        os_shared_show(start->crash, sizeof(*start->crash), true);
-    }
+    show(start, true);
     pid = master_spawn(entry, start, err);
-    if (start->crash) {
-        os_shared_show(start->crash, sizeof(*start->crash), false);
-    }
+    show(start, false);
     return pid;
 }
 

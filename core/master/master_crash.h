@@ -11,7 +11,7 @@
 void master_crash_page(struct role_crash_page **page);
 void master_crash_page_free(struct role_crash_page **page);
 
-/* Forks as master_spawn() does, a child that shares start->crash. */
+/* Forks as master_spawn() does, a child that shares start->crash and start->quarantine, if it has them. */
 pid_t master_crash_spawn(role_main entry, struct role_start *start, struct error *err);
 
 /* `who` has died: a child tells what `page` says, if it says anything. */

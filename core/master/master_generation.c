@@ -128,6 +128,7 @@ static int start_bus(struct master_generation *generation, struct error *err)
     start.step = master_generation_step(generation, NULL);
     master_crash_page(&generation->bus_crash);
     start.crash = generation->bus_crash;
+    start.quarantine = generation->master->quarantine;
     generation->bus = master_crash_spawn(generation->master->roles->bus, &start, err);
     close(fds[1]);
     if (generation->bus < 0) {

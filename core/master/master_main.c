@@ -30,6 +30,8 @@
 #include "master/master_standin.h"
 #include "master/master_upgrade.h"
 #include "os/os_log.h"
+#include "os/os_shared.h"
+#include "role/role_quarantine.h"
 
 /* -- Signals ------------------------------------------------------------------------------------------ */
 
@@ -161,6 +163,10 @@ static void init(struct master *master, const struct master_options *options,
     list_init(&master->generations);
     list_init(&master->setups);
     list_init(&master->tellers);
+    master->quarantine = os_shared_new(sizeof(*master->quarantine));
+    if (master->quarantine) {
+        role_quarantine_init(master->quarantine);
+    }
     master_restart_init(&master->bus_restarts, pool->restarts, pool->max_restarts_in_interval);
     os_log_own(STDERR_FILENO);
     log_init(&master->log, STDERR_FILENO, options->core->error_log_level, "master");
@@ -230,6 +236,7 @@ static void fini(struct master *master)
     master_restart_fini(&master->bus_restarts);
     os_pidfile_remove(&master->pidfile);
     log_fini(&master->log);
+    os_shared_free(master->quarantine, sizeof(*master->quarantine));
     fd_close(&master->launcher);
     fd_close(&master->upgrade.channel); /* last: it says that nothing is ours any more */
 }

@@ -19,6 +19,8 @@ enum {
     ROLE_EXIT_INIT = 3    /* a module's init hook refused; its name is in the log */
 };
 
+struct role_quarantine;
+
 struct role_start {
     struct conf_core *core; /* with its tree; the child's own copy, by fork() */
     const char *modules;    /* directory with the copies of the modules, relative to the working directory */
@@ -32,6 +34,7 @@ struct role_start {
     role_step_word *step;   /* bus and worker: for the master to read; or NULL */
     struct role_crash_page *crash;    /* bus and worker: the same */
     const struct role_crash_job *job; /* crash: what it is to tell of */
+    struct role_quarantine *quarantine; /* bus; or NULL */
     const char *trouble; /* why what the last reload brought does not serve; "" if it does; bus only */
 };
 

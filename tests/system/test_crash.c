@@ -212,12 +212,12 @@ static void test_slow(void **state)
 
     start(s, "slow_request 200ms;");
     assert_int_equal(client_get(server_port(s), "/crash/slow", NULL), 200);
-    server_wait_log(s, "is slow, its handler has been running for long, in the request hook of", LOG_MS);
+    server_wait_log(s, "its handler is slow, and runs on, in the request hook of", LOG_MS);
     server_wait_log(s, ": GET /crash/slow", LOG_MS);
     wait_for_module(s);
     wait_for_name(s, "slow");
     server_stop(s);
-    assert_int_equal(server_log_count(s, "is slow"), 1);
+    assert_int_equal(server_log_count(s, "handler is slow"), 1);
     assert_int_equal(server_log_count(s, "died of"), 0);
 }
 
@@ -233,10 +233,10 @@ static void test_slow_log(void **state)
     server_stop(s); /* lpm waits for who writes it */
     text = run_read_file(server_path(s, "logs/slow.log", path, sizeof(path)));
     assert_non_null(text);
-    assert_int_equal(run_count(text, "is slow"), 1);
+    assert_int_equal(run_count(text, "handler is slow"), 1);
     assert_int_equal(run_count(text, "crasher_slow"), LPM_HAVE_LIBDW);
     free(text);
-    assert_int_equal(server_log_count(s, "is slow"), 0);
+    assert_int_equal(server_log_count(s, "handler is slow"), 0);
 }
 
 /* Calls of connections that a worker serves itself. */
@@ -250,7 +250,7 @@ static void test_direct(void **state)
                 "http { listen 127.0.0.1:0 handoff; location / { handler crasher; } }\n");
     server_start(s, NULL);
     assert_int_equal(client_get(server_port(s), "/slow", NULL), 200);
-    server_wait_log(s, "is slow", LOG_MS);
+    server_wait_log(s, "handler is slow", LOG_MS);
     wait_for_name(s, "slow");
     server_mark(s);
     assert_int_equal(client_get(server_port(s), "/segv", NULL), 0);
