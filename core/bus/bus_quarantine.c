@@ -99,14 +99,13 @@ void bus_quarantine_add(struct bus *bus, const struct bus_request *req)
     }
     describe(bus, req, &entry);
     if (bus->start->core->quarantine != LPM_NONE) {
-        snprintf(how_long, sizeof(how_long), "for %lld s", (long long)bus->start->core->quarantine / 1000);
+        snprintf(how_long, sizeof(how_long), "for %g s", (double)bus->start->core->quarantine / 1000);
     }
     role_quarantine_add(bus->start->quarantine, &entry, entry.last);
     log_write(
         bus->log, LPM_LOG_ERROR,
-        "request %s of module \"%s\" has killed %u workers: %s%s%s its like are in quarantine as %016llx "
-        "%s",
-        req->id, req->handler->name, req->kills, entry.method, entry.method[0] ? " " : "", entry.path,
+        "request %s of module \"%s\" (%s %s) has killed %u workers: its like are in quarantine as %016llx %s",
+        req->id, req->handler->name, entry.method, entry.path, req->kills,
         (unsigned long long)entry.fingerprint, how_long);
 }
 
