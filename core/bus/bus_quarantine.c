@@ -102,11 +102,12 @@ void bus_quarantine_add(struct bus *bus, const struct bus_request *req)
         snprintf(how_long, sizeof(how_long), "for %g s", (double)bus->start->core->quarantine / 1000);
     }
     role_quarantine_add(bus->start->quarantine, &entry, entry.last);
-    log_write(
-        bus->log, LPM_LOG_ERROR,
-        "request %s of module \"%s\" (%s %s) has killed %u workers: its like are in quarantine as %016llx %s",
-        req->id, req->handler->name, entry.method, entry.path, req->kills,
-        (unsigned long long)entry.fingerprint, how_long);
+    log_write(bus->log, LPM_LOG_ERROR,
+              "request %s of module \"%s\" (%s%s%s) has killed %u workers: its like are in quarantine as "
+              "%016llx %s",
+              req->id, req->handler->name, entry.method[0] ? entry.method : "by its payload",
+              entry.path[0] ? " " : "", entry.path, req->kills, (unsigned long long)entry.fingerprint,
+              how_long);
 }
 
 bool bus_quarantine_look(struct bus *bus, const struct bus_request *req)

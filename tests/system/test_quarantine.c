@@ -16,6 +16,7 @@
 #include "client.h"
 #include "crowd.h"
 #include "ctl.h"
+#include "loader/loader_build_id.h"
 #include "server.h"
 #include "wait.h"
 
@@ -139,6 +140,59 @@ static void test_reload(void **state)
     server_stop(s);
 }
 
+/* Copies the module under the prefix, with the build-id that it has, or with another. */
+static void write_module(const struct server *s, bool other)
+{
+    static const char from[] = LPM_BUILD_DIR "/tests/modules/crasher.so";
+    char path[4200], id[LOADER_BUILD_ID_SIZE];
+    unsigned char first[8];
+    FILE *in = fopen(from, "r"), *out = fopen(server_path(s, "logs/crasher.so", path, sizeof(path)), "w");
+    char *bytes = malloc(16u << 20), *note;
+    size_t len;
+
+    assert_true(in && out && bytes);
+    len = fread(bytes, 1, 16u << 20, in);
+    loader_build_id(from, id);
+    for (size_t i = 0; i < sizeof(first); i++) {
+        char digits[3] = {id[2 * i], id[2 * i + 1], '\0'};
+        first[i] = (unsigned char)strtoul(digits, NULL, 16);
+    }
+    note = memmem(bytes, len, first, sizeof(first));
+    assert_non_null(note);
+    if (other) {
+        *note = (char)~*note;
+    }
+    assert_int_equal(fwrite(bytes, 1, len, out), len);
+    fclose(in);
+    fclose(out);
+    free(bytes);
+}
+
+static void test_new_build(void **state)
+{
+    struct server *s = *state;
+
+    server_conf(s, SERVER_MODULES "load_module logs/crasher.so;\n"
+                                  "request { retries 3; }\n"
+                                  "worker { count 2; restarts 1000; }\n"
+                                  "http { listen 127.0.0.1:0; location / { handler crasher; } }\n");
+    write_module(s, false);
+    server_start(s, NULL);
+    assert_int_equal(poison(s), 500);
+    wait_for_deaths(s, 2);
+    write_module(s, true);
+    ctl(s, 0, "", "reload", NULL);
+    expect(s, "quarantine", NULL, "nothing is in quarantine");
+    assert_int_equal(poison(s), 500);
+    wait_for_deaths(s, 4);
+    /* The build before is as bad as it was. */
+    write_module(s, false);
+    ctl(s, 0, "", "reload", NULL);
+    assert_int_equal(poison(s), 500);
+    wait_for_deaths(s, 4);
+    server_stop(s);
+}
+
 static void test_expiry(void **state)
 {
     struct server *s = *state;
@@ -171,10 +225,7 @@ static void test_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_under_load),
-        TEST(test_reload),
-        TEST(test_expiry),
-        TEST(test_off),
+        TEST(test_under_load), TEST(test_reload), TEST(test_new_build), TEST(test_expiry), TEST(test_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

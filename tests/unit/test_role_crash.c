@@ -229,9 +229,12 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_report),           cmocka_unit_test(test_second_crash),
-        cmocka_unit_test(test_show),             cmocka_unit_test(test_two_threads),
-        cmocka_unit_test(test_show_from_thread), cmocka_unit_test(test_no_page),
+        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_second_crash),
+        cmocka_unit_test(test_show),
+        cmocka_unit_test(test_two_threads),
+        cmocka_unit_test(test_show_from_thread),
+        cmocka_unit_test(test_no_page),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
