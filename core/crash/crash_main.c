@@ -23,6 +23,15 @@
 #define HEADERS_SHOWN 16
 #define LINE_SIZE     1024
 
+/* AddressSanitizer has terabytes mapped before it begins. */
+#if defined(__SANITIZE_ADDRESS__)
+#define MEMORY_LIMITED 0
+#elif defined(__has_feature)
+#define MEMORY_LIMITED (!__has_feature(address_sanitizer))
+#else
+#define MEMORY_LIMITED 1
+#endif
+
 struct crash {
     const struct role_start *start;
     const struct role_crash_job *job;
@@ -40,7 +49,9 @@ static void set_limits(void)
 {
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, CPU_MAX);
-    limit(RLIMIT_DATA, MEMORY_MAX);
+    if (MEMORY_LIMITED) {
+        limit(RLIMIT_DATA, MEMORY_MAX);
+    }
     alarm(SECONDS_MAX);
 }
 
