@@ -24,7 +24,7 @@ bool bus_quarantine_look(struct bus *bus, const struct bus_request *req);
 static inline bool bus_quarantine_holds(struct bus *bus, const struct bus_request *req)
 {
     const struct role_quarantine *table = bus->start->quarantine;
-    return table && table->until != 0 && bus_quarantine_look(bus, req);
+    return table && table->added != 0 && bus_quarantine_look(bus, req);
 }
 
 /* Those that this bus's modules would get; returns how many. */

@@ -337,7 +337,7 @@ static void bus_reaped(struct master_generation *generation, int status)
 
     text_exit(status, end, sizeof(end));
     snprintf(who, sizeof(who), "bus (pid %ld)", (long)generation->bus);
-    master_crash_died(generation, who, generation->bus_crash, ROLE_CRASH_DIED);
+    master_crash_died(generation, who, status, generation->bus_crash, ROLE_CRASH_DIED);
     master_generation_step_text(generation, NULL, step);
     error_set(&why, 0, "bus (pid %ld) %s%s", (long)generation->bus, end, expected ? "" : step);
     log_write(&generation->master->log, expected ? LPM_LOG_INFO : LPM_LOG_ERROR, "%s", why.text);
