@@ -64,7 +64,8 @@ struct master_generation {
     struct conf_core *core;     /* the setup's */
     unsigned number;
     enum master_state state;
-    bool is_reload; /* its setup is a new one */
+    bool is_reload;  /* its setup is a new one */
+    bool is_restart; /* of a bus that has died: it counts, from when it begins */
     bool was_active;
     struct error reason; /* why it failed; empty: it did not */
     role_step_word
