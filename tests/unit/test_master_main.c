@@ -37,7 +37,16 @@
 /* In the order of the tests. Zero: as it should be. */
 static struct plan {
     const char *conf;
-    enum trial { TRIAL_GOOD, TRIAL_SEGV, TRIAL_EXIT, TRIAL_HANG, TRIAL_HOOK, TRIAL_REFUSE } trial;
+    enum trial {
+        TRIAL_GOOD,
+        TRIAL_SEGV,
+        TRIAL_EXIT,
+        TRIAL_HANG,
+        TRIAL_HOOK,
+        TRIAL_REFUSE,
+        TRIAL_REPEAT,
+        TRIAL_FLOOD
+    } trial;
     bool worker_exits;       /* with ROLE_EXIT_INIT, at once */
     bool worker_deaf;        /* does not end with its bus */
     bool worker_forks;       /* leaves a process of its own running */
@@ -80,6 +89,12 @@ static int trial_role(struct role_start *start)
     case TRIAL_REFUSE:
         report_write(start->channel, REPORT_FAILED, 0, "this is refused in test.conf:7");
         return ROLE_EXIT_FAILED;
+    case TRIAL_REPEAT:
+    case TRIAL_FLOOD: /* without an end, to have more time, or to keep the master busy */
+        while (report_write(start->channel, REPORT_LOAD, 0, "") == 0) {
+            usleep(plan.trial == TRIAL_REPEAT ? 50000 : 0);
+        }
+        break;
     case TRIAL_GOOD:
         report_write(start->channel, REPORT_OK, 0, "");
     }
@@ -482,6 +497,8 @@ static void test_trial_verdicts(void **state)
         {TRIAL_EXIT,
          "lpm: module \"m.so\" ended the process with exit status 0 while it was loaded in test.conf:1"},
         {TRIAL_HANG, "lpm: module \"m.so\" did not finish loading within 0.3 s in test.conf:1"},
+        {TRIAL_REPEAT, "lpm: module \"m.so\" did not finish loading within 0.3 s in test.conf:1"},
+        {TRIAL_FLOOD, "lpm: module \"m.so\" did not finish loading within 0.3 s in test.conf:1"},
         {TRIAL_HOOK, "lpm: module \"m.so\" died of SIGKILL in its conf hook in test.conf:1"},
         {TRIAL_REFUSE, "lpm: this is refused in test.conf:7"},
     };
@@ -489,7 +506,7 @@ static void test_trial_verdicts(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         plan.trial = rows[i].trial;
-        plan.step_limit_ms = rows[i].trial == TRIAL_HANG ? 300 : 0;
+        plan.step_limit_ms = strstr(rows[i].text, "0.3 s") ? 300 : 0;
         expect_refusal(rows[i].text);
     }
 }
