@@ -21,6 +21,7 @@
 #include "fail.h"
 #include "server.h"
 #include "upgrade.h"
+#include "wait.h"
 #include "wrk.h"
 
 #define PID     "run/lpm.pid"
@@ -379,6 +380,38 @@ static void test_old_one_is_killed_early(void **state)
     server_stop(s);
 }
 
+/* The process that people wait for waits, too, when the master between it and the next one ends early. */
+static void test_standin_waits_for_the_next(void **state)
+{
+    struct server *s = *state;
+    char path[4200], script[4400];
+    pid_t middle, new;
+    int go;
+
+    start(s, "", "listen unix:run/h.sock;");
+    middle = upgrade_begin(s);
+    upgrade_finish(s);
+    assert_int_equal(mkfifo(server_path(s, "conf/go", path, sizeof(path)), 0600), 0);
+    snprintf(script, sizeof(script), "#!/bin/sh\nread go < %s\nexec %s \"$@\"\n", path, LPM_BUILD_DIR "/lpm");
+    install_text(s, script);
+    signal_and_wait(s, middle, SIGUSR2, "upgrade: the new master is pid ");
+    new = atoi(strstr(s->line, "is pid ") + strlen("is pid "));
+    go = wait_open(middle);
+    server_mark(s);
+    kill(middle, SIGKILL);
+    assert_true(wait_gone(go, wait_until(UPGRADE_MS)));
+    close(go);
+    server_signal(s, SIGHUP); /* is for the one that comes */
+    go = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(write(go, "go\n", 3), 3);
+    close(go);
+    server_wait_log(s, "SIGHUP: reload", UPGRADE_MS);
+    assert_int_equal(upgrade_pid(s, PID), new);
+    check_hello(s);
+    assert_int_equal(server_pid(s, "stand-in"), s->pid);
+    server_stop(s);
+}
+
 /* What only an old master may say. */
 static void test_bad_environment(void **state)
 {
@@ -477,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_new_one_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed_early, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_standin_waits_for_the_next, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_bad_environment, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_hard_kill_ends_both, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_standin_is_killed, server_setup, server_teardown),
