@@ -94,7 +94,9 @@ struct master_upgrade {
     bool elder_gone;  /* which we act on when we serve */
     int channel;      /* to the heir; -1 */
     struct event *readable;
-    struct error why;         /* what the heir said about its failure */
+    struct event *timer;      /* until the heir serves, or is killed */
+    bool overdue;             /* it was told to end for not serving */
+    struct error why;         /* what the heir said about its failure, or what was said of it */
     char *pid_path, *control; /* the names that were given to it; NULL */
 };
 

@@ -327,6 +327,25 @@ static void test_new_one_is_killed(void **state)
     server_stop(s);
 }
 
+static void test_new_one_never_serves(void **state)
+{
+    struct server *s = *state;
+
+    start(s, "upgrade_timeout 500ms;", "listen unix:run/h.sock;");
+    install_text(s, "#!/bin/sh\nexec sleep 60\n");
+    signal_and_wait(s, s->pid, SIGUSR2, "does not serve within upgrade_timeout: SIGTERM");
+    server_wait_log(s, "upgrade failed, this one goes on: the new master (pid ", UPGRADE_MS);
+    assert_non_null(strstr(s->line, "died of SIGTERM: it did not serve within upgrade_timeout"));
+    install_text(s, "#!/bin/sh\ntrap '' TERM\nexec sleep 60\n");
+    signal_and_wait(s, s->pid, SIGUSR2, "does not serve and does not end: killed");
+    server_wait_log(s, "upgrade failed, this one goes on: the new master (pid ", UPGRADE_MS);
+    assert_non_null(strstr(s->line, "died of SIGKILL: it did not serve within upgrade_timeout"));
+    assert_int_equal(upgrade_pid(s, PID), s->pid);
+    check_control(s, "run/lpm.sock", s->pid);
+    check_hello(s);
+    server_stop(s);
+}
+
 static void test_old_one_is_killed(void **state)
 {
     struct server *s = *state;
@@ -508,6 +527,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_several, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_new_one_does_not_start, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_new_one_is_killed, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_new_one_never_serves, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed_early, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_standin_waits_for_the_next, server_setup, server_teardown),
