@@ -373,7 +373,11 @@ void master_fleet_stop(struct master *master, enum master_event kill)
     }
     LIST_EACH(link, after, &master->setups)
     { /* the bus takes nothing new in, so nobody shall wait for it */
-        master_setup_close_listeners(LIST_ENTRY(link, struct master_setup, link));
+        struct master_setup *setup = LIST_ENTRY(link, struct master_setup, link);
+        if (!setup
+                 ->shared) { /* the other master may serve there, and if it dies this one has to close for both */
+            master_setup_close_listeners(setup);
+        }
     }
     MASTER_EACH_GENERATION(g, master)
     {

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -372,10 +373,16 @@ void master_upgrade_stop(const struct master *master, enum master_event kill_eve
 pid_t master_upgrade_fini(struct master *master, char **pid_path)
 {
     struct master_upgrade *upgrade = &master->upgrade;
-    pid_t heir = stands_in(master) ? upgrade->heir : 0;
-    char *control = upgrade->control ? master_names_old(upgrade->control) : NULL;
+    char *control;
+    pid_t heir;
+    int status;
 
     *pid_path = NULL;
+    if (upgrade->heir > 0 && waitpid(upgrade->heir, &status, WNOHANG) == upgrade->heir) {
+        master_upgrade_reaped(master, upgrade->heir, status);
+    }
+    heir = stands_in(master) ? upgrade->heir : 0;
+    control = upgrade->control ? master_names_old(upgrade->control) : NULL;
     if (upgrade->heir > 0) {
         master_notify_hand_on(master, upgrade->heir);
     }

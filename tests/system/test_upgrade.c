@@ -19,6 +19,7 @@
 #include "client.h"
 #include "ctl.h"
 #include "fail.h"
+#include "misdeed.h"
 #include "server.h"
 #include "upgrade.h"
 #include "wait.h"
@@ -31,8 +32,10 @@
 static void configure(struct server *s, const char *main, const char *listen)
 {
     server_conf(s,
-                SERVER_MODULES "%s\nworker { count 2; }\n"
-                               "http { listen 127.0.0.1:0; %s location /hello { handler hello; } }\n",
+                SERVER_MODULES SERVER_MISDEED
+                "%s\nworker { count 2; }\n"
+                "http { listen 127.0.0.1:0; %s location /hello { handler hello; }"
+                " location /misdeed { handler misdeed; } }\n",
                 main, listen);
 }
 
@@ -371,6 +374,46 @@ static void test_old_one_is_killed(void **state)
     server_stop(s);
 }
 
+/* A request that holds up the end of who serves now. */
+static void hold(const struct server *s, struct client *slow)
+{
+    client_open(slow, server_port(s));
+    client_request(slow, "GET", MISDEED_SLEEP("2000"), "", NULL, 0);
+    check_hello(s); /* by now that is in the bus */
+}
+
+/* One ends, the other is killed meanwhile: nobody listens any more, and no file says otherwise. */
+static void test_one_ends_the_other_is_killed(void **state)
+{
+    struct server *s = *state;
+    struct client slow;
+    pid_t new;
+
+    start(s, "", "listen unix:run/h.sock;");
+    hold(s, &slow);
+    new = upgrade_begin(s);
+    signal_and_wait(s, s->pid, SIGQUIT, "SIGQUIT: soft kill");
+    signal_and_wait(s, new, SIGKILL, "died of SIGKILL, and this one is told to end");
+    assert_false(connects(s, "run/h.sock"));
+    client_close(&slow);
+    assert_int_equal(server_wait_exit(s, UPGRADE_MS), 0);
+    server_check_clean(s);
+
+    server_start(s, NULL);
+    new = upgrade_begin(s);
+    signal_and_wait(s, s->pid, SIGWINCH, "generation 1 has ended");
+    hold(s, &slow);
+    signal_and_wait(s, new, SIGQUIT, "SIGQUIT: soft kill");
+    server_mark(s);
+    server_signal(s, SIGKILL);
+    follow(s, new);
+    server_wait_log(s, " has gone", UPGRADE_MS);
+    assert_false(connects(s, "run/h.sock"));
+    client_close(&slow);
+    server_wait_exit(s, UPGRADE_MS);
+    server_check_clean(s);
+}
+
 /* While the new one starts: it has nothing but its copies of the listeners. */
 static void test_old_one_is_killed_early(void **state)
 {
@@ -529,6 +572,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_new_one_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_new_one_never_serves, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_one_ends_the_other_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed_early, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_standin_waits_for_the_next, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_bad_environment, server_setup, server_teardown),
