@@ -251,6 +251,7 @@ int conf_core_read(struct conf_core *core, struct conf_tree *tree, struct error 
     core->max_generations = (unsigned)number(root, "main", "max_generations");
     core->probation = number(root, "main", "probation");
     core->shutdown_timeout = number(root, "main", "shutdown_timeout");
+    core->upgrade_timeout = number(root, "main", "upgrade_timeout");
     core->timeout = number(request, "request", "timeout");
     core->retries = number(request, "request", "retries");
     core->poison_after = number(request, "request", "poison_after");

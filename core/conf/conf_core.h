@@ -51,6 +51,7 @@ struct conf_core {
     unsigned max_generations; /* that drain, before a reload waits */
     int64_t probation;        /* ms */
     int64_t shutdown_timeout; /* ms, or LPM_NONE */
+    int64_t upgrade_timeout;  /* ms, or LPM_NONE */
     struct conf_module *modules;
     size_t module_count;
     int64_t timeout; /* request { }: ms, LPM_NONE */

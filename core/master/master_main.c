@@ -218,6 +218,10 @@ static int start(struct master *master, struct error *err)
 static void fini(struct master *master)
 {
     master_fleet_fini(master);
+    if (master->pidfile.fd >=
+        0) { /* the lock of another master that was killed may have outlived it for a moment */
+        master_rundir_clean();
+    }
     master_signal_close(master);
     master_inherit_fini(master);
     master_notify_fini(master);
@@ -264,6 +268,7 @@ int master_main(const struct master_options *options, const struct master_roles 
                   master.upgrade.heir > 0 ? "the old master" : "lpm");
         status = 0;
     }
+    master_arrival_end(&master);
     heir = master_upgrade_fini(&master, &pid_path);
     fini(&master);
     if (heir > 0) {
