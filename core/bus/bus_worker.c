@@ -99,6 +99,10 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     reset_slots(w);
     bus_end_reset_load(w);
     w->state = BUS_WORKER_STARTING;
+    if (fd < 0) {
+        bus_end_kill(w, "its channel is lost");
+        return;
+    }
     if (channel_new_bus(&w->channel, fd, &err) != 0) {
         log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d): %s", w->name, (int)w->pid, err.text);
         bus_end_kill(w, "it has no channel");

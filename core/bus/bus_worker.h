@@ -80,7 +80,7 @@ struct bus_worker {
 int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index);
 void bus_worker_fini(struct bus_worker *w);
 
-/* The master forked it; takes `fd`. */
+/* The master forked it; takes `fd`, -1: its channel is lost. */
 void bus_worker_new(struct bus_worker *w, const struct control *message, int fd);
 
 /* The master reaped it. */
