@@ -4,12 +4,14 @@
  */
 #include "bus_fixture.h"
 
+#include "bus/bus_ctl.h"
 #include "ipc/handover.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 /* A pair of which lpm gets one end, and the test sees by the other whether any copy of that is left. */
 struct end {
@@ -609,6 +611,47 @@ static void connections_wait_for_descriptors(void **state)
     fixture_free(f);
 }
 
+/* Somebody knocks at the control socket, and the loop does not spin because he cannot be let in. */
+static void a_command_waits_for_descriptors(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "control"};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    uint64_t end = clock_now() + 50 * CLOCK_NS_PER_MS;
+    struct rlimit old;
+    bool holds;
+    int turns = 0;
+    char answer[2];
+
+    (void)state;
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    list_init(&f->bus.ctl_clients);
+    f->bus.starter = getuid();
+    f->core.control_fd = listener;
+    assert_int_equal(bus_ctl_init(&f->bus), 0);
+    bus_ctl_open(&f->bus);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(write(fd, "no command\n", 11), 11);
+    old = take_descriptors();
+    holds = limit_holds();
+    for (; holds && clock_now() < end; turns++) {
+        struct timeval tick = {0, 20000};
+        event_base_loopexit(f->bus.base, &tick);
+        event_base_loop(f->bus.base, EVLOOP_ONCE);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_true(turns < 10);
+    while (recv(fd, answer, 2, MSG_DONTWAIT) < 0) {
+        event_base_loop(f->bus.base, EVLOOP_ONCE);
+    }
+    assert_memory_equal(answer, "{\"", 2);
+    close(fd);
+    bus_ctl_close(&f->bus);
+    bus_ctl_fini(&f->bus);
+    fixture_free(f);
+}
+
 /* -- Sockets are counted ------------------------------------------------------------------------------ */
 
 static void sockets_are_counted(void **state)
@@ -660,6 +703,7 @@ int main(void)
         cmocka_unit_test(an_answer_without_its_stream),
         cmocka_unit_test(the_masters_messages_come_without),
         cmocka_unit_test(connections_wait_for_descriptors),
+        cmocka_unit_test(a_command_waits_for_descriptors),
         cmocka_unit_test(sockets_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
