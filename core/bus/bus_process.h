@@ -67,6 +67,7 @@ struct bus {
     uint64_t born;             /* ns: this process */
     struct lpm_supervisor ctl; /* the handle of the control socket's commands */
     struct event *ctl_acceptable;
+    struct event ctl_pause;
     struct list ctl_clients;
     size_t ctl_count;
     struct list reload_waiters; /* see bus_reload */

@@ -117,7 +117,10 @@ static int stream_begin(struct http_connection *c, struct http_answer *answer, l
     if (rc == 0) {
         rc = http_stream_begin(c, lpm_response_stream(res), framing, answer->length, lpm_response_data(res));
     }
-    if (rc != 0) {
+    if (rc == LPM_EFULL) {
+        c->out.start = c->out.end = 0;
+        http_exchange_fail(c, rc);
+    } else if (rc != 0) {
         c->out.start = c->out.end = 0;
         http_exchange_refuse(c, 500, "the handler's answer cannot be sent", 0);
     }
