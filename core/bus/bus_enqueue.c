@@ -7,9 +7,11 @@
 
 #include "base/clock.h"
 #include "bus/bus_lifecycle.h"
+#include "bus/bus_quarantine.h"
 #include "bus/bus_timeout.h"
 #include "bus/bus_worker.h"
 #include "role/role_enqueue.h"
+#include "role/role_error.h"
 
 static bool of_this_bus(const struct bus *bus, const lpm_handler *handler)
 {
@@ -47,7 +49,6 @@ static int check(const struct lpm_supervisor *s, const lpm_enqueue *spec)
 
 static void fill(struct bus_request *req, const lpm_enqueue *spec, const struct conf_core *core)
 {
-    req->handler = spec->handler;
     req->stream = role_enqueue_stream(spec);
     req->socket = role_enqueue_socket(spec);
     req->with_descriptor = req->stream >= 0 || req->socket >= 0;
@@ -80,6 +81,11 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
     }
     memcpy(req->id, id, sizeof(id));
     req->module = s;
+    req->handler = spec->handler;
+    if (bus_quarantine_holds(bus, req)) {
+        bus_request_free(bus, req);
+        return role_error_for(s->module, LPM_EPOISON);
+    }
     req->on_response = on_response;
     req->arg = arg;
     fill(req, spec, bus->start->core);

@@ -38,6 +38,7 @@ struct lpm_handler {
     const char *name;
     uint16_t index; /* the module's place */
     struct bus_pool *pool;
+    char build[LOADER_BUILD_ID_SIZE]; /* of the module; see bus_quarantine */
 };
 
 struct bus {
@@ -89,9 +90,11 @@ struct bus {
     size_t emissions_lost_count, emissions_lost_bytes;
     bool emissions_dropped; /* it was too many of those, which is in the log */
 
-    struct event *watch;                 /* see bus_watch; NULL: was not needed yet */
-    struct os_memory_paths memory_paths; /* see bus_squeeze */
-    struct os_memory memory;             /* as it was seen last */
+    uint64_t slow_next;                           /* ns: see bus_slow */
+    uint64_t quarantine_refused, quarantine_next; /* see bus_quarantine; ns */
+    struct event *watch;                          /* see bus_watch; NULL: was not needed yet */
+    struct os_memory_paths memory_paths;          /* see bus_squeeze */
+    struct os_memory memory;                      /* as it was seen last */
     struct event squeeze_timer;
     unsigned squeeze; /* the level */
 

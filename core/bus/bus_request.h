@@ -29,6 +29,7 @@ struct bus_request {
     uint64_t queued_at, sent_at;
     int64_t retries_left;
     uint32_t kills;
+    bool poison;               /* they were too many */
     struct bus_worker *worker; /* that has it, or had it last; NULL: none ever had */
     const char *worker_name;   /* "-": none ever had it */
     struct frame_key key;

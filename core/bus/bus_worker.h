@@ -75,6 +75,13 @@ struct bus_worker {
 
     uint32_t log_due, log_sent, log_taken; /* numbers of LOGs; see bus_reopen */
 
+    struct { /* see bus_slow: what its board shows, since when, and whether that was told of */
+        uint32_t running;
+        uint64_t calls, since;
+        bool told;
+    } slow;
+    bool aborted; /* it hangs, and has been given time for its last words */
+
     unsigned done, over_limit; /* answered since the last look at its memory; looks in a row over the limit */
 
     struct { /* what its death did, for one line in the log */

@@ -83,7 +83,9 @@ enum {
 #if LPM_NEEDS >= 2
     ,
     LPM_ESHED =
-        -18 /* refused by policy, to keep what was taken in time; a module of 1.0 or 1.1 is told LPM_EFULL */
+        -18, /* refused by policy, to keep what was taken in time; a module of 1.0 or 1.1 is told LPM_EFULL */
+    LPM_EPOISON =
+        -19 /* it has killed `poison_after` workers, or is like one that has: 1.0 and 1.1: LPM_EWORKER */
 #endif
 };
 
@@ -724,7 +726,7 @@ static inline const lpm_handler *lpm_supervisor_handler(lpm_supervisor *s, const
  * Hands the bus a request. 0: taken, and `on_response` will be called exactly once (unless cancelled). Negative:
  * refused, nothing was kept, `on_response` will not be called: LPM_EFULL, LPM_ESHUTDOWN (soft kill has begun; a module
  * with a supervisor_soft_kill hook may go on until it says done, for what it had taken in), LPM_ENOHANDLER,
- * LPM_ENOWORKER, LPM_EINVAL, LPM_ETOOBIG, LPM_ENOMEM. seed: supervisor.enqueue()
+ * LPM_ENOWORKER, LPM_EPOISON (in quarantine), LPM_EINVAL, LPM_ETOOBIG, LPM_ENOMEM. seed: supervisor.enqueue()
  */
 static inline int lpm_supervisor_enqueue(lpm_supervisor *s, const lpm_enqueue *spec,
                                          lpm_response_fn on_response, void *arg)
@@ -785,7 +787,7 @@ static inline struct event_base *lpm_supervisor_event_base(const lpm_supervisor 
 /* -- Responses (bus, during on_response only) --------------------------------------------------------- */
 
 /* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_EFULL (the queue is full, or it waited longer than
- * queue_timeout), LPM_ENOWORKER (the pool lost its last worker, and may start none yet). seed: response.error */
+ * queue_timeout), LPM_ENOWORKER (the pool lost its last worker, and may start none yet), LPM_EPOISON. seed: response.error */
 static inline int lpm_response_error(const lpm_response *res)
 {
     return res ? LPM_HOST(res)->response_error(res) : LPM_EINVAL;
