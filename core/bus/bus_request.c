@@ -32,6 +32,7 @@ static struct bus_request *make_record(struct bus *bus)
     if (req) {
         req->place = (uint32_t)bus->request_count;
         list_init(&req->link);
+        list_init(&req->item.link);
         bus->requests[bus->request_count++] = req;
     }
     return req;
@@ -123,8 +124,12 @@ void bus_request_finish(struct bus *bus, struct bus_request *req, int error, con
                         const struct bus_answer *answer, bool keep)
 {
     static const struct bus_answer nothing = {0, {"", 0}, {"", 0}, NULL, false};
-    struct lpm_response res = {{&bus->host, &req->module->owner}, error, text, req,
-                               answer ? answer : &nothing,        0};
+    struct lpm_response res = {{&bus->host, &req->module->owner},
+                               bus_request_error_for(req->module, error),
+                               text,
+                               req,
+                               answer ? answer : &nothing,
+                               0};
     bool waited = req->waited;
 
     res.at = clock_now();

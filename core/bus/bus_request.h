@@ -5,6 +5,7 @@
 #define BUS_REQUEST_H
 
 #include "bus/bus_process.h"
+#include "bus/bus_share.h"
 #include "ipc/frame.h"
 
 enum bus_request_state { BUS_REQUEST_FREE = 0, BUS_REQUEST_QUEUED, BUS_REQUEST_SENT };
@@ -12,7 +13,9 @@ enum bus_request_state { BUS_REQUEST_FREE = 0, BUS_REQUEST_QUEUED, BUS_REQUEST_S
 struct bus_worker;
 
 struct bus_request {
-    struct list link; /* free list, the pool's queue, or the worker's requests in the order of sending */
+    struct list link;           /* free list, or the worker's requests in the order of sending */
+    struct bus_queue_item item; /* in the pool's queue */
+    struct bus_share_client client;
     enum bus_request_state state;
     uint32_t place, uses;           /* the ticket: place in the table, and how often that was used */
     bool waited;                    /* somebody waits for the outcome */
@@ -26,7 +29,7 @@ struct bus_request {
     void *arg;
     char id[UUID_TEXT_SIZE];
     uint64_t created_at, deadline; /* ns; deadline 0: none */
-    uint64_t queued_at, sent_at;
+    uint64_t sent_at;
     int64_t retries_left;
     uint32_t kills;
     struct bus_worker *worker; /* that has it, or had it last; NULL: none ever had */
@@ -65,6 +68,12 @@ void bus_request_finish(struct bus *bus, struct bus_request *req, int error, con
 /* The number for lpm_supervisor_cancel(), and its request: NULL when that has its outcome. */
 uint64_t bus_request_ticket(const struct bus_request *req);
 struct bus_request *bus_request_find(const struct bus *bus, uint64_t ticket);
+
+/* The error as that module knows it: one that was built for an older ABI is told LPM_EFULL for LPM_ESHED. */
+static inline int bus_request_error_for(const struct lpm_supervisor *s, int error)
+{
+    return error == LPM_ESHED && s->module->needs < 2 ? LPM_EFULL : error;
+}
 
 void bus_request_free_all(struct bus *bus);
 

@@ -489,16 +489,15 @@ static void check_queue(const struct bus_pool *pool)
 {
     size_t count = 0, bytes = 0;
 
-    LIST_EACH(link, after, &pool->queue)
-    {
-        const struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
+    for (struct bus_queue_item *item = NULL; (item = bus_queue_after(&pool->queue, item)) != NULL;) {
+        const struct bus_request *req = LIST_ENTRY(item, struct bus_request, item);
         assert_int_equal(req->state, BUS_REQUEST_QUEUED);
         assert_true(req->waited);
         count++;
         bytes += req->headers_len + req->data_len;
     }
-    assert_int_equal(pool->queued, count);
-    assert_int_equal(pool->queued_bytes, bytes);
+    assert_int_equal(pool->queue.sum.count, count);
+    assert_int_equal(pool->queue.sum.bytes, bytes);
 }
 
 static void check_worker(const struct bus_worker *w)
@@ -534,7 +533,7 @@ static void check_nobody_is_free(const struct world *world)
 {
     const struct bus_pool *pool = world->f->bus.pools;
 
-    for (size_t i = 0; i < WORKERS && pool->queued > 0; i++) {
+    for (size_t i = 0; i < WORKERS && pool->queue.sum.count > 0; i++) {
         const struct bus_worker *w = &pool->workers[i];
         const struct process *p = &world->processes[i];
         bool open = w->state == BUS_WORKER_SERVING && !w->busy && !w->blocked && p->alive && p->killed == 0;
