@@ -110,7 +110,7 @@ static json_t *pool_json(const struct bus_pool *pool)
                                                : (json_int_t)(pool->degraded != 0);
 
     return json_pack("{s:s,s:i,s:I,s:I,s:I}", "name", pool->conf->name, "alive", (int)pool->alive, "queued",
-                     (json_int_t)pool->queued, "queued_bytes", (json_int_t)pool->queued_bytes, "degraded_ms",
+                     (json_int_t)pool->queue.sum.count, "queued_bytes", (json_int_t)pool->queue.sum.bytes, "degraded_ms",
                      degraded);
 }
 

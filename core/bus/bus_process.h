@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/uuid.h"
+#include "bus/bus_queue.h"
 #include "ipc/policy.h"
 #include "loader/loader.h"
 #include "os/os_memory.h"
@@ -57,6 +58,8 @@ struct bus {
     size_t handler_count;
     struct bus_pool *pools; /* as in the configuration */
     size_t pool_count;
+    struct bus_queue_sum queued; /* in all pools: now ... */
+    struct bus_queue_sum left;   /* ... and when all had been sent that could be */
 
     struct bus_request **requests; /* by place, see bus_request */
     size_t request_count;

@@ -270,6 +270,7 @@ int bus_worker_send(struct bus_worker *w, struct bus_request *req)
     req->sent_at = clock_now();
     req->state = BUS_REQUEST_SENT;
     req->worker_name = w->name;
+    bus_pool_sent(w->pool, req);
     list_append(&w->sent, &req->link);
     load->in_flight++;
     load->unstarted++;

@@ -60,6 +60,7 @@ struct conf_core {
     int64_t retries;
     int64_t poison_after;    /* workers that a request may kill before it is never tried again */
     int64_t quarantine;      /* ms; LPM_NONE: until somebody lets them go; 0: none */
+    int64_t queue_total_limit, queue_total_bytes; /* of all pools together; LPM_NONE */
     struct conf_pool *pools; /* the default pool is the first */
     size_t pool_count;
 };

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "http_body.h"
+#include "http_client.h"
 #include "http_response.h"
 #include "http_server.h"
 #include "http_stream.h"
@@ -68,6 +69,7 @@ struct http_connection {
     struct http_upload upload; /* the rest of the body, in HTTP_WAIT, HTTP_SEND and HTTP_TAIL */
     struct http_stream stream; /* the rest of the answer, in HTTP_SEND */
     uint8_t remote_len, address_at, address_len;
+    struct http_client client;
     char remote[64]; /* "127.0.0.1:4711", "[::1]:4711", "unix:"; NUL-terminated */
 };
 

@@ -70,7 +70,11 @@ void http_exchange_fail(struct http_connection *c, int error)
     const char *why;
     int status = http_response_error(error, &why);
     int64_t seconds = 0;
-    if (status == 503) {
+    bool shed = error == LPM_ESHED;
+    if (shed) {
+        status = c->server->conf.shed_status;
+    }
+    if (shed || status == 503) {
         seconds = (c->server->role->retry_after(c->server, c->x.location->handler) + 999) / 1000;
         seconds = seconds < 1 ? 1 : seconds;
     }
