@@ -1,0 +1,70 @@
+#!/bin/sh
+# Requests that a module in the bus enqueues, a handler answers, and the bus gets back: how many a second, with one outstanding
+# how long each takes, and what the bus spends on each. Beside the bare channel and its limits (tests/bench/roundtrip), and the
+# npm package load-process-manager. Then how that grows with the queue and with the workers.
+
+. "$SOURCE/tests/bench/lib.sh"
+
+# $1: workers; then words "OUTSTANDING:BYTES:NAME", with _ for a blank
+measure() {
+    workers=$1
+    rm -rf lpm
+    mkdir -p lpm/conf lpm/logs lpm/run
+    shift
+    {
+        echo 'error_log logs/error.log notice;'
+        echo "load_module $BUILD/tests/modules/bench.so;"
+        echo "worker { count $workers; concurrency 1000; }"
+        echo 'request { queue_limit 2000000; queue_bytes 4g; timeout -1; }'
+        for step; do
+            set -- $(echo "$step" | tr ':' ' ')
+            echo "bench_round_trips $1 $2 $MILLISECONDS \"$(echo "$3" | tr '_' ' ')\";"
+        done
+    } > lpm/conf/lpm.conf
+    start lpm.log "$BUILD/lpm" -p "$PWD/lpm"
+    wait "$PID" || fail "lpm failed: $(tail -n 3 lpm.log lpm/logs/error.log)"
+    ! grep -h 'crit' lpm/logs/error.log >&2 || fail 'a round trip failed'
+    sed -n 's/.*figure: //p' lpm/logs/error.log
+}
+
+grid() {
+    suffix=$([ "$1" = 1 ] || echo ",_$1_workers")
+    for payload in 64:64_B 4096:4_KiB 65536:64_KiB 1048576:1_MiB; do
+        for outstanding in 1 8 64 256 1024; do
+            # More than 256 MiB are not outstanding.
+            [ $((outstanding * ${payload%:*})) -gt 268435456 ] ||
+                echo "$outstanding:${payload%:*}:${payload#*:},_${outstanding}_outstanding$suffix"
+        done
+    done
+}
+
+npm() {
+    peer=$BUILD/tests/peer
+    # What has to be fetched is not, for a mere look whether all works.
+    if [ "$BENCH_SECONDS" = 0 ] && [ ! -d "$peer/node_modules" ]; then
+        missing 'npm package' 'it is not installed'
+    elif why=$("$SOURCE/tests/peer/install.sh" "$peer"); then
+        NODE_PATH=$peer/node_modules timeout 60 node "$SOURCE/tests/bench/npm.js" $((MILLISECONDS * 5)) ||
+            fail 'the npm package failed'
+    else
+        missing 'npm package' "$why"
+    fi
+}
+
+for workers in 1 2 4; do
+    measure $workers $(grid $workers)
+done
+"$BUILD/tests/bench/roundtrip" "$MILLISECONDS"
+npm
+
+# Beside what the two workers have at most, 64 each.
+most=1000000
+[ "$BENCH_SECONDS" != 0 ] || most=1000
+for queued in 10 1000 100000 $most; do
+    measure 2 "$((queued + 128)):64:${queued}_queued,_2_workers"
+done
+most=256
+[ "$BENCH_SECONDS" != 0 ] || most=16
+for workers in 2 16 64 $most; do
+    measure $workers "1:64:1_outstanding,_$workers idle_workers"
+done
