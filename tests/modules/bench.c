@@ -4,7 +4,7 @@
  *
  * In the bus, round trips as directives say:
  *
- *     bench_round_trips OUTSTANDING BYTES MILLISECONDS NAME;
+ *     bench_round_trips OUTSTANDING BYTES MILLISECONDS FIGURE WHO;
  *
  * One after another, when all workers are up: so many requests wait for their answer at any time, each of so many bytes.
  * What came of it is logged, "figure: " and a line as of tests/lib/figure.h; after the last lpm ends itself.
@@ -90,8 +90,8 @@ static void step_begin(struct bench *b)
 static void print(const struct bench *b, double value, const char *unit)
 {
     lpm_log(b->s, LPM_LOG_NOTICE,
-            "figure: {\"figure\": \"%s\", \"who\": \"lpm\", \"value\": %.9g, \"unit\": \"%s\"}",
-            lpm_conf_arg(b->step, 3).data, value, unit);
+            "figure: {\"figure\": \"%s\", \"who\": \"%s\", \"value\": %.9g, \"unit\": \"%s\"}",
+            lpm_conf_arg(b->step, 3).data, lpm_conf_arg(b->step, 4).data, value, unit);
 }
 
 static int by_size(const void *a, const void *b)
@@ -131,8 +131,7 @@ static void count(struct bench *b)
         if (!b->over && at - b->begun >= b->duration) {
             step_end(b, at);
         }
-    } else if (b->sent >= b->outstanding &&
-               b->answered >= (b->outstanding < WARM ? b->outstanding : WARM)) {
+    } else if (b->sent >= b->outstanding && b->answered >= (b->outstanding < WARM ? b->outstanding : WARM)) {
         b->begun = at;
         b->cpu_begun = now(CLOCK_PROCESS_CPUTIME_ID);
     }
@@ -224,8 +223,8 @@ static const lpm_directive directives[] = {{.name = "bench_round_trips",
                                             .context = "main",
                                             .type = LPM_CONF_STRINGS,
                                             .flags = LPM_CONF_MANY,
-                                            .args_min = 4,
-                                            .args_max = 4,
+                                            .args_min = 5,
+                                            .args_max = 5,
                                             .help = "a measurement"},
                                            {.name = NULL}};
 

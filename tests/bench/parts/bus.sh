@@ -5,12 +5,12 @@
 
 . "$SOURCE/tests/bench/lib.sh"
 
-# $1: workers; then words "OUTSTANDING:BYTES:NAME", with _ for a blank
+# $1: workers; $2: whose figures these are; then words "OUTSTANDING:BYTES:FIGURE", with _ for a blank
 measure() {
-    workers=$1
+    workers=$1 who=$2
+    shift 2
     rm -rf lpm
     mkdir -p lpm/conf lpm/logs lpm/run
-    shift
     {
         echo 'error_log logs/error.log notice;'
         echo "load_module $BUILD/tests/modules/bench.so;"
@@ -18,7 +18,7 @@ measure() {
         echo 'request { queue_limit 2000000; queue_bytes 4g; timeout -1; }'
         for step; do
             set -- $(echo "$step" | tr ':' ' ')
-            echo "bench_round_trips $1 $2 $MILLISECONDS \"$(echo "$3" | tr '_' ' ')\";"
+            echo "bench_round_trips $1 $2 $MILLISECONDS \"$(echo "$3" | tr '_' ' ')\" \"$who\";"
         done
     } > lpm/conf/lpm.conf
     start lpm.log "$BUILD/lpm" -p "$PWD/lpm"
@@ -28,12 +28,11 @@ measure() {
 }
 
 grid() {
-    suffix=$([ "$1" = 1 ] || echo ",_$1_workers")
     for payload in 64:64_B 4096:4_KiB 65536:64_KiB 1048576:1_MiB; do
         for outstanding in 1 8 64 256 1024; do
             # More than 256 MiB are not outstanding.
             [ $((outstanding * ${payload%:*})) -gt 268435456 ] ||
-                echo "$outstanding:${payload%:*}:${payload#*:},_${outstanding}_outstanding$suffix"
+                echo "$outstanding:${payload%:*}:${payload#*:},_${outstanding}_outstanding"
         done
     done
 }
@@ -51,9 +50,9 @@ npm() {
     fi
 }
 
-for workers in 1 2 4; do
-    measure $workers $(grid $workers)
-done
+measure 1 lpm $(grid)
+measure 2 'lpm, 2 workers' $(grid)
+measure 4 'lpm, 4 workers' $(grid)
 "$BUILD/tests/bench/roundtrip" "$MILLISECONDS"
 npm
 
@@ -61,10 +60,10 @@ npm
 most=1000000
 [ "$BENCH_SECONDS" != 0 ] || most=1000
 for queued in 10 1000 100000 $most; do
-    measure 2 "$((queued + 128)):64:${queued}_queued,_2_workers"
+    measure 2 lpm "$((queued + 128)):64:${queued}_queued"
 done
 most=256
 [ "$BENCH_SECONDS" != 0 ] || most=16
 for workers in 2 16 64 $most; do
-    measure $workers "1:64:1_outstanding,_$workers idle_workers"
+    measure $workers lpm "1:64:1_outstanding,_${workers}_workers"
 done
