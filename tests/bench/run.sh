@@ -21,7 +21,7 @@ fail() {
 }
 
 [ -n "$BUILD" ] && [ -x "$BUILD/lpm" ] || fail "BUILD must name a folder with a built lpm"
-[ $# -gt 0 ] || set -- bus http headers idle dispatch memory reload simulation
+[ $# -gt 0 ] || set -- bus http headers idle dispatch memory reload policies simulation
 for part; do
     [ -f "$SOURCE/tests/bench/parts/$part.sh" ] ||
         fail "no part \"$part\", there are: $(cd "$SOURCE/tests/bench/parts" && echo *.sh | sed 's/\.sh//g')"
@@ -40,9 +40,9 @@ end_all() {
 trap end_all EXIT
 trap 'exit 1' HUP INT TERM
 
-# What is the same in each run, or takes long: once is enough.
+# What is the same in each run, or takes long and has no peer: once is enough.
 once() {
-    case $1 in simulation | openloop) return 0 ;; esac
+    case $1 in simulation | policies) return 0 ;; esac
     return 1
 }
 

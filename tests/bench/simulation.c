@@ -1,10 +1,14 @@
 /*
- * The policies of dispatch in the simulator (tests/lib/sim.h), beside others and an ideal central queue. Prints tables, and
- * writes the same as JSON to the file that it is given; takes some seconds of processor time, no matter how busy the machine is.
+ * The policies of dispatch in the simulator (tests/lib/sim.h), beside others and an ideal central queue. Writes
+ * all of it as tables and as JSON to two files, and prints as figures what 95 % load gives. Takes some seconds of processor time,
+ * no matter how busy the machine is, and gives the same on each.
+ *
+ * usage: simulation REQUESTS TEXT_FILE JSON_FILE
  */
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
+#include "figure.h"
 #include "sim.h"
 
 #define US 1000
@@ -13,18 +17,18 @@
 static const uint64_t services[] = {20 * US, 200 * US, 5 * MS};
 static const unsigned percents[] = {60, 80, 95, 110, 125};
 
-static void print_text(const struct sim_setup *setup, const struct sim_result *results)
+static void print_text(FILE *file, const struct sim_setup *setup, const struct sim_result *results)
 {
-    printf("\n%u workers, service %g ms, %u %% load, %s, %s\n", SIM_WORKERS, (double)setup->service / MS,
-           setup->percent, setup->bursty ? "bursty" : "Poisson",
-           setup->antagonists ? "four antagonists" : "all alike");
-    printf("%-15s %9s %9s %9s %9s %9s %9s %8s %9s\n", "", "p50 ms", "p99 ms", "p99.9 ms", "refused %",
-           "failed %", "peak MiB", "replaced", "p99/ideal");
+    fprintf(file, "\n%u workers, service %g ms, %u %% load, %s, %s\n", SIM_WORKERS,
+            (double)setup->service / MS, setup->percent, setup->bursty ? "bursty" : "Poisson",
+            setup->antagonists ? "four antagonists" : "all alike");
+    fprintf(file, "%-15s %9s %9s %9s %9s %9s %9s %8s %9s\n", "", "p50 ms", "p99 ms", "p99.9 ms", "refused %",
+            "failed %", "peak MiB", "replaced", "p99/ideal");
     for (int i = 0; i < SIM_POLICIES; i++) {
         const struct sim_result *r = &results[i];
-        printf("%-15s %9.3f %9.3f %9.3f %9.2f %9.2f %9.0f %8u %9.2f\n", sim_names[i], r->p50 / MS,
-               r->p99 / MS, r->p999 / MS, r->refused * 100, r->failed * 100,
-               (double)r->peak_memory / (1 << 20), r->replaced, r->p99 / results[SIM_IDEAL].p99);
+        fprintf(file, "%-15s %9.3f %9.3f %9.3f %9.2f %9.2f %9.0f %8u %9.2f\n", sim_names[i], r->p50 / MS,
+                r->p99 / MS, r->p999 / MS, r->refused * 100, r->failed * 100,
+                (double)r->peak_memory / (1 << 20), r->replaced, r->p99 / results[SIM_IDEAL].p99);
     }
 }
 
@@ -43,20 +47,30 @@ static void print_json(FILE *file, const struct sim_setup *setup, const struct s
     }
 }
 
-static void measure(const struct sim_setup *setup, FILE *json)
+static void print_figures(const struct sim_setup *setup, const struct sim_result *results)
+{
+    for (int i = 0; i < SIM_POLICIES; i++) {
+        figure_print(results[i].p99 / results[SIM_IDEAL].p99, "p99 / ideal", sim_names[i], "%g ms, %s, %s",
+                     (double)setup->service / MS, setup->bursty ? "bursty" : "Poisson",
+                     setup->antagonists ? "four antagonists" : "all alike");
+    }
+}
+
+static void measure(const struct sim_setup *setup, FILE *text, FILE *json)
 {
     struct sim_result results[SIM_POLICIES];
 
     for (int i = 0; i < SIM_POLICIES; i++) {
         sim_run(setup, (enum sim_policy)i, &results[i]);
     }
-    print_text(setup, results);
-    if (json) {
-        print_json(json, setup, results);
+    print_text(text, setup, results);
+    print_json(json, setup, results);
+    if (setup->percent == 95) {
+        print_figures(setup, results);
     }
 }
 
-static void measure_all(FILE *json)
+static void measure_all(unsigned requests, FILE *text, FILE *json)
 {
     for (unsigned shape = 0; shape < 3; shape++) { /* all alike; antagonists; bursts, too */
         for (size_t s = 0; s < sizeof(services) / sizeof(services[0]); s++) {
@@ -66,8 +80,8 @@ static void measure_all(FILE *json)
                                                 .percent = percents[p],
                                                 .bursty = shape == 2,
                                                 .antagonists = shape > 0,
-                                                .requests = 50000};
-                measure(&setup, json);
+                                                .requests = requests};
+                measure(&setup, text, json);
             }
         }
     }
@@ -75,19 +89,14 @@ static void measure_all(FILE *json)
 
 int main(int argc, char **argv)
 {
-    FILE *json = argc > 1 ? fopen(argv[1], "w") : NULL;
+    FILE *text = argc == 4 ? fopen(argv[2], "w") : NULL, *json = text ? fopen(argv[3], "w") : NULL;
 
-    if (argc > 2 || (argc > 1 && !json)) {
-        fprintf(stderr, "usage: sim_dispatch [FILE]\n");
+    if (!json) {
+        fprintf(stderr, "usage: simulation REQUESTS TEXT_FILE JSON_FILE\n");
         return 2;
     }
-    if (json) {
-        fputs("[\n", json);
-    }
-    measure_all(json);
-    if (json) {
-        fputs("\n]\n", json);
-        return fclose(json) == 0 ? 0 : 1;
-    }
-    return 0;
+    fputs("[\n", json);
+    measure_all((unsigned)atoi(argv[1]), text, json);
+    fputs("\n]\n", json);
+    return fclose(text) == 0 && fclose(json) == 0 ? 0 : 1;
 }
