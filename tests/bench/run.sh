@@ -2,10 +2,11 @@
 # usage: BUILD=DIR tests/bench/run.sh [PART...]
 #
 # Measures lpm beside its peers and its limits on this machine: runs each of the parts (tests/bench/parts; all of them if none is
-# named) BENCH_RUNS times, interleaved, and puts the figures together in a table and in BUILD/bench.json. Each part prints
+# named) BENCH_RUNS times, interleaved, and puts the figures together in a table and in BENCH_JSON. Each part prints
 # figures, one line of JSON each (tests/lib/figure.h). Run it with nothing else running. Peers that are not here are left out.
 #
-# Environment: BENCH_RUNS (5), BENCH_SECONDS (1, of each load; 0: one request each, to see that it all works).
+# Environment: BENCH_RUNS (5), BENCH_SECONDS (1, of each load; 0: one request each, to see that it
+# all works), BENCH_JSON (BUILD/bench.json).
 
 LC_ALL=C
 export LC_ALL
@@ -13,6 +14,7 @@ export LC_ALL
 SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
 BENCH_RUNS=${BENCH_RUNS:-5}
 BENCH_SECONDS=${BENCH_SECONDS:-1}
+BENCH_JSON=${BENCH_JSON:-$BUILD/bench.json}
 export SOURCE BUILD BENCH_SECONDS
 
 fail() {
@@ -76,8 +78,8 @@ while [ $run -le "$BENCH_RUNS" ]; do
     done
     run=$((run + 1))
 done
-"$BUILD/tests/bench/table" "$WORK/figures" "$BUILD/bench.json" "$(uname -srm), $(nproc) processors" \
+"$BUILD/tests/bench/table" "$WORK/figures" "$BENCH_JSON" "$(uname -srm), $(nproc) processors" \
     "$(date -u +%Y-%m-%dT%H:%M:%SZ)" || exit 1
 echo
-echo "all figures, run by run: $BUILD/bench.json"
+echo "all figures, run by run: $BENCH_JSON"
 [ -z "$failed" ] || fail "not everything was measured:$failed"

@@ -4,6 +4,8 @@
 
 . "$SOURCE/tests/bench/lib.sh"
 
-requests=50000
-[ "$BENCH_SECONDS" != 0 ] || requests=500
-"$BUILD/tests/bench/simulation" $requests "$BUILD/bench_dispatch.txt" "$BUILD/bench_dispatch.json"
+if [ "$BENCH_SECONDS" = 0 ]; then
+    "$BUILD/tests/bench/simulation" 500 tables.txt tables.json
+else
+    "$BUILD/tests/bench/simulation" 50000 "$BUILD/bench_dispatch.txt" "$BUILD/bench_dispatch.json"
+fi

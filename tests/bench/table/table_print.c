@@ -15,9 +15,11 @@ static const char *number(double value, char room[32])
 
 static void print_spread(const struct spread *s)
 {
-    char median[32], range[80], min[32], max[32];
+    char median[32], range[80] = "", min[32], max[32];
 
-    snprintf(range, sizeof(range), "(%s .. %s)", number(s->min, min), number(s->max, max));
+    if (s->count > 1) {
+        snprintf(range, sizeof(range), "(%s .. %s)", number(s->min, min), number(s->max, max));
+    }
     printf(" %12s %-26s", number(s->median, median), range);
 }
 
