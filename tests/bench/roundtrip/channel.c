@@ -3,6 +3,7 @@
  */
 #include <limits.h>
 #include <lpm/module.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@
 struct end {
     struct channel *ch;
     size_t payload;
-    const char *bytes;
+    char *bytes;
     unsigned owed; /* for which there was no room */
 };
 
@@ -112,6 +113,7 @@ static uint64_t drive(struct roundtrip *r, int *fds)
         done += (unsigned)n;
     }
     channel_free(e.ch);
+    free(e.bytes);
     close(loop);
     return done;
 }
