@@ -1,8 +1,9 @@
 /*
- * What idle connections cost a server: opens 1, 10, ... 10,000 keep-alive connections to it, one request on each, and tells how
- * its memory has grown by then, for each: what is its process's own (Private_* in /proc/PID/smaps_rollup). Prints figures.
+ * What idle connections cost a server: opens 1, 10, ... up to so many keep-alive connections to it, one request on each, and tells
+ * what is its process's own by then (Private_* in /proc/PID/smaps_rollup) for each of them: beyond what it was before, and in the
+ * end beyond what a process has that can have only few. Prints figures.
  *
- * usage: idle WHO PORT PID [MOST]
+ * usage: idle WHO PORT PID PID_OF_SMALL COUNT
  *
  * Fails when a connection is refused, or gets no answer. What the kernel has for the sockets is not counted.
  */
@@ -16,8 +17,6 @@
 #include <unistd.h>
 
 #include "figure.h"
-
-#define MOST 10000u
 
 static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -74,22 +73,24 @@ static void raise_limit(void)
 int main(int argc, char **argv)
 {
     struct sockaddr_in server = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    unsigned most = argc > 4 ? (unsigned)atoi(argv[4]) : MOST, count = 0;
-    long before;
+    unsigned most = argc == 6 ? (unsigned)atoi(argv[5]) : 0, count = 0;
+    long before, small, now = 0;
 
-    if (argc < 4) {
-        fprintf(stderr, "usage: idle WHO PORT PID [MOST]\n");
+    if (most == 0) {
+        fprintf(stderr, "usage: idle WHO PORT PID PID_OF_SMALL COUNT\n");
         return 2;
     }
     server.sin_port = htons((uint16_t)atoi(argv[2]));
     raise_limit();
     before = private_kb(argv[3]);
+    small = private_kb(argv[4]);
     for (unsigned step = 1; step <= most; step *= 10) {
         for (; count < step; count++) {
             open_one(&server);
         }
-        figure_print((double)(private_kb(argv[3]) - before) * 1024 / count, "bytes each", argv[1],
-                     "%u connections", count);
+        now = private_kb(argv[3]);
+        figure_print((double)(now - before) * 1024 / count, "bytes each", argv[1], "%u connections", count);
     }
+    figure_print((double)(now - small) * 1024 / count, "bytes each, all", argv[1], "%u connections", count);
     return 0;
 }

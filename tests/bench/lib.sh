@@ -100,7 +100,8 @@ start_lpm() {
     DIRECT=$2
 }
 
-# $1: folder; the http block's contents on standard input, in which PORT stands for a port and DIR for the folder.
+# $1: folder; the http block's contents on standard input, in which PORT stands for a port and DIR for the folder. It has room
+# for $CONNECTIONS connections (1024).
 start_nginx() {
     mkdir -p "$1"
     chmod 755 "$1"
@@ -108,7 +109,7 @@ start_nginx() {
     {
         [ "$(id -u)" != 0 ] || echo 'user nobody nogroup;'
         echo "worker_processes 1; worker_rlimit_nofile 20000; daemon off; pid nginx.pid; error_log nginx.log;"
-        echo 'events { worker_connections 20000; }'
+        echo "events { worker_connections ${CONNECTIONS:-1024}; }"
         echo 'http { access_log off; keepalive_requests 1000000000; default_type text/plain; sendfile on; tcp_nopush on;'
         echo 'client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;'
         cat
