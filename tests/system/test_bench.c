@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,6 +61,50 @@ static void test_all_parts(void **state)
     json_decref(all);
 }
 
+/* What the table says of lpm's CPU time beside nginx's, at most 1.25 and better 1. */
+static void expect_verdict(const double lpm[3], const double nginx[3], double ratio, const char *verdict)
+{
+    FILE *file = fopen("figures", "w");
+    json_t *all, *goal = NULL, *its;
+    struct run run;
+    size_t i;
+
+    for (i = 0; i < 6; i++) {
+        fprintf(file,
+                "{\"part\": \"http\", \"run\": %zu, \"figure\": \"hello\", \"who\": \"%s\", \"value\": %g, "
+                "\"unit\": \"CPU us/request\"}\n",
+                i / 2 + 1, i % 2 ? "nginx" : "lpm", i % 2 ? nginx[i / 2] : lpm[i / 2]);
+    }
+    fclose(file);
+    run_command(&run, BENCH_MS,
+                (const char *const[]){LPM_BUILD_DIR "/tests/bench/table", "figures", "table.json",
+                                      "a machine", "today", NULL});
+    assert_int_equal(run_exit(&run), 0);
+    if (strstr(run.out, verdict) == NULL) {
+        fail_msg("no \"%s\" in: %s", verdict, run.out);
+    }
+    run_free(&run);
+    all = json_load_file("table.json", 0, NULL);
+    json_array_foreach(json_object_get(all, "goals"), i, its)
+    {
+        if (strcmp(json_string_value(json_object_get(its, "name")), "HTTP, CPU / nginx return") == 0) {
+            goal = json_object_get(its, "ratio");
+        }
+    }
+    assert_non_null(goal);
+    assert_float_equal(json_number_value(json_object_get(goal, "median")), ratio, 0.001);
+    json_decref(all);
+}
+
+/* A ratio is one of two figures of the same run: the medians' would be 0.5 and 1. */
+static void test_verdicts(void **state)
+{
+    (void)state;
+    expect_verdict((const double[]){8, 8, 8}, (const double[]){8, 8, 8}, 1, "reaches the aim");
+    expect_verdict((const double[]){6, 10, 24}, (const double[]){5, 20, 20}, 1.2, "enough");
+    expect_verdict((const double[]){6, 10, 24}, (const double[]){4, 20, 10}, 1.5, "FALLS SHORT");
+}
+
 static void test_unknown_part(void **state)
 {
     struct run run;
@@ -74,6 +119,7 @@ static void test_unknown_part(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_parts), cmocka_unit_test(test_unknown_part)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_parts), cmocka_unit_test(test_verdicts),
+                                       cmocka_unit_test(test_unknown_part)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

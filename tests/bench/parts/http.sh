@@ -3,7 +3,8 @@
 # processes for each. lpm with one worker, through the bus and directly (`listen ... handoff`), beside
 #
 #     nginx           one worker, `return 200`; for 1 MiB a file, by sendfile()
-#     nginx -> unix   one nginx in front of another, over a unix socket with connections that are kept
+#     nginx -> unix   one nginx in front of another, over a unix socket with connections that are kept; for large bodies also
+#                     with buffers that hold all of one
 #     haproxy         one thread, `http-request return`
 #     evhttp          libevent's HTTP server in one process
 #     bare loop       no HTTP: what the kernel alone costs (tests/bench/serve_bare.c)
@@ -23,6 +24,10 @@ load_all() {
         load 'nginx -> unix' "$what" "http://127.0.0.1:$PROXY_PORT$path" "$PROXY_PID $NGINX_PID" "$@"
     fi
     case $path in
+    /65536 | /1048576)
+        [ -z "$NGINX_PID" ] ||
+            load 'nginx -> unix, tuned' "$what" "http://127.0.0.1:$PROXY_PORT/large$path" "$PROXY_PID $NGINX_PID" "$@"
+        ;;
     / | /1024)
         [ -z "$HAPROXY_PID" ] || load haproxy "$what" "http://127.0.0.1:$HAPROXY_PORT$path" "$HAPROXY_PID" "$@"
         ;;
@@ -68,11 +73,15 @@ END
 upstream nginx { server unix:$PWD/nginx/nginx.sock; keepalive 128; keepalive_requests 1000000000; }
 server {
     listen PORT;
-    location / {
-        proxy_pass http://nginx;
-        proxy_http_version 1.1;
-        proxy_set_header Connection "";
-        proxy_max_temp_file_size 0;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_max_temp_file_size 0;
+    location / { proxy_pass http://nginx; }
+    location /large/ {
+        proxy_pass http://nginx/;
+        proxy_buffers 8 256k;
+        proxy_buffer_size 256k;
+        proxy_busy_buffers_size 1m;
     }
 }
 END

@@ -50,7 +50,7 @@ static void print_measurement(const struct table *table, const struct series *fi
         if (!together(first, s)) {
             continue;
         }
-        printf("%-36s %-18s %-14s", titled ? "" : first->figure, titled ? "" : first->unit, s->who);
+        printf("%-36s %-18s %-20s", titled ? "" : first->figure, titled ? "" : first->unit, s->who);
         print_spread(&spread);
         if (s != first && ratio.count > 0) {
             printf(" %s / it %.2f", first->who, ratio.median);
