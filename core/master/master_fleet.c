@@ -219,8 +219,8 @@ static void bury(struct master_generation *generation)
             log_write(&master->log, LPM_LOG_CRIT, "generation %u failed: %s", generation->number, why->text);
             master->start_failed = true;
             if (generation->setup == master->previous) {
-                master_setup_release(
-                    &master->previous); /* there is no way back: on with what came after it */
+                /* There is no way back: on with what came after it. */
+                master_setup_release(&master->previous);
             }
         }
     }
@@ -371,11 +371,12 @@ void master_fleet_stop(struct master *master, enum master_event kill)
     if (master->upgrade.heir == 0) {
         master_notify_stopping(master, kill == MASTER_ON_SOFT_KILL ? "answers what it has" : "ends");
     }
+    /* The bus takes nothing new in, so nobody shall wait for it. Where another master may serve this one stays, to close for
+     * both if the other dies. */
     LIST_EACH(link, after, &master->setups)
-    { /* the bus takes nothing new in, so nobody shall wait for it */
+    {
         struct master_setup *setup = LIST_ENTRY(link, struct master_setup, link);
-        if (!setup
-                 ->shared) { /* the other master may serve there, and if it dies this one has to close for both */
+        if (!setup->shared) {
             master_setup_close_listeners(setup);
         }
     }
