@@ -27,7 +27,7 @@
 
 static int set_up_modules(struct bus *bus)
 {
-    static const lpm_module ctl = {.name = "ctl", .version = LPM_VERSION};
+    static const lpm_module ctl = {.name = "ctl", .version = LPM_VERSION, .needs = LPM_ABI_MINOR};
     size_t count = bus->loader.count;
 
     bus->modules = calloc(count + 1, sizeof(*bus->modules));
