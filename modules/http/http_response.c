@@ -155,6 +155,9 @@ int http_response_error(int error, const char **why)
     case LPM_ESHED:
         *why = "too many requests are waiting";
         return 429;
+    case LPM_EFULL:
+        *why = "too many files are open";
+        return 503;
     case LPM_ENOWORKER:
         *why = "no worker is there to answer";
         return 503;
