@@ -1,40 +1,52 @@
 /*
- * SipHash-2-4. Runs in every process; cannot fail.
+ * SipHash-2-4. Runs in the bus.
  */
 #include "base/siphash.h"
 
-#include <string.h>
+#include <sys/random.h>
 
-static uint64_t rotate(uint64_t x, unsigned bits)
+void siphash_new_key(uint64_t key[2])
+{
+    ssize_t n;
+
+    do {
+        n = getrandom(key, 2 * sizeof(*key), 0);
+    } while (n != (ssize_t)(2 * sizeof(*key)));
+}
+
+struct sip {
+    uint64_t a, b, c, d;
+};
+
+static inline uint64_t rotate(uint64_t x, unsigned bits)
 {
     return x << bits | x >> (64 - bits);
 }
 
-static void rounds(uint64_t v[4], unsigned count)
+static inline void sip_round(struct sip *v)
 {
-    while (count-- > 0) {
-        v[0] += v[1];
-        v[2] += v[3];
-        v[1] = rotate(v[1], 13) ^ v[0];
-        v[3] = rotate(v[3], 16) ^ v[2];
-        v[0] = rotate(v[0], 32);
-        v[2] += v[1];
-        v[0] += v[3];
-        v[1] = rotate(v[1], 17) ^ v[2];
-        v[3] = rotate(v[3], 21) ^ v[0];
-        v[2] = rotate(v[2], 32);
-    }
+    v->a += v->b;
+    v->c += v->d;
+    v->b = rotate(v->b, 13) ^ v->a;
+    v->d = rotate(v->d, 16) ^ v->c;
+    v->a = rotate(v->a, 32);
+    v->c += v->b;
+    v->a += v->d;
+    v->b = rotate(v->b, 17) ^ v->c;
+    v->d = rotate(v->d, 21) ^ v->a;
+    v->c = rotate(v->c, 32);
 }
 
-static void take(uint64_t v[4], uint64_t word)
+static inline void take_in(struct sip *v, uint64_t word)
 {
-    v[3] ^= word;
-    rounds(v, 2);
-    v[0] ^= word;
+    v->d ^= word;
+    sip_round(v);
+    sip_round(v);
+    v->a ^= word;
 }
 
-/* Up to 8 bytes, the first one lowest. */
-static uint64_t word_of(const unsigned char *bytes, size_t len)
+/* Up to eight bytes, the first the lowest, on machines of either order. */
+static inline uint64_t word_of(const unsigned char *bytes, size_t len)
 {
     uint64_t word = 0;
 
@@ -44,17 +56,20 @@ static uint64_t word_of(const unsigned char *bytes, size_t len)
     return word;
 }
 
-uint64_t siphash(const uint64_t key[2], const void *bytes, size_t len)
+uint64_t siphash(const uint64_t key[2], const void *data, size_t len)
 {
-    const unsigned char *at = bytes;
-    uint64_t v[4] = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
-                     key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573)};
+    const unsigned char *bytes = data;
+    struct sip v = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
+                    key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573)};
+    size_t i = 0;
 
-    for (size_t left = len; left >= 8; left -= 8, at += 8) {
-        take(v, word_of(at, 8));
+    for (; i + 8 <= len; i += 8) {
+        take_in(&v, word_of(bytes + i, 8));
     }
-    take(v, word_of(at, len % 8) | (uint64_t)len << 56);
-    v[2] ^= 0xff;
-    rounds(v, 4);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+    take_in(&v, (uint64_t)len << 56 | word_of(bytes + i, len - i));
+    v.c ^= 0xff;
+    for (int k = 0; k < 4; k++) {
+        sip_round(&v);
+    }
+    return v.a ^ v.b ^ v.c ^ v.d;
 }

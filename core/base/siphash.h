@@ -1,5 +1,5 @@
 /*
- * SipHash-2-4 (Aumasson, Bernstein 2012): a 64-bit hash of which nobody without the key can make two texts collide. Pure.
+ * SipHash-2-4 (Aumasson and Bernstein, 2012): a hash that who does not know the key cannot make collide.
  */
 #ifndef BASE_SIPHASH_H
 #define BASE_SIPHASH_H
@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-uint64_t siphash(const uint64_t key[2], const void *bytes, size_t len);
+/* A random key, from the kernel. Cannot fail: before Linux has its first entropy it waits. */
+void siphash_new_key(uint64_t key[2]);
+
+/* The hash of `len` bytes under `key`. */
+uint64_t siphash(const uint64_t key[2], const void *data, size_t len);
 
 #endif

@@ -103,15 +103,26 @@ static void health(struct bus_ctl_client *client, const json_t *request)
     bus_ctl_answer(client, json_pack("{s:b,s:o}", "ok", 1, "workers", workers));
 }
 
+/* How many were refused, and why. */
+static json_t *shed_json(const struct bus_pool *pool)
+{
+    return json_pack("{s:I,s:I,s:I,s:I}", "full", (json_int_t)pool->shed[BUS_SHED_FULL], "old",
+                     (json_int_t)pool->shed[BUS_SHED_OLD], "hopeless",
+                     (json_int_t)pool->shed[BUS_SHED_HOPELESS], "unfair",
+                     (json_int_t)pool->shed[BUS_SHED_UNFAIR]);
+}
+
 static json_t *pool_json(const struct bus_pool *pool)
 {
     uint64_t now = clock_now();
     json_int_t degraded = pool->degraded > now ? (json_int_t)((pool->degraded - now) / CLOCK_NS_PER_MS)
                                                : (json_int_t)(pool->degraded != 0);
 
-    return json_pack("{s:s,s:i,s:I,s:I,s:I}", "name", pool->conf->name, "alive", (int)pool->alive, "queued",
-                     (json_int_t)pool->queued, "queued_bytes", (json_int_t)pool->queued_bytes, "degraded_ms",
-                     degraded);
+    return json_pack("{s:s,s:i,s:I,s:I,s:I,s:I,s:o,s:I}", "name", pool->conf->name, "alive", (int)pool->alive,
+                     "queued", (json_int_t)pool->queue.sum.count, "queued_bytes",
+                     (json_int_t)pool->queue.sum.bytes, "clients", (json_int_t)pool->share.clients,
+                     "queue_wait_ms", (json_int_t)(bus_pool_queue_wait(pool) / CLOCK_NS_PER_MS), "shed",
+                     shed_json(pool), "degraded_ms", degraded);
 }
 
 /* PSI in percent; null: not known. */
@@ -270,11 +281,15 @@ static void enqueue(struct bus_ctl_client *client, const json_t *request)
                         .data = data.data,
                         .len = data.len,
                         .timeout = number_or(request, "timeout", LPM_DEFAULT),
-                        .retries = number_or(request, "retries", LPM_DEFAULT)};
+                        .retries = number_or(request, "retries", LPM_DEFAULT),
+                        .priority = (int32_t)number_or(request, "priority", LPM_PRIORITY_NORMAL)};
     rc = lpm_supervisor_enqueue(self(client), &spec, on_response, client);
     free(memory);
     if (rc == LPM_ENOHANDLER) {
         bus_ctl_refuse(client, rc, "no module \"%s\" answers requests", name);
+    } else if (rc == LPM_ESHED) {
+        bus_ctl_refuse(client, rc, "too many requests are waiting: there should be room in %lld ms",
+                       (long long)lpm_supervisor_retry_after(self(client), spec.handler));
     } else if (rc != 0) {
         bus_ctl_refuse(client, rc, "the request was refused%s", rc == LPM_EPOISON ? ": quarantine" : "");
     }

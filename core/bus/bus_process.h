@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/uuid.h"
+#include "bus/bus_queue.h"
 #include "ipc/policy.h"
 #include "loader/loader.h"
 #include "os/os_memory.h"
@@ -57,6 +58,8 @@ struct bus {
     size_t handler_count;
     struct bus_pool *pools; /* as in the configuration */
     size_t pool_count;
+    struct bus_queue_sum queued; /* in all pools: now ... */
+    struct bus_queue_sum left;   /* ... and when all had been sent that could be */
 
     struct bus_request **requests; /* by place, see bus_request */
     size_t request_count;
@@ -68,6 +71,7 @@ struct bus {
     uint64_t born;             /* ns: this process */
     struct lpm_supervisor ctl; /* the handle of the control socket's commands */
     struct event *ctl_acceptable;
+    struct event ctl_pause;
     struct list ctl_clients;
     size_t ctl_count;
     struct list reload_waiters; /* see bus_reload */

@@ -37,19 +37,47 @@ static void mix(uint64_t key[2], const void *bytes, size_t len)
     key[1] += len;
 }
 
-static uint64_t fingerprint(const struct bus *bus, const struct bus_request *req)
+/* What requests are told apart by. */
+struct likeness {
+    const struct lpm_handler *handler;
+    lpm_slice method, path, data;
+};
+
+static struct likeness of_request(const struct bus_request *req)
+{
+    lpm_slice headers = {req->payload, req->headers_len};
+
+    return (struct likeness){.handler = req->handler,
+                             .method = frame_header_find(headers, ":method"),
+                             .path = frame_header_find(headers, ":path"),
+                             .data = {req->payload + req->headers_len, req->data_len}};
+}
+
+static struct likeness of_spec(const lpm_enqueue *spec)
+{
+    struct likeness like = {.handler = spec->handler, .data = {spec->data, spec->len}};
+
+    for (size_t i = spec->header_count; i-- > 0;) { /* the first of a name counts, as above */
+        const lpm_header *h = &spec->headers[i];
+        if (lpm_slice_is(h->name, ":method")) {
+            like.method = h->value;
+        } else if (lpm_slice_is(h->name, ":path")) {
+            like.path = h->value;
+        }
+    }
+    return like;
+}
+
+static uint64_t fingerprint(const struct bus *bus, const struct likeness *like)
 {
     const struct role_quarantine *table = bus->start->quarantine;
     uint64_t key[2] = {table->key[0], table->key[1]};
-    lpm_slice headers = {req->payload, req->headers_len};
-    lpm_slice method = frame_header_find(headers, ":method"), path = frame_header_find(headers, ":path");
-    size_t len = req->data_len < PAYLOAD_MAX ? req->data_len : PAYLOAD_MAX;
 
-    mix(key, req->handler->name, strlen(req->handler->name));
-    mix(key, method.data, method.len);
-    mix(key, path.data, path.len);
-    mix(key, req->payload + req->headers_len, len);
-    key[1] += req->data_len;
+    mix(key, like->handler->name, strlen(like->handler->name));
+    mix(key, like->method.data, like->method.len);
+    mix(key, like->path.data, like->path.len);
+    mix(key, like->data.data, like->data.len < PAYLOAD_MAX ? like->data.len : PAYLOAD_MAX);
+    key[1] += like->data.len;
     mix(key, "", 0);
     return key[0] ? key[0] : 1;
 }
@@ -72,19 +100,19 @@ static void describe(const struct bus *bus, const struct bus_request *req,
                      struct role_quarantine_entry *entry)
 {
     int64_t limit = bus->start->core->quarantine;
-    lpm_slice headers = {req->payload, req->headers_len};
+    struct likeness like = of_request(req);
     uint64_t now = clock_now();
 
     memset(entry, 0, sizeof(*entry));
-    entry->fingerprint = fingerprint(bus, req);
+    entry->fingerprint = fingerprint(bus, &like);
     entry->first = entry->last = now;
     entry->until = limit == LPM_NONE ? UINT64_MAX - 1 : now + (uint64_t)limit * CLOCK_NS_PER_MS;
     entry->deaths = req->kills;
     memcpy(entry->id, req->id, sizeof(entry->id));
     memcpy(entry->build, req->handler->build, sizeof(entry->build));
     copy(entry->handler, sizeof(entry->handler), lpm_slice_of(req->handler->name));
-    copy(entry->method, sizeof(entry->method), frame_header_find(headers, ":method"));
-    copy(entry->path, sizeof(entry->path), frame_header_find(headers, ":path"));
+    copy(entry->method, sizeof(entry->method), like.method);
+    copy(entry->path, sizeof(entry->path), like.path);
 }
 
 void bus_quarantine_add(struct bus *bus, const struct bus_request *req)
@@ -110,18 +138,19 @@ void bus_quarantine_add(struct bus *bus, const struct bus_request *req)
               how_long);
 }
 
-bool bus_quarantine_look(struct bus *bus, const struct bus_request *req)
+bool bus_quarantine_look(struct bus *bus, const lpm_enqueue *spec, const char *id)
 {
-    uint64_t now = clock_now(), print = fingerprint(bus, req);
+    struct likeness like = of_spec(spec);
+    uint64_t now = clock_now(), print = fingerprint(bus, &like);
 
-    if (!role_quarantine_holds(bus->start->quarantine, print, req->handler->build, now)) {
+    if (!role_quarantine_holds(bus->start->quarantine, print, spec->handler->build, now)) {
         return false;
     }
     bus->quarantine_refused++;
     if (now >= bus->quarantine_next) {
         log_write(bus->log, LPM_LOG_WARN,
-                  "request %s of module \"%s\" is refused: in quarantine as %016llx; that makes %llu",
-                  req->id, req->handler->name, (unsigned long long)print,
+                  "request %s of module \"%s\" is refused: in quarantine as %016llx; that makes %llu", id,
+                  spec->handler->name, (unsigned long long)print,
                   (unsigned long long)bus->quarantine_refused);
         bus->quarantine_next = now + PAUSE_NS;
     }

@@ -18,13 +18,13 @@ void bus_quarantine_name_build(const struct bus *bus, struct lpm_handler *handle
 void bus_quarantine_add(struct bus *bus, const struct bus_request *req);
 
 /* Looks at the list, which is not empty. */
-bool bus_quarantine_look(struct bus *bus, const struct bus_request *req);
+bool bus_quarantine_look(struct bus *bus, const lpm_enqueue *spec, const char *id);
 
-/* Is the request, fresh from its enqueuer, to be refused? */
-static inline bool bus_quarantine_holds(struct bus *bus, const struct bus_request *req)
+/* Is the request, which was checked and has been given `id`, to be refused? */
+static inline bool bus_quarantine_holds(struct bus *bus, const lpm_enqueue *spec, const char *id)
 {
     const struct role_quarantine *table = bus->start->quarantine;
-    return table && table->added != 0 && bus_quarantine_look(bus, req);
+    return table && table->added != 0 && bus_quarantine_look(bus, spec, id);
 }
 
 /* Those that this bus's modules would get; returns how many. */

@@ -33,6 +33,7 @@ static struct bus_request *make_record(struct bus *bus)
     if (req) {
         req->place = (uint32_t)bus->request_count;
         list_init(&req->link);
+        list_init(&req->item.link);
         bus->requests[bus->request_count++] = req;
     }
     return req;

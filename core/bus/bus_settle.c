@@ -60,7 +60,6 @@ static void requeue(struct bus_worker *w, struct bus_request *req, bool free_of_
         w->death.retried++;
         req->retries_left--;
     }
-    req->queued_at = clock_now();
     bus_pool_push_back(w->pool, req);
 }
 

@@ -53,12 +53,14 @@ struct conf_core {
     unsigned max_generations; /* that drain, before a reload waits */
     int64_t probation;        /* ms */
     int64_t shutdown_timeout; /* ms, or LPM_NONE */
+    int64_t upgrade_timeout;  /* ms, or LPM_NONE */
     struct conf_module *modules;
     size_t module_count;
     int64_t timeout; /* request { }: ms, LPM_NONE */
     int64_t retries;
     int64_t poison_after;    /* workers that a request may kill before it is never tried again */
     int64_t quarantine;      /* ms; LPM_NONE: until somebody lets them go; 0: none */
+    int64_t queue_total_limit, queue_total_bytes; /* of all pools together; LPM_NONE */
     struct conf_pool *pools; /* the default pool is the first */
     size_t pool_count;
 };

@@ -88,11 +88,16 @@ void ctl_print_status(FILE *out, const json_t *answer)
                 bytes_of(memory, "limit", limit), number_of(memory, "squeeze") > 0 ? ": short" : "",
                 number_of(memory, "oom_kills"));
     }
-    fprintf(out, "%-20s %8s %8s %8s %12s\n", "POOL", "WORKERS", "QUEUED", "BYTES", "DEGRADED");
+    fprintf(out, "%-20s %8s %8s %8s %10s %10s %12s\n", "POOL", "WORKERS", "QUEUED", "BYTES", "WAIT", "SHED",
+            "DEGRADED");
     json_array_foreach(pools, i, pool)
     {
-        fprintf(out, "%-20s %8lld %8lld %8s %10lldms\n", text_of(pool, "name"), number_of(pool, "alive"),
-                number_of(pool, "queued"), bytes_of(pool, "queued_bytes", bytes),
+        const json_t *shed = json_object_get(pool, "shed");
+        fprintf(out, "%-20s %8lld %8lld %8s %8lldms %10lld %10lldms\n", text_of(pool, "name"),
+                number_of(pool, "alive"), number_of(pool, "queued"), bytes_of(pool, "queued_bytes", bytes),
+                number_of(pool, "queue_wait_ms"),
+                number_of(shed, "full") + number_of(shed, "old") + number_of(shed, "hopeless") +
+                    number_of(shed, "unfair"),
                 number_of(pool, "degraded_ms"));
     }
     ctl_print_quarantine(out, answer, true);

@@ -5,6 +5,7 @@
 #ifndef CONTROL_H
 #define CONTROL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -62,5 +63,8 @@ int control_send(int channel, const struct control *message, int fd);
 /* 1 with a message (and `*fd`, the caller's from then on, or -1); 0: none now; LPM_EIO: the peer is gone;
  * LPM_EPROTO: no message of this form, or a descriptor where none belongs. */
 int control_receive(int channel, struct control *message, int *fd);
+
+/* Was one to come with it, which is lost because this process had no descriptor left? */
+bool control_has_lost(const struct control *message, int fd);
 
 #endif

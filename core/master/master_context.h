@@ -66,7 +66,8 @@ struct master_generation {
     struct conf_core *core;     /* the setup's */
     unsigned number;
     enum master_state state;
-    bool is_reload; /* its setup is a new one */
+    bool is_reload;  /* its setup is a new one */
+    bool is_restart; /* of a bus that has died: it counts, from when it begins */
     bool was_active;
     struct error reason; /* why it failed; empty: it did not */
     role_step_word
@@ -96,7 +97,9 @@ struct master_upgrade {
     bool elder_gone;  /* which we act on when we serve */
     int channel;      /* to the heir; -1 */
     struct event *readable;
-    struct error why;         /* what the heir said about its failure */
+    struct event *timer;      /* until the heir serves, or is killed */
+    bool overdue;             /* it was told to end for not serving */
+    struct error why;         /* what the heir said about its failure, or what was said of it */
     char *pid_path, *control; /* the names that were given to it; NULL */
 };
 

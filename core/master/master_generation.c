@@ -306,7 +306,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     switch (generation->state) {
     case MASTER_NEW:
-        master_generation_event(generation, MASTER_ON_RESTART);
+        master_fleet_restart(generation);
         break;
     case MASTER_STARTING:
         error_set(&why, 0, "bus (pid %ld) was not online within %g s after the last worker was ready%s",

@@ -227,6 +227,10 @@ static void fini(struct master *master)
 {
     master_crash_fini(master);
     master_fleet_fini(master);
+    if (master->pidfile.fd >=
+        0) { /* the lock of another master that was killed may have outlived it for a moment */
+        master_rundir_clean();
+    }
     master_signal_close(master);
     master_inherit_fini(master);
     master_notify_fini(master);
@@ -274,6 +278,7 @@ int master_main(const struct master_options *options, const struct master_roles 
                   master.upgrade.heir > 0 ? "the old master" : "lpm");
         status = 0;
     }
+    master_arrival_end(&master);
     heir = master_upgrade_fini(&master, &pid_path);
     fini(&master);
     if (heir > 0) {

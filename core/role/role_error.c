@@ -5,5 +5,8 @@
 
 int role_error_for(const lpm_module *module, int code)
 {
-    return code == LPM_EPOISON && module->needs < 2 ? LPM_EWORKER : code;
+    if (module->needs >= 2) {
+        return code;
+    }
+    return code == LPM_EPOISON ? LPM_EWORKER : code == LPM_ESHED ? LPM_EFULL : code;
 }

@@ -73,8 +73,13 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
                                  .queue_limit = 8,
                                  .queue_bytes = LPM_NONE,
                                  .queue_timeout = LPM_NONE};
-    f->core = (struct conf_core){
-        .timeout = LPM_NONE, .retries = 0, .poison_after = 2, .pools = &f->conf, .pool_count = 1};
+    f->core = (struct conf_core){.timeout = LPM_NONE,
+                                 .retries = 0,
+                                 .poison_after = 2,
+                                 .queue_total_limit = LPM_NONE,
+                                 .queue_total_bytes = LPM_NONE,
+                                 .pools = &f->conf,
+                                 .pool_count = 1};
     f->core.tree = conf_tree_new();
     assert_non_null(f->core.tree);
     assert_int_equal(control_pair(fds, &err), 0);

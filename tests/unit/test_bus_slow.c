@@ -139,7 +139,7 @@ static int enqueue_as(struct fixture *f, const char *method, const char *path, c
 /* The request that waits alone in the queue is found to be poison. */
 static void condemn(struct fixture *f)
 {
-    struct bus_request *req = LIST_ENTRY(f->bus.pools->queue.next, struct bus_request, link);
+    struct bus_request *req = LIST_ENTRY(bus_queue_next(&f->bus.pools->queue), struct bus_request, item);
 
     req->kills = 2;
     bus_quarantine_add(&f->bus, req);

@@ -1,5 +1,5 @@
 /*
- * core/role/role_quarantine and core/base/siphash: the table, as one bus, two, and a broken one leave it.
+ * core/role/role_quarantine: the table, as one bus, two, and a broken one leave it.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/siphash.h"
 #include "role/role_quarantine.h"
 
 #define NOW    (1000 * CLOCK_NS_PER_S)
@@ -146,35 +145,11 @@ static void test_rubbish(void **state)
     free(table);
 }
 
-/* Of the authors' test vectors: the key 00 01 ... 0f, the texts "", 00, 00 01 ... */
-static void test_siphash(void **state)
-{
-    static const struct {
-        size_t len;
-        uint64_t hash;
-    } vectors[] = {
-        {0, UINT64_C(0x726fdb47dd0e0e31)},  {1, UINT64_C(0x74f839c593dc67fd)},
-        {7, UINT64_C(0xab0200f58b01d137)},  {8, UINT64_C(0x93f5f5799a932462)},
-        {15, UINT64_C(0xa129ca6149be45e5)},
-    };
-    const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
-    unsigned char text[16];
-
-    (void)state;
-    for (unsigned char i = 0; i < sizeof(text); i++) {
-        text[i] = i;
-    }
-    for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
-        assert_true(siphash(key, text, vectors[i].len) == vectors[i].hash);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_held),    cmocka_unit_test(test_counts_on), cmocka_unit_test(test_full),
         cmocka_unit_test(test_release), cmocka_unit_test(test_torn),      cmocka_unit_test(test_rubbish),
-        cmocka_unit_test(test_siphash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
