@@ -245,7 +245,7 @@ static int bus_role(struct role_start *start)
     }
 }
 
-static const struct master_roles roles = {trial_role, bus_role, worker_role};
+static const struct master_roles roles = {.trial = trial_role, .bus = bus_role, .worker = worker_role};
 
 /* -- The master under test ---------------------------------------------------------------------------- */
 
