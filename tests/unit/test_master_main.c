@@ -62,6 +62,8 @@ static struct plan {
     uint32_t lie;            /* once online, sends this type */
     uint32_t lie_pool;
     bool close_channel; /* once online, and lives on */
+    unsigned
+        ends_from; /* its module asks for the end of lpm before it is online, twice; from that generation on */
 } plan;
 
 static int trial_role(struct role_start *start)
@@ -228,6 +230,10 @@ static int bus_role(struct role_start *start)
     }
     for (size_t i = 0; i < WORKERS_MAX; i++) {
         bus.channels[i] = -1;
+    }
+    if (plan.ends_from && start->generation >= plan.ends_from) {
+        say(&bus, CONTROL_ASK_SOFT_KILL, &(struct control){.pool = 0});
+        say(&bus, CONTROL_ASK_HARD_KILL, &(struct control){.pool = 0});
     }
     for (;;) {
         struct pollfd readable = {start->channel, POLLIN, 0};
@@ -777,6 +783,49 @@ static void test_probation(void **state)
     expect_end(run, 0);
 }
 
+/* A way back that is none is tried once: on with what there is. */
+static void test_way_back_fails(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.bus_fails_at = 3;
+    plan.bus_fails_with = 2;
+    run = start();
+    wait_for(run, " is online: generation 1, 2 workers");
+    write_conf("load_module m.so; error_log stderr info; probation 1m; worker { count 3; restarts 100; }");
+    kill(run->pid, SIGHUP);
+    wait_for(run, " is online: generation 2, 3 workers");
+    wait_for(run, "generation 1 has ended");
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
+    wait_for(run, "lpm goes back to what ran before it");
+    wait_for(run, "generation 3 failed: bus");
+    assert_memory_equal(wait_for(run, "generation 4"), ", 3 workers", strlen(", 3 workers"));
+    wait_until_gone("run/gen-1");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* What asks for the end of lpm before it serves fails, and takes nobody along, however often it asks. */
+static void test_failed_one_asks_for_the_end(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.ends_from = 2;
+    run = start();
+    wait_for(run, " is online: generation 1");
+    write_conf(CONF);
+    kill(run->pid, SIGHUP);
+    wait_for(run,
+             "reload failed, generation 1 goes on: a module asked for the end of lpm before generation 2");
+    kill(run->pid, SIGUSR1);
+    wait_for(run, "the logs are reopened");
+    assert_null(strstr(run->text, " kill\n"));
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
 static void test_reload_fails(void **state)
 {
     struct run *run;
@@ -1037,6 +1086,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bus_closes_channel, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_probation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_way_back_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_failed_one_asks_for_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bus_dies_during_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload_mends_what_cannot_start, set_up, tear_down),
