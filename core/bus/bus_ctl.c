@@ -30,7 +30,7 @@ static const struct {
     {LPM_ETIMEDOUT, "LPM_ETIMEDOUT"}, {LPM_EWORKER, "LPM_EWORKER"},       {LPM_EFULL, "LPM_EFULL"},
     {LPM_ESHUTDOWN, "LPM_ESHUTDOWN"}, {LPM_ENOHANDLER, "LPM_ENOHANDLER"}, {LPM_ENOWORKER, "LPM_ENOWORKER"},
     {LPM_ECONF, "LPM_ECONF"},         {LPM_EAGAIN, "LPM_EAGAIN"},         {LPM_EIO, "LPM_EIO"},
-    {LPM_EPROTO, "LPM_EPROTO"},
+    {LPM_EPROTO, "LPM_EPROTO"},       {LPM_ESHED, "LPM_ESHED"},           {LPM_EPOISON, "LPM_EPOISON"},
 };
 
 static const char *code_name(int code)

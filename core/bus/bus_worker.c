@@ -88,7 +88,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     bus_worker_touch(w);
     w->incarnation = message->incarnation;
     w->pid = message->pid;
-    w->busy = w->sent_home = w->blocked = false;
+    w->busy = w->sent_home = w->blocked = w->aborted = false;
     w->seq = 0;
     w->last_event = w->answered = w->heap_total = w->heap_used = 0;
     w->log_due = w->log_sent = w->log_taken = 0; /* it was born with the newest, or a LOG is under way */
@@ -270,6 +270,7 @@ int bus_worker_send(struct bus_worker *w, struct bus_request *req)
     req->sent_at = clock_now();
     req->state = BUS_REQUEST_SENT;
     req->worker_name = w->name;
+    bus_pool_sent(w->pool, req);
     list_append(&w->sent, &req->link);
     load->in_flight++;
     load->unstarted++;

@@ -75,6 +75,13 @@ struct bus_worker {
 
     uint32_t log_due, log_sent, log_taken; /* numbers of LOGs; see bus_reopen */
 
+    struct { /* see bus_slow: what its board shows, since when, and whether that was told of */
+        uint32_t running;
+        uint64_t calls, since;
+        bool told;
+    } slow;
+    bool aborted; /* it hangs, and has been given time for its last words */
+
     unsigned done, over_limit; /* answered since the last look at its memory; looks in a row over the limit */
 
     struct { /* what its death did, for one line in the log */
@@ -120,7 +127,7 @@ bool bus_worker_is_quiet(const struct bus_worker *w);
 /* Brings what dispatch knows up to date. */
 void bus_worker_look(struct bus_worker *w);
 
-/* Puts the request in the channel; bus_worker_flush() sends it. 0; LPM_ENOMEM: nothing was left to send it with, another turn
+/* Puts the request, which leaves its queue, in the channel; bus_worker_flush() sends it. 0; LPM_ENOMEM: nothing was left to send it with, another turn
  * comes when that may have changed; another error: this worker cannot take it, try another. */
 int bus_worker_send(struct bus_worker *w, struct bus_request *req);
 void bus_worker_flush(struct bus_worker *w);

@@ -31,6 +31,8 @@ enum control_type {
     CONTROL_WORKER_READY,  /* said ready for the first time */
     CONTROL_ONLINE,        /* every worker is ready, and the supervisor_online hooks have run */
     CONTROL_WORKER_KILL,   /* SIGKILL it: it broke the protocol, hangs, or closed its channel */
+    CONTROL_WORKER_ABORT,  /* it hangs: SIGABRT, for a report of where, and SIGKILL a second later */
+    CONTROL_WORKER_SHOW,   /* its handler is slow: have it show its stack */
     CONTROL_WORKER_RETIRE, /* it was told to exit: replace it, at no cost to the restart limit */
     CONTROL_WORKER_REMOVE, /* its place is given up: whoever is there was told to exit, and nobody comes after him */
     CONTROL_RESIZE, /* fork a worker for place `index`: the pool's next one, or one that was given up */

@@ -28,13 +28,6 @@ struct http_listener {
     struct event event;
 };
 
-/* Where a connection reads to; its bytes begin with the present request. */
-struct http_input {
-    struct http_parse parse;
-    uint32_t start, end;
-    char bytes[]; /* server->input_size */
-};
-
 struct http_server {
     const struct http_role *role;
     void *owner; /* the module's lpm_supervisor or lpm_worker */

@@ -463,7 +463,7 @@ static void only_they_wait_for_descriptors(void **state)
     assert_int_equal(lpm_supervisor_broadcast(&f->supervisor, NULL, "e", "", 0, 0), 1);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_EVENT);
-    assert_int_equal(f->bus.pools->queued, 2);
+    assert_int_equal(f->bus.pools->queue.sum.count, 2);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     is_answered(f, &large);
     assert_int_equal(with_socket.calls, 0);

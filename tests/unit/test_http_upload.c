@@ -417,9 +417,9 @@ static void test_bus_errors(void **state)
 {
     (void)state;
     serve_streams(STREAMED);
-    host.refusal = LPM_EFULL;
+    host.refusal = LPM_ESHED;
     client_send(&a, CHUNKED "3\r\nabc\r\n");
-    PUMP_UNTIL(client_has(&a, "HTTP/1.1 503 ") && client_closed(&a));
+    PUMP_UNTIL(client_has(&a, "HTTP/1.1 429 ") && client_closed(&a));
     client_close(&a);
     host.refusal = 0;
     client_open(&a);
@@ -442,10 +442,10 @@ static void test_expect(void **state)
     client_send_bytes(&a, sent, 100000);
     check_all(the_request(0)->stream, 100000);
     answer_and_go_on(0);
-    host.refusal = LPM_EFULL;
+    host.refusal = LPM_ESHED;
     a.len = 0;
     client_send(&a, HEAD("Expect: 100-continue\r\nContent-Length: 100000\r\n"));
-    PUMP_UNTIL(client_has(&a, "HTTP/1.1 503 "));
+    PUMP_UNTIL(client_has(&a, "HTTP/1.1 429 "));
     assert_null(strstr(a.got, "100 Continue"));
     client_close(&a);
     stop();
