@@ -2,7 +2,7 @@
  * Round trips between two processes: over a channel of lpm, and over what bounds it, a bare ring with the same slots and
  * doorbells, a SOCK_SEQPACKET socketpair with one system call to a message, eventfds, and memcpy(). Prints figures.
  *
- * usage: roundtrip MILLISECONDS (of each measurement, of which there are 60)
+ * usage: roundtrip MILLISECONDS (of each of some 50 measurements)
  */
 #include <errno.h>
 #include <signal.h>
