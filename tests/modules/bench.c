@@ -111,8 +111,9 @@ static void step_end(struct bench *b, uint64_t at)
     print(b, done * 1e9 / (double)(at - b->begun), "round trips/s");
     print(b, (double)(now(CLOCK_PROCESS_CPUTIME_ID) - b->cpu_begun) / 1e3 / done, "bus CPU us/request");
     if (b->time_count > 0) {
+        size_t middle = b->time_count / 2;
         qsort(b->times, b->time_count, sizeof(*b->times), by_size);
-        print(b, (double)b->times[b->time_count / 2] / 1e3, "us, p50");
+        print(b, (double)b->times[middle] / 1e3, "us, p50");
     }
     b->step = lpm_conf_next(b->step);
     if (!b->step) {

@@ -112,9 +112,10 @@ static void print(const struct roundtrip_way *way, const struct roundtrip *r, co
 {
     figure_print(rate, "round trips/s", way->name, "%s, %u outstanding", payload, r->in_flight);
     if (r->time_count > 0) {
+        size_t middle = r->time_count / 2;
         qsort(r->times, r->time_count, sizeof(*r->times), by_size);
-        figure_print((double)r->times[r->time_count / 2] / 1e3, "us, p50", way->name, "%s, %u outstanding",
-                     payload, r->in_flight);
+        figure_print((double)r->times[middle] / 1e3, "us, p50", way->name, "%s, %u outstanding", payload,
+                     r->in_flight);
     }
 }
 
