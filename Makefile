@@ -63,6 +63,7 @@ $(BUILD)/config.mk: $(BUILD)/.configured ;
 
 $(BUILD)/.configured: configure $(filter-out auto/deps auto/packages auto/test,$(wildcard auto/*))
 	@auto/deps build
+	@auto/deps names || echo "lpm is built without it: its crash reports do not name functions"
 	@if [ -f $(BUILD)/reconfigure ]; then sh $(BUILD)/reconfigure; \
 	else ./configure --build=$(BUILD) $(CONFIGURE_ARGS); fi
 
@@ -91,7 +92,7 @@ CXX_MODULE_FLAGS = $(CXX_COMMON) -fPIC -fvisibility=hidden
 LINK_FLAGS   = $(OPT_CFLAGS) $(OPT_LDFLAGS) -pie
 LINK_MODULE  = $(OPT_CFLAGS) $(OPT_LDFLAGS) -shared $(MODULE_LDFLAGS)
 
-CORE_LIBS = $(LIBS_LIBEVENT) $(LIBS_JANSSON) $(LIBS_DLOPEN)
+CORE_LIBS = $(LIBS_LIBEVENT) $(LIBS_JANSSON) $(LIBS_DLOPEN) $(LIBS_LIBDW)
 
 # What was built with other flags, or from other files, is built again.
 FLAGS_TEXT   = $(CC) $(CXX) $(CORE_FLAGS) $(MODULE_FLAGS) $(TEST_FLAGS) $(LINK_FLAGS) $(LINK_MODULE) $(foreach module,$(MODULES),$(CFLAGS_$(module)))

@@ -56,7 +56,8 @@ bool bus_dispatch_key(const struct bus_dispatch_pool *pool, const struct bus_loa
 struct bus_dispatch_entry {
     struct bus_dispatch_key key;
     uint32_t position; /* in the heap; UINT32_MAX: not there */
-    uint32_t failures; /* what of its load is counted in the sums */
+    uint32_t failures; /* what of its load is counted in the sums ... */
+    uint32_t in_flight;
     bool serving, failing;
 };
 
@@ -68,7 +69,8 @@ struct bus_dispatch {
     size_t room, count;
     uint32_t heap_count;
     uint32_t serving, failing; /* how many are */
-    uint64_t failures;         /* of all that serve, together */
+    uint64_t failures;         /* of all that serve, together ... */
+    uint64_t in_flight;
     uint64_t turn;
     size_t sorted_at; /* prequal: sent since its bound was counted */
 };

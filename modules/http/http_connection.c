@@ -264,6 +264,9 @@ struct http_connection *http_connection_new(struct http_server *server, int fd, 
     c->fd = fd;
     c->fresh = true;
     describe_peer(c, peer);
+    if (server->conf.names_clients) {
+        http_client_of_peer(&c->client, peer);
+    }
     if (peer->sa_family != AF_UNIX) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "http_body.h"
+#include "http_client.h"
 #include "http_response.h"
 #include "http_server.h"
 #include "http_stream.h"
@@ -84,6 +85,7 @@ struct http_connection {
         uint64_t linger_end;  /* ns, in HTTP_LINGER */
     };
     uint8_t remote_len, address_at, address_len;
+    struct http_client client;
     char remote[56]; /* "127.0.0.1:4711", "[::1]:4711", "unix:"; NUL-terminated */
 };
 

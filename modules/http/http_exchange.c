@@ -70,7 +70,11 @@ void http_exchange_fail(struct http_connection *c, int error)
     const char *why;
     int status = http_response_error(error, &why);
     int64_t seconds = 0;
-    if (status == 503) {
+    bool shed = error == LPM_ESHED;
+    if (shed) {
+        status = c->server->conf.shed_status;
+    }
+    if (shed || status == 503) {
         seconds = (c->server->role->retry_after(c->server, c->work->x.location->handler) + 999) / 1000;
         seconds = seconds < 1 ? 1 : seconds;
     }
@@ -117,7 +121,10 @@ static int stream_begin(struct http_connection *c, struct http_answer *answer, l
     if (rc == 0) {
         rc = http_stream_begin(c, lpm_response_stream(res), framing, answer->length, lpm_response_data(res));
     }
-    if (rc != 0) {
+    if (rc == LPM_EFULL) {
+        c->work->out.start = c->work->out.end = 0;
+        http_exchange_fail(c, rc);
+    } else if (rc != 0) {
         c->work->out.start = c->work->out.end = 0;
         http_exchange_refuse(c, 500, "the handler's answer cannot be sent", 0);
     }

@@ -13,10 +13,11 @@
 
 #include "http_connection.h"
 
-#define PIECE       262144u /* moved at once */
-#define SMALL_PIECE (HTTP_BUFFER_SIZE - 2 * CHUNK_ROOM)
-#define PIECES      16  /* in one turn of the loop, so that others get theirs */
-#define CHUNK_ROOM  16u /* "fffff\r\n" before and "\r\n" behind a piece */
+#define PIECE        262144u /* moved at once */
+#define SMALL_PIECE  (HTTP_BUFFER_SIZE - 2 * CHUNK_ROOM)
+#define PIECES       16 /* in one turn of the loop, so that others get theirs */
+#define STREAM_FILES 1u
+#define CHUNK_ROOM   16u /* "fffff\r\n" before and "\r\n" behind a piece */
 
 /* After a piece: on at once; the stream or the client is waited for, or the connection is gone; all is in c->work->out. */
 enum pump { PUMP_MORE, PUMP_WAIT, PUMP_END };
@@ -83,6 +84,7 @@ void http_stream_close(struct http_connection *c)
         close(c->work->stream.fd);
         http_pipe_return(&c->server->pipes, &c->work->stream.pipe);
         c->work->stream.open = false;
+        http_server_stream_closed(c->server, STREAM_FILES);
     }
 }
 
@@ -120,7 +122,10 @@ int http_stream_begin(struct http_connection *c, int fd, enum http_framing frami
     struct http_stream *stream = &c->work->stream;
     char size[CHUNK_ROOM];
     int len = framing == HTTP_CHUNKED && data.len > 0 ? snprintf(size, sizeof(size), "%zx\r\n", data.len) : 0;
-    int rc = fd < 0 ? LPM_EIO : framing == HTTP_MEASURED && data.len > length ? LPM_ETOOBIG : 0;
+    int rc = fd < 0                                            ? LPM_EIO
+             : framing == HTTP_MEASURED && data.len > length   ? LPM_ETOOBIG
+             : !http_server_has_files(c->server, STREAM_FILES) ? LPM_EFULL
+                                                               : 0;
 
     if (rc == 0 && data.len > 0 &&
         (http_buffer_add(&c->work->out, &c->server->buffers, size, (size_t)len) != 0 ||
@@ -141,6 +146,7 @@ int http_stream_begin(struct http_connection *c, int fd, enum http_framing frami
     stream->large = false;
     stream->copies = !splices_without_waiting(fd);
     stream->open = true;
+    http_server_stream_opened(c->server, STREAM_FILES);
     event_assign(&stream->readable, c->server->base, fd, EV_READ, on_stream, c);
     return 0;
 }

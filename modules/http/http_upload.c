@@ -15,6 +15,7 @@
 
 #define PIECE  262144u /* spliced at once */
 #define LARGE  65536u  /* a piece from which on splicing is worth it */
+#define FILES  2u      /* both ends of a stream, until a worker has the other one */
 #define PIECES 16      /* in one turn of the loop, so that others get theirs */
 
 /* After a step: on at once; client or handler is waited for; it is over, or the connection is gone. */
@@ -37,6 +38,7 @@ static void release(struct http_connection *c)
     http_pipe_return(&c->server->pipes, &up->pipe);
     http_buffer_release(&c->work->body.data, &c->server->buffers);
     up->open = false;
+    http_server_stream_closed(c->server, FILES);
 }
 
 void http_upload_close(struct http_connection *c)
@@ -245,7 +247,7 @@ int http_upload_begin(struct http_connection *c)
 {
     struct http_upload *up = &c->work->upload;
     int fds[2];
-    int rc = lpm_stream_pair(c->server->owner, fds);
+    int rc = http_server_has_files(c->server, FILES) ? lpm_stream_pair(c->server->owner, fds) : LPM_EFULL;
 
     if (rc) {
         return rc;
@@ -257,6 +259,7 @@ int http_upload_begin(struct http_connection *c)
         return rc;
     }
     *up = (struct http_upload){.open = true, .copies = c->work->body.is_chunked, .fd = fds[1]};
+    http_server_stream_opened(c->server, FILES);
     event_assign(&up->writable, c->server->base, up->fd, EV_WRITE, on_writable, c);
     event_assign(&up->timer, c->server->base, -1, 0, on_timer, c);
     return 0;
