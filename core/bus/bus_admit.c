@@ -5,9 +5,11 @@
 
 #include <stdbool.h>
 
+#include "bus/bus_queue.h"
+
 static bool is_over(struct bus_admit_bound bound)
 {
-    return bound.used > bound.limit;
+    return bound.used > bound.limit && bound.level > bound.limit / BUS_QUEUE_KEPT;
 }
 
 static bool is_half_used(struct bus_admit_bound bound)
@@ -22,7 +24,8 @@ static bool has_too_much(const struct bus_admit *facts)
 
 enum bus_shed bus_admit_decide(const struct bus_admit *facts)
 {
-    struct bus_admit_bound time = {facts->wait + facts->wait / 4, facts->patience};
+    uint64_t expected = facts->wait + facts->wait / 4;
+    struct bus_admit_bound time = {expected, expected, facts->patience};
     bool contended = is_half_used(time);
 
     for (size_t i = 0; i < sizeof(facts->bounds) / sizeof(facts->bounds[0]); i++) {
@@ -40,9 +43,11 @@ enum bus_shed bus_admit_decide(const struct bus_admit *facts)
 uint64_t bus_admit_wait(const struct bus_admit_line *line)
 {
     uint64_t ahead = (line->ahead + 1) * line->gap, level = (line->level + 1) * line->level_gap;
+    uint64_t promised = (line->level + 1) * line->one_in * line->gap;
+    uint64_t measured = ahead > level ? ahead : level;
 
     if (line->gap == 0) {
         return 0;
     }
-    return (ahead > level ? ahead : level) + line->in_flight * line->gap;
+    return (measured < promised ? measured : promised) + line->in_flight * line->gap;
 }

@@ -13,13 +13,11 @@
 #define MS UINT64_C(1000000)
 
 #define NO BUS_ADMIT_UNBOUNDED
-#define BOUNDS(a, b, c, d)             \
-    {                                  \
-        {a, 100}, {b, 1000}, {c, 200}, \
-        {                              \
-            d, NO                      \
-        }                              \
+#define BOUND(used, limit) \
+    {                      \
+        used, used, limit  \
     }
+#define BOUNDS(a, b, c, d)          .bounds = {BOUND(a, 100), BOUND(b, 1000), BOUND(c, 200), BOUND(d, NO)}
 #define TIME(wait_, patience_)      .wait = (wait_)*MS, .patience = (patience_)*MS
 #define OF(own_, queued_, clients_) .own = (own_), .queued = (queued_), .clients = (clients_)
 
@@ -34,6 +32,15 @@ static void decisions(void **state)
         {{BOUNDS(101, 1, 1, 1), .patience = NO}, BUS_SHED_FULL},
         {{BOUNDS(1, 1001, 1, 1), .patience = NO}, BUS_SHED_FULL},
         {{BOUNDS(1, 1, 201, 1), .patience = NO}, BUS_SHED_FULL},
+        /* what is kept for those of its priority, of each bound */
+        {{.bounds = {{500, 6, 100}, {5000, 62, 1000}, {500, 12, 200}, {9, 9, NO}}, .patience = NO},
+         BUS_SHED_NONE},
+        {{.bounds = {{500, 7, 100}, {5000, 62, 1000}, {500, 12, 200}, {9, 9, NO}}, .patience = NO},
+         BUS_SHED_FULL},
+        {{.bounds = {{500, 6, 100}, {5000, 63, 1000}, {500, 12, 200}, {9, 9, NO}}, .patience = NO},
+         BUS_SHED_FULL},
+        {{.bounds = {{500, 6, 100}, {5000, 62, 1000}, {500, 13, 200}, {9, 9, NO}}, .patience = NO},
+         BUS_SHED_FULL},
         /* a quarter more than was measured has to fit */
         {{BOUNDS(1, 1, 1, 1), TIME(80, 100)}, BUS_SHED_NONE},
         {{BOUNDS(1, 1, 1, 1), TIME(81, 100)}, BUS_SHED_HOPELESS},
@@ -68,12 +75,23 @@ static void decisions(void **state)
 
 static void waits(void **state)
 {
+    static const struct {
+        struct bus_admit_line line;
+        uint64_t expected;
+    } cases[] = {
+        {{.gap = 0, .ahead = 1000, .in_flight = 8, .one_in = 16}, 0},
+        {{.gap = 5, .ahead = 9, .in_flight = 8, .one_in = 16}, 90},
+        /* low ones, of which few are sent */
+        {{.gap = 5, .level_gap = 70, .ahead = 9, .level = 3, .in_flight = 8, .one_in = 16}, 320},
+        /* but no fewer than are promised */
+        {{.gap = 5, .level_gap = 999, .ahead = 9, .level = 3, .in_flight = 8, .one_in = 16}, 360},
+        {{.gap = 5, .level_gap = 5, .ahead = 9999, .level = 3, .in_flight = 8, .one_in = 16}, 360},
+    };
+
     (void)state;
-    assert_true(bus_admit_wait(&(struct bus_admit_line){.ahead = 1000, .in_flight = 8}) == 0);
-    assert_true(bus_admit_wait(&(struct bus_admit_line){.gap = 5, .ahead = 9, .in_flight = 8}) == 90);
-    /* low ones, of which few are sent */
-    assert_true(bus_admit_wait(&(struct bus_admit_line){
-                    .gap = 5, .level_gap = 80, .ahead = 9, .level = 3, .in_flight = 8}) == 360);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(bus_admit_wait(&cases[i].line), cases[i].expected);
+    }
 }
 
 static void what_waits_tells_the_rate(void **state)
