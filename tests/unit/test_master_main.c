@@ -50,6 +50,8 @@ static struct plan {
     bool worker_exits;       /* with ROLE_EXIT_INIT, at once */
     bool worker_deaf;        /* does not end with its bus */
     bool worker_forks;       /* leaves a process of its own running */
+    bool worker_crashes;     /* the first one leaves a report, whatever it dies of */
+    bool teller_hangs;       /* who tells of it; else it dies unless it is to tell no names */
     bool never_ready;        /* the bus does not say so */
     bool never_online;       /* nor that */
     unsigned bus_fails_at;   /* exits before it is online, from that generation on */
@@ -103,10 +105,29 @@ static int trial_role(struct role_start *start)
     return 0;
 }
 
+static int crash_role(struct role_start *start)
+{
+    if (role_enter(start, "teller", NULL, 0)) {
+        return ROLE_EXIT_FAILED;
+    }
+    while (plan.teller_hangs) {
+        pause();
+    }
+    if (!start->job->plain) {
+        raise(SIGKILL);
+    }
+    log_write(&start->log, LPM_LOG_ERROR, "%s is told of, part %u", start->job->who,
+              start->job->page->death.written);
+    return 0;
+}
+
 static int worker_role(struct role_start *start)
 {
     char byte;
 
+    if (plan.worker_crashes && start->incarnation == 0) {
+        start->crash->death.written = ROLE_CRASH_SIGNAL;
+    }
     if (role_enter(start, "worker", NULL, 0)) {
         return ROLE_EXIT_FAILED;
     }
@@ -245,7 +266,8 @@ static int bus_role(struct role_start *start)
     }
 }
 
-static const struct master_roles roles = {.trial = trial_role, .bus = bus_role, .worker = worker_role};
+static const struct master_roles roles = {
+    .trial = trial_role, .bus = bus_role, .worker = worker_role, .crash = crash_role};
 
 /* -- The master under test ---------------------------------------------------------------------------- */
 
@@ -601,6 +623,44 @@ static void test_worker_is_replaced(void **state)
     wait_for(run, "worker default/");
     wait_for(run, ") died of SIGKILL");
     wait_for_child(run, "lpm: worker", worker);
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+static struct run *start_and_crash(void)
+{
+    struct run *run;
+
+    plan.conf = "load_module m.so; error_log stderr debug; worker { count 1; }";
+    plan.worker_crashes = true;
+    run = start();
+    wait_for(run, " is online");
+    kill(wait_for_child(run, "lpm: worker", 0), SIGKILL);
+    return run;
+}
+
+/* Who tells of it may die of it, too; then another one does, without what may have been the reason. */
+static void test_crash_is_told(void **state)
+{
+    struct run *run = start_and_crash();
+
+    (void)state;
+    wait_for(run, "the process that told of worker default/0 (pid ");
+    wait_for(run, ") died of SIGKILL");
+    wait_for(run, ") is told of, part 1");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* It has some seconds. */
+static void test_crash_cannot_be_told(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.teller_hangs = true;
+    run = start_and_crash();
+    wait_for_child(run, "lpm: teller", 0);
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
 }
@@ -1077,6 +1137,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bus_fails_at_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_listen_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_worker_is_replaced, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crash_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crash_cannot_be_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_degraded_and_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_retired_costs_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bus_dies, set_up, tear_down),
