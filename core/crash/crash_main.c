@@ -103,6 +103,20 @@ static void tell_object(const struct crash *c, const struct role_crash_object *o
         id[0] ? id : "none");
 }
 
+/* Whose code it was that lpm had not called: that of the module that comes first on the stack. */
+static void find_owner(const struct crash *c, char *room, size_t size)
+{
+    for (uint32_t i = 0; i < c->report.frame_count; i++) {
+        const struct role_crash_object *object = crash_read_object(&c->report, c->report.frames[i]);
+        long place = object ? module_of(c, object) : -1;
+        if (place >= 0) {
+            snprintf(room, size, ", in a timer, an event or a thread of module \"%s\"",
+                     c->start->core->modules[place].path);
+            return;
+        }
+    }
+}
+
 /* -- Parts -------------------------------------------------------------------------------------------- */
 
 static void tell_what(const struct crash *c)
@@ -111,7 +125,9 @@ static void tell_what(const struct crash *c)
         "it crashed: ", "it hung, and was ended for that: ", "its handler is slow, and runs on"};
     char how[160] = "", step[512];
 
-    role_step_text(c->report.step, c->start->core, step, sizeof(step));
+    if (role_step_text(c->report.step, c->start->core, step, sizeof(step))[0] == '\0') {
+        find_owner(c, step, sizeof(step));
+    }
     if (c->job->kind != ROLE_CRASH_SLOW) {
         crash_text_signal(&c->report, how, sizeof(how));
     }
