@@ -21,10 +21,10 @@ static bool of_this_bus(const struct bus *bus, const lpm_handler *handler)
     return false;
 }
 
-static int check(const struct lpm_supervisor *s, const lpm_enqueue *spec)
+/* `headers_len` receives what the headers take. */
+static int check(const struct lpm_supervisor *s, const lpm_enqueue *spec, size_t *headers_len)
 {
     const struct bus *bus = s->bus;
-    size_t headers;
     int rc;
 
     if (spec->handler == NULL) {
@@ -33,7 +33,7 @@ static int check(const struct lpm_supervisor *s, const lpm_enqueue *spec)
     if (!of_this_bus(bus, spec->handler)) {
         return LPM_EINVAL;
     }
-    rc = role_enqueue_check(spec, &headers);
+    rc = role_enqueue_check(spec, headers_len);
     if (rc != 0) {
         return rc;
     }
@@ -42,7 +42,7 @@ static int check(const struct lpm_supervisor *s, const lpm_enqueue *spec)
     if ((bus->phase == POLICY_DRAINING || s->soft_kill_asked) && !s->soft_kill_open) {
         return LPM_ESHUTDOWN;
     }
-    return bus_pool_admit(spec->handler->pool, headers + spec->len);
+    return bus_pool_admit(spec->handler->pool, *headers_len + spec->len);
 }
 
 static void fill(struct bus_request *req, const lpm_enqueue *spec, const struct conf_core *core)
@@ -61,6 +61,7 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
     struct bus *bus = s->bus;
     struct bus_request *req;
     char id[UUID_TEXT_SIZE];
+    size_t headers_len;
     int rc;
 
     if (!spec || spec->size < ROLE_ENQUEUE_SIZE_MIN) {
@@ -70,11 +71,11 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
     if (spec->id) {
         memcpy(spec->id, id, sizeof(id));
     }
-    rc = check(s, spec);
+    rc = check(s, spec, &headers_len);
     if (rc != 0) {
         return rc;
     }
-    req = bus_request_new(bus, spec);
+    req = bus_request_new(bus, spec, headers_len);
     if (!req) {
         return LPM_ENOMEM;
     }

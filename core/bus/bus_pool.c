@@ -197,15 +197,14 @@ static void want(struct bus_pool *pool, bool wanting)
 }
 
 /* 0; LPM_EAGAIN: no worker may have more; LPM_ENOMEM: nothing is left to send it with. Not sent, it keeps its place. */
-static int send_one(struct bus_pool *pool, struct bus_request *req)
+static int send_one(struct bus_pool *pool, struct bus_request *req, uint64_t now)
 {
     struct list *before = req->link.prev;
-    uint64_t now = clock_now();
     int place, rc;
 
     while ((place = bus_dispatch_pick(&pool->dispatch, now, req->socket >= 0)) >= 0) {
         bus_pool_remove(pool, req);
-        rc = bus_worker_send(&pool->workers[place], req);
+        rc = bus_worker_send(&pool->workers[place], req, now);
         if (rc == 0) {
             bus_dispatch_sent(&pool->dispatch, (size_t)place, now);
             return 0;
@@ -230,12 +229,13 @@ static bool is_costly(const struct bus_request *req)
  * some wait, and the others pass them. */
 static bool send_all(struct bus_pool *pool)
 {
+    uint64_t now = clock_now(); /* what is sent now goes as one batch */
     bool starved = false;
 
     LIST_EACH(link, after, &pool->queue)
     {
         struct bus_request *req = LIST_ENTRY(link, struct bus_request, link);
-        int rc = starved && is_costly(req) ? LPM_ENOMEM : send_one(pool, req);
+        int rc = starved && is_costly(req) ? LPM_ENOMEM : send_one(pool, req, now);
         if (rc == LPM_EAGAIN) {
             return false;
         }

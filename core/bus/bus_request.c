@@ -37,13 +37,8 @@ static struct bus_request *make_record(struct bus *bus)
     return req;
 }
 
-static int copy_payload(struct bus_request *req, const lpm_enqueue *spec)
+static int copy_payload(struct bus_request *req, const lpm_enqueue *spec, size_t headers)
 {
-    size_t headers = 0;
-
-    for (size_t i = 0; i < spec->header_count; i++) {
-        headers += frame_header_size(spec->headers[i].name.len, spec->headers[i].value.len);
-    }
     if (headers + spec->len > req->payload_room) {
         char *payload = malloc(headers + spec->len);
         if (!payload) {
@@ -60,7 +55,7 @@ static int copy_payload(struct bus_request *req, const lpm_enqueue *spec)
     return 0;
 }
 
-struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
+struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec, size_t headers_len)
 {
     struct bus_request *req;
 
@@ -70,7 +65,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
         req = LIST_ENTRY(bus->request_free.next, struct bus_request, link);
         list_remove(&req->link);
     }
-    if (req && copy_payload(req, spec) != 0) {
+    if (req && copy_payload(req, spec, headers_len) != 0) {
         list_insert(&bus->request_free, &req->link);
         req = NULL;
     }
@@ -122,12 +117,15 @@ static void call_back(const struct bus *bus, const struct bus_request *req, stru
 void bus_request_finish(struct bus *bus, struct bus_request *req, int error, const char *text,
                         const struct bus_answer *answer, bool keep)
 {
-    static const struct bus_answer nothing = {0, {"", 0}, {"", 0}, NULL, false};
-    struct lpm_response res = {{&bus->host, &req->module->owner}, error, text, req,
-                               answer ? answer : &nothing,        0};
+    static const struct bus_answer nothing = {.headers = {"", 0}, .data = {"", 0}};
+    struct lpm_response res = {.handle = {&bus->host, &req->module->owner},
+                               .error = error,
+                               .text = text,
+                               .req = req,
+                               .answer = answer ? answer : &nothing};
     bool waited = req->waited;
 
-    res.at = clock_now();
+    res.at = answer ? answer->at : clock_now();
     if (!keep) { /* whoever holds the other end finds it closed already in the callback */
         fd_close(&req->stream);
         fd_close(&req->socket);

@@ -47,10 +47,12 @@ struct bus_answer {
     lpm_slice headers, data;
     int *stream; /* -1: taken by the callback; NULL: none came */
     bool lost;   /* it came, and this process had no descriptor left for it */
+    uint64_t at; /* ns: when */
 };
 
-/* A fresh request with the payload of `spec`, or NULL: LPM_ENOMEM. The caller checked the spec. */
-struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec);
+/* A fresh request with the payload of `spec`, whose headers take so many bytes, or NULL: LPM_ENOMEM. The caller checked the
+ * spec. */
+struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec, size_t headers_len);
 
 /* Gives it back without an outcome. It is in no list but the one it is taken from here. */
 void bus_request_free(struct bus *bus, struct bus_request *req);

@@ -159,10 +159,8 @@ void bus_timeout_init(struct bus_worker *w)
     event_assign(&w->overdue, w->pool->bus->base, -1, 0, on_overdue, w);
 }
 
-void bus_timeout_answered(struct bus_worker *w, const struct bus_request *req)
+void bus_timeout_answered(struct bus_worker *w, const struct bus_request *req, uint64_t now)
 {
-    uint64_t now = clock_now();
-
     if (!req->deadline || channel_running(w->channel) != req->key.seq) {
         return;
     }

@@ -21,6 +21,6 @@ void bus_timeout_cancelled(struct bus *bus, struct bus_request *req);
 /* Its answer came, maybe before the handler was back. One that does not come back by its deadline and `kill_after` costs the
  * worker its life, too. */
 void bus_timeout_init(struct bus_worker *w);
-void bus_timeout_answered(struct bus_worker *w, const struct bus_request *req);
+void bus_timeout_answered(struct bus_worker *w, const struct bus_request *req, uint64_t now);
 
 #endif

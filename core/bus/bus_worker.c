@@ -223,7 +223,7 @@ int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *f
     return 0;
 }
 
-int bus_worker_send(struct bus_worker *w, struct bus_request *req)
+int bus_worker_send(struct bus_worker *w, struct bus_request *req, uint64_t now)
 {
     struct bus_load *load = bus_worker_load(w);
     uint32_t slot = w->free_slots[w->free_count - 1]; /* in flight < concurrency: there is one */
@@ -262,7 +262,7 @@ int bus_worker_send(struct bus_worker *w, struct bus_request *req)
     w->slots[slot] = req;
     req->key = frame.key;
     req->worker = w;
-    req->sent_at = clock_now();
+    req->sent_at = now;
     req->state = BUS_REQUEST_SENT;
     req->worker_name = w->name;
     list_append(&w->sent, &req->link);

@@ -67,6 +67,7 @@ struct lpm_request {
     struct event *cancel_timer; /* of the deadline, for on_cancel */
     unsigned taken;             /* FRAME_STREAM, FRAME_SOCKET: by the module */
     struct frame frame;         /* points into `message` */
+    struct frame_cursor cursor; /* of the header that the module asked for last */
     struct channel_message message;
     int status;    /* ":status" of the answer; 0: none was given */
     char *headers; /* of the answer, encoded; the room is kept for the next request */

@@ -163,7 +163,9 @@ void http_exchange_answer(lpm_response *res, void *arg)
     c->x.ticket = 0;
     c->x.queue_time = lpm_response_queue_time(res);
     c->x.service_time = lpm_response_service_time(res);
-    strncpy(c->x.worker, lpm_response_worker(res), sizeof(c->x.worker) - 1); /* all of x was zero */
+    if (c->server->log.fd >= 0) {
+        strncpy(c->x.worker, lpm_response_worker(res), sizeof(c->x.worker) - 1); /* all of x was zero */
+    }
     http_upload_answered(c, error);
     if (error) {
         http_exchange_fail(c, error);
@@ -179,7 +181,7 @@ static lpm_slice logged_field(const struct http_connection *c, int place)
     return place < 0 ? none : slice(c, c->in->parse.head.fields[place].value);
 }
 
-void http_exchange_log(struct http_connection *c)
+static void log_exchange(struct http_connection *c)
 {
     struct http_exchange *x = &c->x;
     size_t unsent = http_buffer_len(&c->out) + c->stream.pipe.held;
@@ -196,13 +198,17 @@ void http_exchange_log(struct http_connection *c)
         .referer = {"", 0},
         .user_agent = {"", 0},
     };
-    if (c->server->log.fd < 0 || !x->open) {
-        return;
-    }
     if (c->in) {
         entry.request = slice(c, c->in->parse.head.line);
         entry.referer = logged_field(c, c->in->parse.head.referer);
         entry.user_agent = logged_field(c, c->in->parse.head.user_agent);
     }
     http_log_add(&c->server->log, &entry);
+}
+
+void http_exchange_log(struct http_connection *c)
+{
+    if (c->server->log.fd >= 0 && c->x.open) {
+        log_exchange(c);
+    }
 }
