@@ -85,7 +85,7 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
     req->arg = arg;
     fill(req, spec, bus->start->core);
     if (req->deadline) {
-        bus_timeout_watch(bus, req);
+        bus_timeout_watch(req);
     }
     bus_pool_push(spec->handler->pool, req);
     if (bus->turn_ends) {
@@ -111,7 +111,7 @@ int bus_enqueue_cancel(struct bus *bus, uint64_t ticket)
     }
     req->waited = false;
     bus->waiting--;
-    bus_timeout_cancelled(bus, req);
+    bus_timeout_cancelled(req);
     bus_worker_cancel(req->worker, req);
     bus_worker_let_go_of(req->worker, req);
     return 0;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "bus/bus_response.h"
+#include "bus/bus_timeout.h"
 #include "role/role_enqueue.h"
 
 #define PAYLOAD_KEPT 4096
@@ -30,6 +31,7 @@ static struct bus_request *make_record(struct bus *bus)
     }
     req = calloc(1, sizeof(*req));
     if (req) {
+        bus_timeout_init_request(bus, req);
         req->place = (uint32_t)bus->request_count;
         list_init(&req->link);
         bus->requests[bus->request_count++] = req;
@@ -85,9 +87,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec, si
 
 void bus_request_free(struct bus *bus, struct bus_request *req)
 {
-    if (event_initialized(&req->timer)) {
-        event_del(&req->timer);
-    }
+    req->due = 0;
     if (req->waited) {
         req->waited = false;
         bus->waiting--;
@@ -158,9 +158,7 @@ struct bus_request *bus_request_find(const struct bus *bus, uint64_t ticket)
 void bus_request_free_all(struct bus *bus)
 {
     for (size_t i = 0; i < bus->request_count; i++) {
-        if (bus->requests[i]->state != BUS_REQUEST_FREE && event_initialized(&bus->requests[i]->timer)) {
-            event_del(&bus->requests[i]->timer);
-        }
+        event_del(&bus->requests[i]->timer);
         if (bus->requests[i]->state != BUS_REQUEST_FREE) {
             fd_close(&bus->requests[i]->stream);
             fd_close(&bus->requests[i]->socket);

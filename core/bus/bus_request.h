@@ -33,7 +33,8 @@ struct bus_request {
     const char *worker_name;   /* "-": none ever had it */
     struct frame_key key;
     struct event timer;   /* the deadline; then, when nobody waits any more, kill_after */
-    uint64_t due;         /* ns: when the timer is to do its work */
+    uint64_t due;         /* ns: when it is to do its work; 0: it has none */
+    uint64_t timer_at;    /* ns: when it fires, which may be earlier; 0: it does not run */
     bool with_descriptor; /* it came with a stream or a socket */
     int stream, socket;   /* that go to the worker, ours until they are known to be there; -1 */
     char *payload;        /* encoded headers, then data; the room is kept for the next */
