@@ -87,6 +87,7 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
     if (req->deadline) {
         bus_timeout_watch(req);
     }
+    bus->events++;
     bus_pool_push(spec->handler->pool, req);
     if (bus->turn_ends) {
         bus_lifecycle_again(bus); /* its pool may have had its turn */

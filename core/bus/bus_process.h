@@ -15,6 +15,7 @@
 #include "os/os_memory.h"
 #include "role/role.h"
 #include "role/role_event.h"
+#include "role/role_spin.h"
 
 struct bus_pool;
 struct bus_request;
@@ -62,6 +63,8 @@ struct bus {
     struct list request_free;
     size_t waiting; /* requests whose outcome somebody waits for */
     struct uuid_source uuids;
+    struct role_spin spin;
+    uint64_t events; /* requests that came in, and what was heard of workers */
 
     uid_t starter;             /* who started lpm */
     uint64_t born;             /* ns: this process */

@@ -413,6 +413,7 @@ void bus_worker_hear(struct bus_worker *w)
     int rc;
 
     bus_worker_touch(w);
+    w->pool->bus->events++;
     rc = receive(w, TURN_MESSAGES);
     if (rc == LPM_EIO) {
         /* Dead, or alive without a channel: the master sees to it that it is dead. One that was sent home ends by

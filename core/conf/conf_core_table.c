@@ -74,6 +74,12 @@ const lpm_directive conf_core_directives[] = {
      .max = DAY,
      .value = "-1",
      .help = "how long a soft kill of lpm may take as a whole"},
+    {.name = "spin",
+     .context = "main",
+     .type = LPM_CONF_STRING,
+     .syntax = "time | off",
+     .value = "off",
+     .help = "how long bus and workers look for more before they sleep"},
 
     {.name = "request",
      .context = "main",

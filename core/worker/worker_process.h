@@ -14,6 +14,7 @@
 #include "loader/loader.h"
 #include "role/role.h"
 #include "role/role_event.h"
+#include "role/role_spin.h"
 
 /* Public as lpm_handler: a module of this process, for lpm_worker_call(). */
 struct lpm_handler {
@@ -97,6 +98,9 @@ struct worker {
     size_t open_count, idle_count;
     struct lpm_request **slots; /* by frame_key.slot */
     size_t slot_count;
+
+    struct role_spin spin;
+    uint64_t events; /* messages of the bus, and calls */
 
     struct list calls;             /* requests of lpm_worker_call() that have not started */
     struct lpm_request **callable; /* all objects that were ever used for one, by place */
