@@ -258,5 +258,6 @@ int http_upload_begin(struct http_connection *c)
     *up = (struct http_upload){.open = true, .copies = c->body.is_chunked, .fd = fds[1]};
     event_assign(&up->writable, c->server->base, up->fd, EV_WRITE, on_writable, c);
     event_assign(&up->timer, c->server->base, -1, 0, on_timer, c);
+    http_io_level(c);
     return 0;
 }

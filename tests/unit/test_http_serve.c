@@ -483,6 +483,38 @@ static void test_gone(void **state)
     assert_int_equal(count_of(access_log(), "\"GET / HT\" 400 "), 1);
 }
 
+/* The end comes with the bytes before it: nothing else will tell of it. In a new connection, and in one that was served. */
+static void test_end_with_bytes(void **state)
+{
+    (void)state;
+    serve("half_close on ; " PLAIN);
+    for (int served = 0; served < 2; served++) {
+        client_open(&a);
+        if (served) {
+            client_send(&a, GET("/first"));
+            PUMP_UNTIL(client_has(&a, "\r\n\r\n"));
+            settle();
+        }
+        client_send(&a, GET("/last"));
+        shutdown(a.fd, SHUT_WR);
+        PUMP_UNTIL(client_closed(&a));
+        assert_int_equal(count_of(a.got, "HTTP/1.1 200 "), 1 + served);
+        client_close(&a);
+        client_open(&a);
+        if (served) {
+            client_send(&a, GET("/first"));
+            PUMP_UNTIL(client_has(&a, "\r\n\r\n"));
+            settle();
+        }
+        client_send(&a, "GET / HT");
+        shutdown(a.fd, SHUT_WR);
+        PUMP_UNTIL(client_closed(&a));
+        assert_int_equal(count_of(a.got, "HTTP/1.1 400 "), 1);
+        client_close(&a);
+    }
+    stop();
+}
+
 /* Without half_close, the end of its side is the end of a client that waits; one that has its answer coming is left alone. */
 static void test_end_is_gone(void **state)
 {
@@ -684,6 +716,7 @@ int main(void)
         IN_BOTH(test_bus_errors),
         IN_BOTH(test_sent_ahead),
         IN_BOTH(test_gone),
+        IN_BOTH(test_end_with_bytes),
         IN_BOTH(test_end_is_gone),
         IN_BOTH(test_large_answer),
         IN_BOTH(test_log),
