@@ -486,30 +486,22 @@ static void test_gone(void **state)
 /* The end comes with the bytes before it: nothing else will tell of it. In a new connection, and in one that was served. */
 static void test_end_with_bytes(void **state)
 {
+    static const char *const last[][2] = {{GET("/last"), "HTTP/1.1 200 "}, {"GET / HT", "HTTP/1.1 400 "}};
     (void)state;
     serve("half_close on ; " PLAIN);
-    for (int served = 0; served < 2; served++) {
+    for (int i = 0; i < 4; i++) {
+        const char *text = last[i / 2][0], *answer = last[i / 2][1];
+        size_t served = (size_t)i % 2;
         client_open(&a);
-        if (served) {
-            client_send(&a, GET("/first"));
+        if (served > 0) {
+            client_send(&a, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
             PUMP_UNTIL(client_has(&a, "\r\n\r\n"));
-            settle();
+            a.len = 0;
         }
-        client_send(&a, GET("/last"));
+        assert_int_equal(send(a.fd, text, strlen(text), 0), strlen(text)); /* and the loop does not turn */
         shutdown(a.fd, SHUT_WR);
         PUMP_UNTIL(client_closed(&a));
-        assert_int_equal(count_of(a.got, "HTTP/1.1 200 "), 1 + served);
-        client_close(&a);
-        client_open(&a);
-        if (served) {
-            client_send(&a, GET("/first"));
-            PUMP_UNTIL(client_has(&a, "\r\n\r\n"));
-            settle();
-        }
-        client_send(&a, "GET / HT");
-        shutdown(a.fd, SHUT_WR);
-        PUMP_UNTIL(client_closed(&a));
-        assert_int_equal(count_of(a.got, "HTTP/1.1 400 "), 1);
+        assert_memory_equal(a.got, answer, strlen(answer));
         client_close(&a);
     }
     stop();
