@@ -211,14 +211,17 @@ static void count_in(struct bus_dispatch *d, struct bus_dispatch_entry *entry, c
         d->serving--;
         d->failing -= entry->failing;
         d->failures -= entry->failures;
+        d->in_flight -= entry->in_flight;
     }
     entry->serving = load->serving;
     entry->failing = load->failing;
     entry->failures = load->failures;
+    entry->in_flight = load->in_flight;
     if (entry->serving) {
         d->serving++;
         d->failing += entry->failing;
         d->failures += entry->failures;
+        d->in_flight += entry->in_flight;
     }
 }
 

@@ -61,7 +61,8 @@ struct bus_dispatch_node {
 
 struct bus_dispatch_entry {
     uint32_t position; /* in the heap; UINT32_MAX: not there */
-    uint32_t failures; /* what of its load is counted in the sums */
+    uint32_t failures; /* what of its load is counted in the sums ... */
+    uint32_t in_flight;
     bool serving, failing;
 };
 
@@ -75,7 +76,8 @@ struct bus_dispatch {
     uint32_t heap_count;
     uint32_t changed;          /* the one place whose key may be another than in the heap; UINT32_MAX: none */
     uint32_t serving, failing; /* how many are */
-    uint64_t failures;         /* of all that serve, together */
+    uint64_t failures;         /* of all that serve, together ... */
+    uint64_t in_flight;
     uint64_t turn;
     size_t sorted_at; /* prequal: sent since its bound was counted */
 };

@@ -54,7 +54,6 @@ static void measure(struct bus_worker *w, const struct bus_request *req, bool fa
     bus_load_answered(load, failed, bus_dispatch_usual_failures(&w->pool->dispatch));
     bus_dispatch_update(&w->pool->dispatch, w->index);
     w->last_event = now;
-    bus_pool_count_done(w->pool, now);
     bus_memory_count(w);
 }
 

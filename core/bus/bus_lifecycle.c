@@ -217,6 +217,7 @@ void bus_lifecycle_end_turn(struct bus *bus)
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_dispatch(&bus->pools[i]);
     }
+    bus_pool_bound_all(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_end_turn(&bus->pools[i]);
     }

@@ -12,6 +12,7 @@
 #include "bus/bus_response.h"
 #include "bus/bus_timeout.h"
 #include "role/role_enqueue.h"
+#include "role/role_error.h"
 
 #define PAYLOAD_KEPT 4096
 #define TABLE_MIN    256
@@ -34,6 +35,7 @@ static struct bus_request *make_record(struct bus *bus)
         bus_timeout_init_request(bus, req);
         req->place = (uint32_t)bus->request_count;
         list_init(&req->link);
+        list_init(&req->item.link);
         bus->requests[bus->request_count++] = req;
     }
     return req;
@@ -78,6 +80,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec, si
     req->waited = true;
     req->asked_back = req->owes_cancel = req->owes_abandon = req->suspected = false;
     req->kills = 0;
+    req->poison = false;
     req->stream = req->socket = -1;
     req->worker = NULL;
     req->worker_name = "-";
@@ -119,7 +122,7 @@ void bus_request_finish(struct bus *bus, struct bus_request *req, int error, con
 {
     static const struct bus_answer nothing = {.headers = {"", 0}, .data = {"", 0}};
     struct lpm_response res = {.handle = {&bus->host, &req->module->owner},
-                               .error = error,
+                               .error = role_error_for(req->module->module, error),
                                .text = text,
                                .req = req,
                                .answer = answer ? answer : &nothing};

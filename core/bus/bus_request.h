@@ -5,6 +5,7 @@
 #define BUS_REQUEST_H
 
 #include "bus/bus_process.h"
+#include "bus/bus_share.h"
 #include "ipc/frame.h"
 
 enum bus_request_state { BUS_REQUEST_FREE = 0, BUS_REQUEST_QUEUED, BUS_REQUEST_SENT };
@@ -12,7 +13,9 @@ enum bus_request_state { BUS_REQUEST_FREE = 0, BUS_REQUEST_QUEUED, BUS_REQUEST_S
 struct bus_worker;
 
 struct bus_request {
-    struct list link; /* free list, the pool's queue, or the worker's requests in the order of sending */
+    struct list link;           /* free list, or the worker's requests in the order of sending */
+    struct bus_queue_item item; /* in the pool's queue */
+    struct bus_share_client client;
     enum bus_request_state state;
     uint32_t place, uses;           /* the ticket: place in the table, and how often that was used */
     bool waited;                    /* somebody waits for the outcome */
@@ -26,9 +29,10 @@ struct bus_request {
     void *arg;
     char id[UUID_TEXT_SIZE];
     uint64_t created_at, deadline; /* ns; deadline 0: none */
-    uint64_t queued_at, sent_at;
+    uint64_t sent_at;
     int64_t retries_left;
     uint32_t kills;
+    bool poison;               /* they were too many */
     struct bus_worker *worker; /* that has it, or had it last; NULL: none ever had */
     const char *worker_name;   /* "-": none ever had it */
     struct frame_key key;

@@ -17,6 +17,7 @@
 static const uint32_t frozen_size[LPM_ABI_MINOR + 1] = {
     offsetof(lpm_module, supervisor_hard_kill) + sizeof(void *), /* 1.0 */
     offsetof(lpm_module, supervisor_hard_kill) + sizeof(void *), /* 1.1: no field, calls only */
+    offsetof(lpm_module, trim) + sizeof(void *),                 /* 1.2 */
 };
 
 static int check_magic(uint32_t magic, struct error *err)

@@ -22,7 +22,7 @@
 #include "loader/loader.h"
 
 #define AT        " in conf/lpm.conf:5"
-#define SUPPORTED "this lpm supports 1.0 to 1.1"
+#define SUPPORTED "this lpm supports 1.0 to 1.2"
 
 struct bad {
     const char *name;

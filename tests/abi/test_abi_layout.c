@@ -43,7 +43,10 @@ FIELD(lpm_enqueue, id, 64, 8);
 FIELD(lpm_enqueue, ticket, 72, 8);
 FIELD(lpm_enqueue, stream, 80, 4); /* 1.1 */
 FIELD(lpm_enqueue, socket, 84, 4);
-SIZE(lpm_enqueue, 88);
+FIELD(lpm_enqueue, priority, 88, 4); /* 1.2 */
+FIELD(lpm_enqueue, reserved, 92, 4);
+FIELD(lpm_enqueue, client, 96, 16);
+SIZE(lpm_enqueue, 112);
 
 FIELD(lpm_directive, name, 0, 8);
 FIELD(lpm_directive, context, 8, 8);
@@ -75,7 +78,8 @@ FIELD(lpm_module, supervisor_init, 80, 8);
 FIELD(lpm_module, supervisor_online, 88, 8);
 FIELD(lpm_module, supervisor_soft_kill, 96, 8);
 FIELD(lpm_module, supervisor_hard_kill, 104, 8);
-SIZE(lpm_module, 112);
+FIELD(lpm_module, trim, 112, 8); /* 1.2 */
+SIZE(lpm_module, 120);
 
 FIELD(lpm_host, size, 0, 4);
 FIELD(lpm_host, minor, 4, 4);
@@ -209,6 +213,12 @@ VALUE(LPM_EAGAIN, -14);
 VALUE(LPM_EIO, -15);
 VALUE(LPM_EPROTO, -16);
 VALUE(LPM_EABI, -17);
+VALUE(LPM_ESHED, -18); /* 1.2 */
+VALUE(LPM_EPOISON, -19);
+
+VALUE(LPM_PRIORITY_LOW, -1);
+VALUE(LPM_PRIORITY_NORMAL, 0);
+VALUE(LPM_PRIORITY_HIGH, 1);
 
 VALUE(LPM_LOG_DEBUG, 0);
 VALUE(LPM_LOG_INFO, 1);

@@ -28,7 +28,7 @@ static int supervisor_init(lpm_supervisor *s)
     return 0;
 }
 
-#define HEAD .magic = LPM_MODULE_MAGIC, .size = sizeof(lpm_module)
+#define HEAD .magic = LPM_MODULE_MAGIC, .size = sizeof(lpm_module), .needs = LPM_ABI_MINOR
 
 static void descriptors(void **state)
 {
@@ -45,13 +45,15 @@ static void descriptors(void **state)
         {{HEAD, .name = "a", .version = "1", .request = request, .directives = rows + 1}, NULL},
         {{.magic = 0},
          "its descriptor begins with 0x00000000, expected 0x314d504c, which LPM_MODULE() writes"},
-        {{.magic = 0x394d504c}, "made for ABI 9, this lpm supports 1.0 to 1.1"},
+        {{.magic = 0x394d504c}, "made for ABI 9, this lpm supports 1.0 to 1.2"},
         {{.magic = 0x2f4d504c},
          "its descriptor begins with 0x2f4d504c, expected 0x314d504c, which LPM_MODULE() writes"},
         {{.magic = LPM_MODULE_MAGIC, .needs = UINT32_MAX, .size = 1},
-         "needs ABI 1.4294967295, this lpm supports 1.0 to 1.1"},
-        {{.magic = LPM_MODULE_MAGIC, .size = sizeof(lpm_module) + 8, .name = "a"},
+         "needs ABI 1.4294967295, this lpm supports 1.0 to 1.2"},
+        {{.magic = LPM_MODULE_MAGIC, .size = sizeof(lpm_module), .name = "a"},
          "its descriptor has 120 bytes, expected 112 for ABI 1.0"},
+        {{.magic = LPM_MODULE_MAGIC, .needs = LPM_ABI_MINOR, .size = 112, .name = "a"},
+         "its descriptor has 112 bytes, expected 120 for ABI 1.2"},
         {{.magic = LPM_MODULE_MAGIC, .size = 0}, "its descriptor has 0 bytes, expected 112 for ABI 1.0"},
         {{HEAD, .reserved = 9}, "the reserved word of its descriptor is 9, expected 0"},
         {{HEAD}, "has no name"},
