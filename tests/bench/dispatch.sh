@@ -85,6 +85,9 @@ measure() {
 echo "dispatch, simulated:"
 grep -A 8 'service 5 ms, 95 % load' "$BUILD/bench_dispatch.txt"
 echo
+echo "too much load, simulated:"
+"$BUILD/tests/bench/sim_queue"
+echo
 echo "dispatch, lpm itself: 8 workers of 5 ms, open loop, $SECONDS_EACH s each"
 printf '%-15s %-14s %9s %9s %9s %7s %7s %7s %7s\n' policy 'antagonists' 'p50 ms' 'p99 ms' 'p99.9 ms' good failed refused lost
 for policy in least_pressure least_loaded prequal round_robin; do
