@@ -82,7 +82,9 @@ enum {
     LPM_EABI = -17        /* the module cannot be loaded by this lpm */
 #if LPM_NEEDS >= 2
     ,
-    LPM_ESHED = -18 /* refused to keep what was taken in time; a module of 1.0 or 1.1 is told LPM_EFULL */
+    LPM_ESHED = -18, /* refused to keep what was taken in time; 1.0 and 1.1: LPM_EFULL */
+    LPM_EPOISON =
+        -19 /* it has killed `poison_after` workers, or is like one that has; 1.0 and 1.1: LPM_EWORKER */
 #endif
 };
 
@@ -724,7 +726,7 @@ static inline const lpm_handler *lpm_supervisor_handler(lpm_supervisor *s, const
  * refused, nothing was kept, `on_response` will not be called: LPM_ESHED (a bound of the queue, a share of it that is used
  * up, or a time limit that would pass in it; LPM_EFULL to a module of 1.0 or 1.1), LPM_ESHUTDOWN (soft kill has begun; a module
  * with a supervisor_soft_kill hook may go on until it says done, for what it had taken in), LPM_ENOHANDLER,
- * LPM_ENOWORKER, LPM_EINVAL, LPM_ETOOBIG, LPM_ENOMEM. seed: supervisor.enqueue()
+ * LPM_ENOWORKER, LPM_EPOISON (in quarantine), LPM_EINVAL, LPM_ETOOBIG, LPM_ENOMEM. seed: supervisor.enqueue()
  */
 static inline int lpm_supervisor_enqueue(lpm_supervisor *s, const lpm_enqueue *spec,
                                          lpm_response_fn on_response, void *arg)
@@ -784,8 +786,9 @@ static inline struct event_base *lpm_supervisor_event_base(const lpm_supervisor 
 
 /* -- Responses (bus, during on_response only) --------------------------------------------------------- */
 
-/* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_ESHED (LPM_EFULL to a module of 1.0 or 1.1: the queue is full, or it waited longer than
- * queue_timeout), LPM_ENOWORKER (the pool lost its last worker, and may start none yet). seed: response.error */
+/* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_ESHED (LPM_EFULL to a module of 1.0 or 1.1: the queue is full, or
+ * it waited longer than queue_timeout), LPM_ENOWORKER (the pool lost its last worker, and may start none yet), LPM_EPOISON.
+ * seed: response.error */
 static inline int lpm_response_error(const lpm_response *res)
 {
     return res ? LPM_HOST(res)->response_error(res) : LPM_EINVAL;

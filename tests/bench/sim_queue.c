@@ -1,8 +1,11 @@
 /*
  * Ways to deal with too much load in the simulator (tests/lib/sim_queue.h), as tables; takes some seconds of processor time, no
  * matter how busy the machine is.
+ *
+ * usage: sim_queue REQUESTS
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "sim_queue.h"
 
@@ -24,17 +27,28 @@ static void measure(const struct sim_queue_setup *setup)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const struct sim_queue_setup setups[] = {
-        {1, 8, 80, 5 * MS, 500 * MS, false, 100000},  {1, 8, 125, 5 * MS, 500 * MS, false, 100000},
-        {1, 8, 200, 5 * MS, 500 * MS, false, 100000}, {1, 8, 95, 5 * MS, 500 * MS, true, 100000},
-        {1, 8, 125, 50 * MS, 500 * MS, false, 50000}, {1, 1, 125, 5 * MS, 500 * MS, false, 50000},
-        {1, 8, 125, 5 * MS, 50 * MS, false, 100000},
+        {.workers = 8, .percent = 80, .service = 5 * MS, .patience = 500 * MS},
+        {.workers = 8, .percent = 125, .service = 5 * MS, .patience = 500 * MS},
+        {.workers = 8, .percent = 200, .service = 5 * MS, .patience = 500 * MS},
+        {.workers = 8, .percent = 95, .service = 5 * MS, .patience = 500 * MS, .bursty = true},
+        {.workers = 8, .percent = 125, .service = 50 * MS, .patience = 500 * MS},
+        {.workers = 1, .percent = 125, .service = 5 * MS, .patience = 500 * MS},
+        {.workers = 8, .percent = 125, .service = 5 * MS, .patience = 50 * MS},
     };
+    int requests = argc == 2 ? atoi(argv[1]) : 0;
 
+    if (requests <= 0) {
+        fprintf(stderr, "usage: sim_queue REQUESTS\n");
+        return 2;
+    }
     for (size_t i = 0; i < sizeof(setups) / sizeof(setups[0]); i++) {
-        measure(&setups[i]);
+        struct sim_queue_setup setup = setups[i];
+        setup.seed = 1;
+        setup.requests = (uint32_t)requests;
+        measure(&setup);
     }
     return 0;
 }
