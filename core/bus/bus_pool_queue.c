@@ -127,26 +127,21 @@ static struct bus_admit_bound bytes_bound(const struct bus_queue_sum *sum,
                                     sum->levels[newcomer->level].bytes + newcomer->bytes, bound_of(limit)};
 }
 
-/* How long it should take until it is answered, while others wait. */
-static uint64_t expected_wait(const struct bus_pool *pool, enum bus_queue_level level, uint64_t now)
+/* How long it should wait, and take then, while others wait. */
+static void expect(const struct bus_pool *pool, enum bus_queue_level level, uint64_t now,
+                   struct bus_admit *facts)
 {
     struct bus_admit_line line = {.gap = bus_drain_gap(&pool->drain, now),
                                   .level_gap = bus_drain_gap(&pool->level_drains[level], now),
                                   .ahead = bus_queue_count_from(&pool->queue.sum, level),
                                   .level = pool->queue.sum.levels[level].count,
-                                  .one_in = bus_queue_one_in[level],
-                                  .in_flight = pool->dispatch.in_flight};
+                                  .one_in = bus_queue_one_in[level]};
 
-    return pool->left.count > 0 ? bus_admit_wait(&line) : 0;
-}
-
-/* Until it has to be answered, or to leave the queue. */
-static uint64_t patience(const struct bus_pool *pool, uint64_t deadline, uint64_t now)
-{
-    uint64_t in_all = deadline == 0 ? BUS_ADMIT_UNBOUNDED : deadline > now ? deadline - now : 0;
-    uint64_t in_queue = pool->conf->queue_timeout == LPM_NONE ? BUS_ADMIT_UNBOUNDED : age_limit(pool);
-
-    return in_all < in_queue ? in_all : in_queue;
+    if (pool->left.count > 0) {
+        facts->wait = bus_admit_wait(&line);
+        facts->service =
+            pool->dispatch.in_flight * line.gap; /* all that are in workers leave at that rate, too */
+    }
 }
 
 int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcomer, uint64_t now)
@@ -161,15 +156,17 @@ int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcom
     }
     /* Of the number, what has come in this turn does not count: it may find a worker at the turn's end, which refuses what is
      * too much then. */
-    struct bus_admit facts = {.bounds = {count_bound(&pool->left, level, pool->conf->queue_limit),
-                                         bytes_bound(&pool->queue.sum, newcomer, pool->conf->queue_bytes),
-                                         count_bound(&bus->left, level, core->queue_total_limit),
-                                         bytes_bound(&bus->queued, newcomer, core->queue_total_bytes)},
-                              .wait = expected_wait(pool, level, now),
-                              .patience = patience(pool, newcomer->deadline, now),
-                              .own = bus_share_count(&pool->share, newcomer->client),
-                              .queued = pool->queue.sum.count,
-                              .clients = pool->share.clients};
+    struct bus_admit facts = {
+        .bounds = {count_bound(&pool->left, level, pool->conf->queue_limit),
+                   bytes_bound(&pool->queue.sum, newcomer, pool->conf->queue_bytes),
+                   count_bound(&bus->left, level, core->queue_total_limit),
+                   bytes_bound(&bus->queued, newcomer, core->queue_total_bytes)},
+        .in_queue = pool->conf->queue_timeout == LPM_NONE ? BUS_ADMIT_UNBOUNDED : age_limit(pool),
+        .in_all = newcomer->deadline == 0 ? BUS_ADMIT_UNBOUNDED : newcomer->deadline - now,
+        .own = bus_share_count(&pool->share, newcomer->client),
+        .queued = pool->queue.sum.count,
+        .clients = pool->share.clients};
+    expect(pool, level, now, &facts);
     why = bus_admit_decide(&facts);
     if (why == BUS_SHED_NONE) {
         return 0;
