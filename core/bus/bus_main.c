@@ -78,6 +78,11 @@ static int set_up_pools(struct bus *bus)
     return rc;
 }
 
+static void on_conf(void *arg, size_t i)
+{
+    role_step_set(arg, ROLE_STEP_CONF, i);
+}
+
 static void on_load(void *arg, size_t i)
 {
     role_step_set(arg, ROLE_STEP_LOAD, i);
@@ -90,7 +95,8 @@ static int set_up(struct bus *bus, struct error *err)
 
     if (rc == 0) {
         bus_host_init(bus);
-        rc = loader_configure(&bus->loader, start->core->tree, &bus->host, &bus->owner, err);
+        rc = loader_configure(&bus->loader, start->core->tree, &bus->host, &bus->owner, on_conf, start->step,
+                              err);
     }
     if (rc != 0) {
         return rc;

@@ -35,6 +35,11 @@ struct lpm_supervisor {
     void *on_take_over_arg;
 };
 
+/* Around a call into the module, or the control socket's part, which is none: what the step word said before, for
+ * bus_step_back(). */
+uint32_t bus_step_enter(const struct lpm_supervisor *m, enum role_step step);
+void bus_step_back(const struct lpm_supervisor *m, uint32_t before);
+
 /* Public as lpm_handler. */
 struct lpm_handler {
     const char *name;

@@ -107,14 +107,13 @@ void bus_request_free(struct bus *bus, struct bus_request *req)
     list_insert(&bus->request_free, &req->link);
 }
 
-/* For lpmctl's requests it is no module's code. */
-static void call_back(const struct bus *bus, const struct bus_request *req, struct lpm_response *res)
+static void call_back(const struct bus_request *req, struct lpm_response *res)
 {
-    role_step_word *word = req->module == &bus->ctl ? NULL : bus->start->step;
-    uint32_t step = role_step_enter(word, ROLE_STEP_RESPONSE, (size_t)(req->module - bus->modules));
+    const struct lpm_supervisor *module = req->module;
+    uint32_t step = bus_step_enter(module, ROLE_STEP_RESPONSE);
 
     req->on_response(res, req->arg);
-    role_step_back(word, step);
+    bus_step_back(module, step);
 }
 
 void bus_request_finish(struct bus *bus, struct bus_request *req, int error, const char *text,
@@ -138,7 +137,7 @@ void bus_request_finish(struct bus *bus, struct bus_request *req, int error, con
         req->waited = false;
         bus->waiting--;
         if (req->on_response) {
-            call_back(bus, req, &res);
+            call_back(req, &res);
         }
     }
     if (!keep) {

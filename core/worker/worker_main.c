@@ -51,6 +51,11 @@ static int set_up_modules(struct worker *w)
     return 0;
 }
 
+static void on_conf(void *arg, size_t i)
+{
+    role_step_set(arg, ROLE_STEP_CONF, i);
+}
+
 static void on_load(void *arg, size_t i)
 {
     role_step_set(arg, ROLE_STEP_LOAD, i);
@@ -66,7 +71,7 @@ static int set_up(struct worker *w, struct error *err)
     }
     if (rc == 0) {
         worker_host_init(w);
-        rc = loader_configure(&w->loader, start->core->tree, &w->host, &w->owner, err);
+        rc = loader_configure(&w->loader, start->core->tree, &w->host, &w->owner, on_conf, start->step, err);
     }
     if (rc != 0) {
         return rc;

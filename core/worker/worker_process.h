@@ -36,6 +36,10 @@ struct lpm_worker {
     bool soft_kill_open; /* ... and has not said done */
 };
 
+/* Around a call into the module: what its step word said before, for worker_step_back(). */
+uint32_t worker_step_enter(const struct lpm_worker *m, enum role_step step);
+void worker_step_back(const struct lpm_worker *m, uint32_t before);
+
 /* What lpm_worker_call() adds to a request. */
 struct worker_call {
     bool made;   /* it did; what follows is for that alone */

@@ -42,10 +42,10 @@ void http_connection_release(struct http_connection *c)
 void http_connection_close(struct http_connection *c)
 {
     struct http_server *server = c->server;
-    if (c->state == HTTP_WAIT) {
-        server->role->cancel(server, c->work->x.ticket);
-    }
     if (c->work) {
+        if (c->state == HTTP_WAIT) {
+            server->role->cancel(server, c->work->x.ticket);
+        }
         http_upload_close(c);
         http_stream_close(c);
     }
