@@ -9,8 +9,12 @@
 /* Closes every descriptor above 2 that is not in `keep` (sorted here, in place; entries below 3 are ignored). */
 void fd_keep_only(int *keep, size_t count);
 
-/* Closes `*fd` unless it is -1, and sets it to -1. */
+/* Closes `*fd` unless it is -1, and sets it to -1. A socket with SO_LINGER, which may make that wait, loses it. */
 void fd_close(int *fd);
+
+/* The same for a descriptor that others may have, too, in a process that may have a thread for a moment: neither does it wait
+ * for a peer, if they have set SO_LINGER, nor do they find their socket changed. Without a thread it is changed. */
+void fd_let_go(int *fd);
 
 /* Makes 0, 1 and 2 of those that are closed /dev/null, so that no later open() can land there. 0 or LPM_EIO. */
 int fd_reserve_standard(void);
