@@ -48,17 +48,15 @@ static bool lingers(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff && linger.l_linger > 0;
 }
 
-void fd_close(int *fd)
+void fd_close_open(int *fd)
 {
     static const struct linger off = {0, 0};
 
-    if (*fd >= 0) {
-        if (lingers(*fd)) {
-            setsockopt(*fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
-        }
-        close(*fd);
-        *fd = -1;
+    if (lingers(*fd)) {
+        setsockopt(*fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
     }
+    close(*fd);
+    *fd = -1;
 }
 
 /* A thread's hold on a descriptor. */
@@ -95,14 +93,11 @@ static int start(pthread_t *thread, struct hold *h)
     return rc;
 }
 
-void fd_let_go(int *fd)
+void fd_let_go_open(int *fd)
 {
     struct hold h = {.fd = *fd};
     pthread_t thread;
 
-    if (*fd < 0) {
-        return;
-    }
     if (!lingers(*fd)) {
         close(*fd);
         *fd = -1;

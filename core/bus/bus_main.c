@@ -23,6 +23,7 @@
 #include "bus/bus_rule.h"
 #include "bus/bus_squeeze.h"
 #include "bus/bus_watch.h"
+#include "conf/conf_cpu.h"
 #include "os/os_limit.h"
 #include "role/role_base.h"
 
@@ -148,6 +149,13 @@ static int enter(struct role_start *start)
     return rc;
 }
 
+/* One pass of the loop: what is due, or the next that comes. */
+static int pass(struct bus *bus)
+{
+    bool sleeps = bus->spin.window == 0 || role_spin_may_sleep(&bus->spin, bus->events, clock_now());
+    return event_base_loop(bus->base, sleeps ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+}
+
 int bus_main(struct role_start *start)
 {
     struct bus bus = {.start = start, .log = &start->log};
@@ -174,7 +182,8 @@ int bus_main(struct role_start *start)
     } else {
         bus_squeeze_init(&bus);
         bus.status = bus_lifecycle_init(&bus);
-        while (bus.status == 0 && !bus.over && event_base_loop(bus.base, EVLOOP_ONCE) == 0) {
+        role_spin_init(&bus.spin, start->core->spin, conf_cpu_count());
+        while (bus.status == 0 && !bus.over && pass(&bus) == 0) {
             bus_lifecycle_end_turn(&bus);
         }
     }

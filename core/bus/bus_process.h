@@ -16,6 +16,7 @@
 #include "os/os_memory.h"
 #include "role/role.h"
 #include "role/role_event.h"
+#include "role/role_spin.h"
 
 struct bus_pool;
 struct bus_request;
@@ -71,6 +72,8 @@ struct bus {
     struct list request_free;
     size_t waiting; /* requests whose outcome somebody waits for */
     struct uuid_source uuids;
+    struct role_spin spin;
+    uint64_t events; /* requests that came in, and what was heard of workers */
 
     uid_t starter;             /* who started lpm */
     uint64_t born;             /* ns: this process */

@@ -39,18 +39,12 @@ struct crash {
     struct crash_symbol *symbols;
 };
 
-static void limit(int resource, rlim_t max)
-{
-    struct rlimit limits = {max, max};
-    setrlimit(resource, &limits);
-}
-
 static void set_limits(void)
 {
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_CPU, CPU_MAX);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    setrlimit(RLIMIT_CPU, &(struct rlimit){CPU_MAX, CPU_MAX});
     if (MEMORY_LIMITED) {
-        limit(RLIMIT_DATA, MEMORY_MAX);
+        setrlimit(RLIMIT_DATA, &(struct rlimit){MEMORY_MAX, MEMORY_MAX});
     }
     alarm(SECONDS_MAX);
 }

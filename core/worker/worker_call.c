@@ -388,6 +388,7 @@ static int make(lpm_worker *m, const lpm_enqueue *spec, lpm_response_fn on_respo
     req->call.on_response = on_response;
     req->call.arg = arg;
     req->call.uses++;
+    w->events++;
     list_append(&w->calls, &req->link);
     worker_call_turn(w);
     if (spec->ticket) {

@@ -14,6 +14,7 @@
 #include "loader/loader.h"
 #include "role/role.h"
 #include "role/role_event.h"
+#include "role/role_spin.h"
 
 /* Public as lpm_handler: a module of this process, for lpm_worker_call(). */
 struct lpm_handler {
@@ -71,6 +72,7 @@ struct lpm_request {
     struct event *cancel_timer; /* of the deadline, for on_cancel */
     unsigned taken;             /* FRAME_STREAM, FRAME_SOCKET: by the module */
     struct frame frame;         /* points into `message` */
+    struct frame_cursor cursor; /* of the header that the module asked for last */
     struct channel_message message;
     int status;    /* ":status" of the answer; 0: none was given */
     char *headers; /* of the answer, encoded; the room is kept for the next request */
@@ -101,6 +103,9 @@ struct worker {
     size_t open_count, idle_count;
     struct lpm_request **slots; /* by frame_key.slot */
     size_t slot_count;
+
+    struct role_spin spin;
+    uint64_t events; /* messages of the bus, and calls */
 
     struct list calls;             /* requests of lpm_worker_call() that have not started */
     struct lpm_request **callable; /* all objects that were ever used for one, by place */

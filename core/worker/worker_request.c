@@ -153,6 +153,7 @@ struct lpm_request *worker_request_new(struct worker *w, struct lpm_worker *owne
         req->cancelled = req->given_up = false;
         req->context = NULL;
         req->taken = 0;
+        req->cursor = (struct frame_cursor){0, 0};
         req->call.made = false;
     }
     return req;
