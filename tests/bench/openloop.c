@@ -3,7 +3,7 @@
  *
  * usage: openloop PORT PATH RATE SECONDS SEED WHO FIGURE [bursty]
  *
- * Prints figures. Fails when it cannot connect, or an answer is none.
+ * Prints figures (tests/lib/figure.h). Fails when it cannot connect, or an answer is none.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,11 +32,19 @@ int main(int argc, char **argv)
         fprintf(stderr, "openloop: error: %s\n", why);
         return 1;
     }
-    figure_print(r.p50 / 1e6, "ms, p50", argv[6], "%s", argv[7]);
-    figure_print(r.p99 / 1e6, "ms, p99", argv[6], "%s", argv[7]);
-    figure_print(r.p999 / 1e6, "ms, p99.9", argv[6], "%s", argv[7]);
-    figure_print((double)r.failed, "requests failed", argv[6], "%s", argv[7]);
-    figure_print((double)r.refused, "requests refused", argv[6], "%s", argv[7]);
-    figure_print((double)r.none, "requests unanswered", argv[6], "%s", argv[7]);
+    const struct {
+        const char *unit;
+        double value;
+    } figures[] = {
+        {"ms, p50", r.p50 / 1e6},
+        {"ms, p99", r.p99 / 1e6},
+        {"ms, p99.9", r.p999 / 1e6},
+        {"requests failed", (double)r.failed},
+        {"requests refused", (double)r.refused},
+        {"requests unanswered", (double)r.none},
+    };
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        figure_print(figures[i].value, figures[i].unit, argv[6], "%s", argv[7]);
+    }
     return 0;
 }
