@@ -27,7 +27,7 @@
  *     rubbish        writes rubbish to the channel to the bus
  *     scribble       writes over all the memory that it shares with the bus, and answers
  *     close          closes every descriptor but 0, 1 and 2
- *     soft-crash     answers; when this worker is sent home, it has SIGSEGV in its soft_kill hook
+ *     soft-crash BYTES   as leak; and when this worker is sent home, it has SIGSEGV in its soft_kill hook
  *
  * A request's header "x-tag" comes back with its answer.
  *
@@ -458,11 +458,10 @@ static void do_close(lpm_request *req, long n)
     answer(req, "closed\n");
 }
 
-static void do_soft_crash(lpm_request *req, long n)
+static void do_soft_crash(lpm_request *req, long bytes)
 {
-    (void)n;
     misdeed_of(req)->crashes_at_home = true;
-    answer(req, "later\n");
+    do_leak(req, bytes);
 }
 
 static void do_nothing(lpm_request *req, long n)
