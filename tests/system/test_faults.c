@@ -395,7 +395,7 @@ static void kill_buses(struct server *s, struct ledger *ledger)
 static void do_more(struct server *s, struct ledger *ledger, uint64_t *seed)
 {
     static const int signals[] = {SIGHUP, SIGHUP, SIGTTIN, SIGTTIN, SIGTTOU};
-    unsigned at = (unsigned)(sim_random(seed) % 300);
+    unsigned at = (unsigned)(sim_random(seed) % 150);
 
     if (at < 4) {
         kill_buses(s, ledger);
