@@ -7,9 +7,11 @@
 
 #include "base/clock.h"
 #include "bus/bus_lifecycle.h"
+#include "bus/bus_quarantine.h"
 #include "bus/bus_timeout.h"
 #include "bus/bus_worker.h"
 #include "role/role_enqueue.h"
+#include "role/role_error.h"
 
 static bool of_this_bus(const struct bus *bus, const lpm_handler *handler)
 {
@@ -62,7 +64,6 @@ static struct bus_pool_newcomer newcomer_of(const lpm_enqueue *spec, size_t byte
 static void fill(struct bus_request *req, const lpm_enqueue *spec, const struct bus_pool_newcomer *newcomer,
                  uint64_t now, int64_t retries)
 {
-    req->handler = spec->handler;
     req->stream = role_enqueue_stream(spec);
     req->socket = role_enqueue_socket(spec);
     req->with_descriptor = req->stream >= 0 || req->socket >= 0;
@@ -95,11 +96,14 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
     if (rc != 0) {
         return rc;
     }
+    if (bus_quarantine_holds(bus, spec, id)) {
+        return role_error_for(s->module, LPM_EPOISON);
+    }
     now = clock_now();
     newcomer = newcomer_of(spec, bytes, core->timeout, now);
     rc = bus_pool_admit(spec->handler->pool, &newcomer, now);
     if (rc != 0) {
-        return bus_request_error_for(s, rc);
+        return role_error_for(s->module, rc);
     }
     req = bus_request_new(bus, spec);
     if (!req) {
@@ -107,6 +111,7 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
     }
     memcpy(req->id, id, sizeof(id));
     req->module = s;
+    req->handler = spec->handler;
     req->on_response = on_response;
     req->arg = arg;
     fill(req, spec, &newcomer, now, core->retries);

@@ -17,6 +17,7 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_quarantine.h"
 #include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
@@ -28,7 +29,7 @@
 
 static int set_up_modules(struct bus *bus)
 {
-    static const lpm_module ctl = {.name = "ctl", .version = LPM_VERSION};
+    static const lpm_module ctl = {.name = "ctl", .version = LPM_VERSION, .needs = LPM_ABI_MINOR};
     size_t count = bus->loader.count;
 
     bus->modules = calloc(count + 1, sizeof(*bus->modules));
@@ -49,9 +50,13 @@ static int set_up_modules(struct bus *bus)
         m->handle = (lpm_handle){&bus->host, &m->owner};
         m->bus = bus;
         m->module = module;
+        role_crash_name(bus->start->crash, i, module->name);
         if (module->request) {
-            bus->handlers[bus->handler_count++] = (struct lpm_handler){
-                module->name, (uint16_t)i, &bus->pools[conf_core_pool_of(bus->start->core, module->name)]};
+            struct lpm_handler *handler = &bus->handlers[bus->handler_count++];
+            *handler =
+                (struct lpm_handler){module->name, (uint16_t)i,
+                                     &bus->pools[conf_core_pool_of(bus->start->core, module->name)], ""};
+            bus_quarantine_name_build(bus, handler);
         }
     }
     return 0;
@@ -158,6 +163,7 @@ int bus_main(struct role_start *start)
         return ROLE_EXIT_FAILED;
     }
     os_limit_raise_files();
+    role_crash_init(start->crash, start->step, NULL);
     if (set_up(&bus, &err) != 0) {
         log_write(bus.log, LPM_LOG_ERROR, "%s", err.text);
         bus.status = ROLE_EXIT_FAILED;

@@ -36,7 +36,7 @@ static void count_shed(struct bus_pool *pool, enum bus_shed why, uint64_t now)
     }
     pool->shed_logged = now;
     log_write(pool->bus->log, LPM_LOG_WARN,
-              "pool \"%s\" sheds load: refused since its start: %llu over a bound of the queue, %llu over "
+              "pool %s sheds load: refused since its start: %llu over a bound of the queue, %llu over "
               "queue_timeout, %llu that would have waited in vain, %llu over their client's share",
               pool->conf->name, (unsigned long long)pool->shed[BUS_SHED_FULL],
               (unsigned long long)pool->shed[BUS_SHED_OLD], (unsigned long long)pool->shed[BUS_SHED_HOPELESS],

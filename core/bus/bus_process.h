@@ -39,6 +39,7 @@ struct lpm_handler {
     const char *name;
     uint16_t index; /* the module's place */
     struct bus_pool *pool;
+    char build[LOADER_BUILD_ID_SIZE]; /* of the module; see bus_quarantine */
 };
 
 struct bus {
@@ -70,6 +71,7 @@ struct bus {
     uint64_t born;             /* ns: this process */
     struct lpm_supervisor ctl; /* the handle of the control socket's commands */
     struct event *ctl_acceptable;
+    struct event ctl_pause;
     struct list ctl_clients;
     size_t ctl_count;
     struct list reload_waiters; /* see bus_reload */
@@ -91,9 +93,11 @@ struct bus {
     size_t emissions_lost_count, emissions_lost_bytes;
     bool emissions_dropped; /* it was too many of those, which is in the log */
 
-    struct event *watch;                 /* see bus_watch; NULL: was not needed yet */
-    struct os_memory_paths memory_paths; /* see bus_squeeze */
-    struct os_memory memory;             /* as it was seen last */
+    uint64_t slow_next;                           /* ns: see bus_slow */
+    uint64_t quarantine_refused, quarantine_next; /* see bus_quarantine; ns */
+    struct event *watch;                          /* see bus_watch; NULL: was not needed yet */
+    struct os_memory_paths memory_paths;          /* see bus_squeeze */
+    struct os_memory memory;                      /* as it was seen last */
     struct event squeeze_timer;
     unsigned squeeze;         /* the level */
     struct event scale_timer; /* see bus_scaler */

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "bus/bus_response.h"
 #include "role/role_enqueue.h"
+#include "role/role_error.h"
 
 #define PAYLOAD_KEPT 4096
 #define TABLE_MIN    256
@@ -82,6 +83,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
     req->waited = true;
     req->asked_back = req->owes_cancel = req->owes_abandon = req->suspected = false;
     req->kills = 0;
+    req->poison = false;
     req->stream = req->socket = -1;
     req->worker = NULL;
     req->worker_name = "-";
@@ -125,7 +127,7 @@ void bus_request_finish(struct bus *bus, struct bus_request *req, int error, con
 {
     static const struct bus_answer nothing = {0, {"", 0}, {"", 0}, NULL, false};
     struct lpm_response res = {{&bus->host, &req->module->owner},
-                               bus_request_error_for(req->module, error),
+                               role_error_for(req->module->module, error),
                                text,
                                req,
                                answer ? answer : &nothing,

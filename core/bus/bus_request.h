@@ -32,6 +32,7 @@ struct bus_request {
     uint64_t sent_at;
     int64_t retries_left;
     uint32_t kills;
+    bool poison;               /* they were too many */
     struct bus_worker *worker; /* that has it, or had it last; NULL: none ever had */
     const char *worker_name;   /* "-": none ever had it */
     struct frame_key key;
@@ -68,12 +69,6 @@ void bus_request_finish(struct bus *bus, struct bus_request *req, int error, con
 /* The number for lpm_supervisor_cancel(), and its request: NULL when that has its outcome. */
 uint64_t bus_request_ticket(const struct bus_request *req);
 struct bus_request *bus_request_find(const struct bus *bus, uint64_t ticket);
-
-/* The error as that module knows it: one that was built for an older ABI is told LPM_EFULL for LPM_ESHED. */
-static inline int bus_request_error_for(const struct lpm_supervisor *s, int error)
-{
-    return error == LPM_ESHED && s->module->needs < 2 ? LPM_EFULL : error;
-}
 
 void bus_request_free_all(struct bus *bus);
 

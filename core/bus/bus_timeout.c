@@ -93,14 +93,14 @@ static void on_kill_after(struct bus *bus, struct bus_request *req)
                   "worker %s (pid %d): the handler of module \"%s\" still runs request %s, %lld ms after its "
                   "timeout",
                   w->name, (int)w->pid, req->handler->name, req->id, (long long)w->pool->conf->kill_after);
-        bus_end_kill(w, "its handler does not come back");
+        bus_end_abort(w, "its handler does not come back");
     } else if (running != 0) {
         req->suspected = false;
         arm_kill_after(req); /* it stands behind another in that worker, whose own limit will tell */
     } else if (!is_stuck(w, req)) {
         arm_in(req, SECOND_LOOK_NS);
     } else {
-        bus_end_kill(w, "it runs nothing and does not react: stopped, or blocked outside of a handler");
+        bus_end_abort(w, "it runs nothing and does not react: stopped, or blocked outside of a handler");
     }
 }
 
@@ -150,7 +150,7 @@ static void on_overdue(evutil_socket_t fd, short what, void *arg)
     if (clock_now() < w->answered_due) {
         arm(&w->overdue, w->answered_due);
     } else {
-        bus_end_kill(w, "its handler has answered and does not come back");
+        bus_end_abort(w, "its handler has answered and does not come back");
     }
 }
 

@@ -17,6 +17,10 @@ enum bus_worker_state {
     BUS_WORKER_GONE     /* its channel is over; the master has not reaped it */
 };
 
+/* So many bells in a second may tell of nothing. Each honest one is for a message that came, or for the room of one that was sent;
+ * of these, as many may be from the second before as there are slots. */
+#define BUS_WORKER_EMPTY_BELLS_MAX 4096u
+
 struct bus_worker {
     struct bus_pool *pool;
     size_t index;
@@ -43,6 +47,11 @@ struct bus_worker {
     unsigned long bells_lost; /* ... which found so many messages of which no bell had told */
     bool blocked;             /* the channel is full until its bell rings */
 
+    struct { /* within a second from `since` on (ns): messages, either way, and bells */
+        uint64_t since;
+        unsigned long messages, bells;
+    } noise;
+
     struct list sent; /* bus_request, in the order of sending */
     uint32_t seq;     /* of the last one sent */
     struct bus_request **slots;
@@ -66,6 +75,13 @@ struct bus_worker {
 
     uint32_t log_due, log_sent, log_taken; /* numbers of LOGs; see bus_reopen */
 
+    struct { /* see bus_slow: what its board shows, since when, and whether that was told of */
+        uint32_t running;
+        uint64_t calls, since;
+        bool told;
+    } slow;
+    bool aborted; /* it hangs, and has been given time for its last words */
+
     unsigned done, over_limit; /* answered since the last look at its memory; looks in a row over the limit */
 
     struct { /* what its death did, for one line in the log */
@@ -80,7 +96,7 @@ struct bus_worker {
 int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index);
 void bus_worker_fini(struct bus_worker *w);
 
-/* The master forked it; takes `fd`. */
+/* The master forked it; takes `fd`, -1: its channel is lost. */
 void bus_worker_new(struct bus_worker *w, const struct control *message, int fd);
 
 /* The master reaped it. */

@@ -159,6 +159,8 @@ static void read_limits(struct conf_pool *pool, const struct lpm_conf *node, con
     pool->ready_timeout = number(node, "worker", "ready_timeout");
     pool->drain_timeout = number(node, "worker", "drain_timeout");
     pool->kill_after = number(node, "worker", "kill_after");
+    pool->slow_request = conf_tree_child(node, "slow_request") ? number(node, "worker", "slow_request")
+                                                               : number(request, "request", "slow_request");
     pool->dispatch = (enum conf_dispatch)number(node, "worker", "dispatch");
     pool->queue_limit = own_or(node, request, "queue_limit");
     pool->queue_bytes = own_or(node, request, "queue_bytes");
@@ -274,14 +276,17 @@ int conf_core_read(struct conf_core *core, struct conf_tree *tree, struct error 
     core->max_generations = (unsigned)number(root, "main", "max_generations");
     core->probation = number(root, "main", "probation");
     core->shutdown_timeout = number(root, "main", "shutdown_timeout");
+    core->upgrade_timeout = number(root, "main", "upgrade_timeout");
     core->timeout = number(request, "request", "timeout");
     core->retries = number(request, "request", "retries");
     core->poison_after = number(request, "request", "poison_after");
+    core->quarantine = number(request, "request", "quarantine");
     core->queue_total_limit = number(request, "request", "queue_total_limit");
     core->queue_total_bytes = number(request, "request", "queue_total_bytes");
     if ((rc = string(root, "user", &core->user, err)) != LPM_OK ||
         (rc = string(root, "pid", &core->pid, err)) != LPM_OK ||
         (rc = string(root, "control", &core->control, err)) != LPM_OK ||
+        (rc = string(root, "slow_log", &core->slow_log, err)) != LPM_OK ||
         (rc = read_error_log(core, err)) != LPM_OK || (rc = read_modules(core, err)) != LPM_OK) {
         return rc;
     }

@@ -97,6 +97,7 @@ static int load_one(struct loader *loader, const struct conf_module *from, size_
                          same->path);
     }
     loader->modules[i] = (struct loader_module){.module = module, .path = from->path};
+    loader_build_id(copy, loader->modules[i].build);
     loader->count = i + 1;
     return 0;
 }

@@ -10,10 +10,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "conf/conf_core.h"
+#include "loader/loader_build_id.h"
 
 struct loader_module {
     lpm_module module; /* extended to this lpm's size */
     const char *path;  /* as in the configuration */
+    char build[LOADER_BUILD_ID_SIZE];
 };
 
 /* The modules in the order of load_module; a module's place is the same in every process of a generation. */

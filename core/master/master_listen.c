@@ -270,11 +270,7 @@ int master_listen_control(struct conf_core *core, struct error *err)
     control_address(core, address, sizeof(address));
     rc = os_dir_make_parent(core->control, 0755, &why);
     if (!rc) {
-        rc = os_listen(&core->control_fd, address, -1, bound, sizeof(bound), &why);
-    }
-    if (!rc && chmod(core->control, 0600) != 0) {
-        rc = error_set(&why, LPM_EIO, "cannot set the mode of %s: %s", core->control, strerror(errno));
-        os_listen_close(&core->control_fd, address);
+        rc = os_listen_private(&core->control_fd, address, bound, sizeof(bound), &why);
     }
     if (rc) {
         core->control_fd = -1;

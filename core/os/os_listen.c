@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "os/os_sockfile.h"
 
 #define FORMS       "PORT, *:PORT, HOST:PORT, [IPV6]:PORT or unix:PATH"
 #define BACKLOG_MAX 65535 /* the system cuts it to net.core.somaxconn */
@@ -197,44 +198,10 @@ static int resolve(struct target *t, const char *address, struct error *err)
     return 0;
 }
 
-/* Is there a socket file at that path which nobody listens on? connect() refuses other files in the same way. */
-static bool is_dead_socket(const struct sockaddr_un *un)
+static int bind_unix(int fd, const struct target *t, mode_t mode, const char *address, struct error *err)
 {
-    struct stat st;
-    int fd;
-    bool dead;
-
-    if (lstat(un->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode)) {
-        return false;
-    }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return false;
-    }
-    dead = connect(fd, (const struct sockaddr *)un, sizeof(*un)) != 0 && errno == ECONNREFUSED;
-    close(fd);
-    return dead;
-}
-
-static int bind_unix(int fd, const struct target *t, const char *address, struct error *err)
-{
-    const char *path = t->addr.un.sun_path;
-    struct stat st;
-
-    if (bind(fd, &t->addr.any, t->len) != 0) {
-        if (errno != EADDRINUSE) {
-            return refused(err, address, strerror(errno));
-        }
-        if (!is_dead_socket(&t->addr.un)) {
-            bool other = lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
-            return refused(err, address, other ? "a file that is no socket is there" : strerror(EADDRINUSE));
-        }
-        if (unlink(path) != 0 || bind(fd, &t->addr.any, t->len) != 0) {
-            return refused(err, address, strerror(errno));
-        }
-    }
-    /* Who may connect is for the directory to say. */
-    return chmod(path, 0666) == 0 ? 0 : refused(err, address, strerror(errno));
+    struct error why;
+    return os_sockfile_bind(fd, &t->addr.un, mode, &why) == 0 ? 0 : refused(err, address, why.text);
 }
 
 static int bind_tcp(int fd, const struct target *t, const char *address, struct error *err)
@@ -341,7 +308,8 @@ void os_listen_backlog(int fd, int backlog)
     listen(fd, backlog < 0 ? BACKLOG_MAX : backlog);
 }
 
-int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err)
+static int open_listener(int *fd, const char *address, int backlog, mode_t mode, char *bound, size_t size,
+                         struct error *err)
 {
     struct target t;
 
@@ -358,7 +326,7 @@ int os_listen(int *fd, const char *address, int backlog, char *bound, size_t siz
     if (*fd < 0) {
         return refused(err, address, strerror(errno));
     }
-    rc = t.kind == KIND_UNIX ? bind_unix(*fd, &t, address, err) : bind_tcp(*fd, &t, address, err);
+    rc = t.kind == KIND_UNIX ? bind_unix(*fd, &t, mode, address, err) : bind_tcp(*fd, &t, address, err);
     if (rc == 0 && listen(*fd, backlog < 0 ? BACKLOG_MAX : backlog) != 0) {
         rc = refused(err, address, strerror(errno));
     }
@@ -368,6 +336,17 @@ int os_listen(int *fd, const char *address, int backlog, char *bound, size_t siz
     }
     describe(*fd, address, bound, size);
     return 0;
+}
+
+int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err)
+{
+    return open_listener(fd, address, backlog, 0666, bound, size,
+                         err); /* who may connect is for the directory to say */
+}
+
+int os_listen_private(int *fd, const char *address, char *bound, size_t size, struct error *err)
+{
+    return open_listener(fd, address, -1, 0600, bound, size, err);
 }
 
 int os_listen_deaf(int *fd, const char *dir, struct error *err)
@@ -391,9 +370,7 @@ void os_listen_close(int *fd, const char *address)
     if (*fd >= 0 && parse(&t, address, &err) == 0 && t.kind == KIND_UNIX) {
         /* Ours refuses from here on, whoever has a copy of it: what still answers there is somebody else's. */
         shutdown(*fd, SHUT_RDWR);
-        if (is_dead_socket(&t.addr.un)) {
-            unlink(t.addr.un.sun_path);
-        }
+        os_sockfile_sweep(t.addr.un.sun_path);
     }
     fd_close(fd);
 }
@@ -403,7 +380,7 @@ void os_listen_sweep(const char *address)
     struct target t;
     struct error err;
 
-    if (parse(&t, address, &err) == 0 && t.kind == KIND_UNIX && is_dead_socket(&t.addr.un)) {
-        unlink(t.addr.un.sun_path);
+    if (parse(&t, address, &err) == 0 && t.kind == KIND_UNIX) {
+        os_sockfile_sweep(t.addr.un.sun_path);
     }
 }

@@ -18,6 +18,9 @@
  */
 int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err);
 
+/* The same; nobody but its owner may connect to a socket file (0600). */
+int os_listen_private(int *fd, const char *address, char *bound, size_t size, struct error *err);
+
 /* A listener that nobody can reach: what to hand to those who were promised one. It needs the directory for a moment.
  * 0 or LPM_EIO. */
 int os_listen_deaf(int *fd, const char *dir, struct error *err);

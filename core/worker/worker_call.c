@@ -190,6 +190,7 @@ static void start(struct worker *w, struct lpm_request *req)
     list_append(&w->open, &req->link);
     w->open_count++;
     req->call.started_at = clock_now();
+    w->running = &req->frame;
     channel_show_call(w->channel, req->frame.deadline);
     step = role_step_enter(w->start->step, ROLE_STEP_REQUEST, (size_t)(owner - w->modules));
     owner->module->request(req);
@@ -197,6 +198,7 @@ static void start(struct worker *w, struct lpm_request *req)
     if (!list_empty(&w->listeners.list) && is_open(req, uses)) {
         worker_event_tell(owner, "request", req);
     }
+    w->running = NULL;
     channel_show_called(w->channel);
     if (is_open(req, uses)) {
         watch_deadline(req);

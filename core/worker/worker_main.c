@@ -45,6 +45,7 @@ static int set_up_modules(struct worker *w)
         m->module = &w->loader.modules[i].module;
         m->here = belongs(w, m->module);
         m->ready = !m->module->worker_init;
+        role_crash_name(w->start->crash, i, m->module->name);
     }
     return 0;
 }
@@ -125,6 +126,7 @@ int worker_main(struct role_start *start)
         return ROLE_EXIT_FAILED;
     }
     os_limit_raise_files();
+    role_crash_init(start->crash, start->step, &w.running);
     if (set_up(&w, &err) != 0) {
         log_write(w.log, LPM_LOG_ERROR, "%s", err.text);
         w.status = ROLE_EXIT_FAILED;

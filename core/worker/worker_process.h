@@ -83,6 +83,7 @@ struct worker {
     struct error conf_error;
     struct loader_owner owner; /* of the configuration */
     struct channel *channel;
+    const struct frame *running; /* of the request whose handler runs, for a crash report; NULL: none */
     struct event_base *base;
     struct event *readable, *bell, *again; /* see worker_input */
     struct loader loader;

@@ -89,6 +89,7 @@ void worker_request_put(struct lpm_request *req)
     struct worker *w = req->owner->worker;
 
     req->open = false;
+    req->frame.headers.len = 0; /* a crash report may look at them, and they are not there any more */
     if (req->call.made) {
         worker_call_end(req);
     } else {
@@ -197,10 +198,12 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
         worker_output_say(w, FRAME_IDLE); /* the bus has no use for its copies of the descriptors any more */
     }
     owner = req->owner;
+    w->running = &req->frame;
     step = role_step_enter(w->start->step, ROLE_STEP_REQUEST, frame->handler);
     owner->module->request(req);
     role_step_back(w->start->step, step);
     tell_listeners(w, owner, (struct frame_key){slot, seq});
+    w->running = NULL;
     channel_show_running(w->channel, 0);
 
     /* An answer has told the bus already, though maybe before the handler was back. */

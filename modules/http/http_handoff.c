@@ -72,7 +72,7 @@ bool http_handoff_has_room(struct http_server *server)
         size_t now = count_connections(server);
         handoff->left = now < server->conf.max_connections ? server->conf.max_connections - now : 0;
     }
-    if (handoff->left > 0 && handoff->pending < PENDING_MAX) {
+    if (handoff->left > 0 && handoff->pending < PENDING_MAX && http_server_has_files(server, 1)) {
         return true;
     }
     handoff->paused = event_add(&handoff->pause, &wait) == 0;

@@ -27,6 +27,16 @@ void http_io_deadline(struct http_connection *c, int64_t ms)
     }
 }
 
+/* What may hold something of a connection before: the rest is set when it begins. */
+static void work_init(struct http_work *work)
+{
+    work->x.open = false;
+    work->x.in_place = false;
+    work->out = work->body.data = (struct http_buffer){0};
+    work->upload.open = work->stream.open = false;
+    work->upload.pipe = work->stream.pipe = (struct http_pipe){0};
+}
+
 /* Space in the read buffer; 0: it is full; negative: errno. */
 static ssize_t input_room(struct http_connection *c)
 {
@@ -37,6 +47,8 @@ static ssize_t input_room(struct http_connection *c)
         if (in == NULL) {
             return -ENOMEM;
         }
+        c->work = &in->work;
+        work_init(c->work);
         in->start = in->end = 0;
         http_parse_init(&in->parse, server->conf.large_header_size);
     }
@@ -50,13 +62,13 @@ static ssize_t input_room(struct http_connection *c)
 
 ssize_t http_io_read(struct http_connection *c)
 {
-    bool arriving = c->upload.open || (c->state == HTTP_BODY && !c->x.in_place);
-    bool direct = arriving && !c->body.is_chunked;
+    bool arriving = c->work && (c->work->upload.open || (c->state == HTTP_BODY && !c->work->x.in_place));
+    bool direct = arriving && !c->work->body.is_chunked;
     size_t room = 0;
     char *to;
     ssize_t n;
     if (direct) {
-        to = http_body_room(&c->body, &c->server->buffers, &room);
+        to = http_body_room(&c->work->body, &c->server->buffers, &room);
         if (to == NULL) {
             return -ENOMEM;
         }
@@ -73,7 +85,7 @@ ssize_t http_io_read(struct http_connection *c)
         return errno == EINTR ? -EAGAIN : -errno;
     }
     if (direct) {
-        http_body_arrived(&c->body, (size_t)n);
+        http_body_arrived(&c->work->body, (size_t)n);
     } else {
         c->in->end += (uint32_t)n;
     }
@@ -113,11 +125,24 @@ void http_io_resume(struct http_connection *c)
     }
 }
 
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_connection *c = arg;
+    (void)fd;
+    (void)what;
+    if (c->state == HTTP_SEND) {
+        http_step_run(c);
+    } else {
+        http_io_flush(c);
+    }
+}
+
 int http_io_wait(struct http_connection *c)
 {
     http_io_deadline(c, c->server->conf.send_timeout);
     if (!c->writing) {
-        if (event_add(&c->write, NULL) != 0) {
+        event_assign(&c->work->write, c->server->base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
+        if (event_add(&c->work->write, NULL) != 0) {
             http_connection_abort(c);
             return -1;
         }
@@ -129,9 +154,9 @@ int http_io_wait(struct http_connection *c)
 
 static int written(struct http_connection *c)
 {
-    c->out.start = c->out.end = 0;
+    c->work->out.start = c->work->out.end = 0;
     if (c->writing) {
-        event_del(&c->write);
+        event_del(&c->work->write);
         c->writing = false;
         keep_edge(c);
     }
@@ -140,11 +165,12 @@ static int written(struct http_connection *c)
 
 int http_io_flush(struct http_connection *c)
 {
-    int flags = MSG_NOSIGNAL | (c->stream.pipe.held > 0 ? MSG_MORE : 0);
-    while (http_buffer_len(&c->out) > 0) {
-        ssize_t n = send(c->fd, c->out.data + c->out.start, http_buffer_len(&c->out), flags);
+    int flags = MSG_NOSIGNAL | (c->work->stream.pipe.held > 0 ? MSG_MORE : 0);
+    while (http_buffer_len(&c->work->out) > 0) {
+        ssize_t n =
+            send(c->fd, c->work->out.data + c->work->out.start, http_buffer_len(&c->work->out), flags);
         if (n >= 0) {
-            c->out.start += (size_t)n;
+            c->work->out.start += (size_t)n;
         } else if (errno == EAGAIN) {
             return http_io_wait(c);
         } else if (errno != EINTR) {
@@ -158,8 +184,9 @@ int http_io_flush(struct http_connection *c)
 /* Head and body by one call, the body from where it is. */
 static int send_parts(struct http_connection *c, lpm_slice body)
 {
-    size_t head = http_buffer_len(&c->out), sent;
-    struct iovec parts[2] = {{c->out.data + c->out.start, head}, {(char *)(uintptr_t)body.data, body.len}};
+    size_t head = http_buffer_len(&c->work->out), sent;
+    struct iovec parts[2] = {{c->work->out.data + c->work->out.start, head},
+                             {(char *)(uintptr_t)body.data, body.len}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = body.len > 0 ? 2 : 1};
     /* Behind bytes that the socket did not take, nothing is tried: their order is kept by the buffer. */
     ssize_t n = c->writing ? -1 : sendmsg(c->fd, &message, MSG_NOSIGNAL);
@@ -168,13 +195,13 @@ static int send_parts(struct http_connection *c, lpm_slice body)
         return -1;
     }
     sent = n > 0 ? (size_t)n : 0;
-    c->out.start += sent < head ? sent : head;
+    c->work->out.start += sent < head ? sent : head;
     sent -= sent < head ? sent : head;
-    if (http_buffer_add(&c->out, &c->server->buffers, body.data + sent, body.len - sent) != 0) {
+    if (http_buffer_add(&c->work->out, &c->server->buffers, body.data + sent, body.len - sent) != 0) {
         http_connection_abort(c);
         return -1;
     }
-    if (http_buffer_len(&c->out) == 0) {
+    if (http_buffer_len(&c->work->out) == 0) {
         return written(c);
     }
     return http_io_wait(c);
@@ -185,7 +212,7 @@ int http_io_send(struct http_connection *c, lpm_slice body)
     if (body.len > SMALL_BODY) {
         return send_parts(c, body);
     }
-    if (http_buffer_add(&c->out, &c->server->buffers, body.data, body.len) != 0) {
+    if (http_buffer_add(&c->work->out, &c->server->buffers, body.data, body.len) != 0) {
         http_connection_abort(c);
         return -1;
     }

@@ -48,7 +48,7 @@ int http_request_route(struct http_connection *c, const char **why)
 {
     struct http_parse *parse = &c->in->parse;
     const struct http_head *head = &parse->head;
-    struct http_exchange *x = &c->x;
+    struct http_exchange *x = &c->work->x;
     uint64_t there = c->in->end - c->in->start - parse->pos;
     uint64_t max;
     x->head_only = lpm_slice_is(slice(request_bytes(c), head->method), "HEAD");
@@ -73,7 +73,7 @@ int http_request_route(struct http_connection *c, const char **why)
         return 413;
     }
     if (!x->in_place) {
-        http_body_begin(&c->body, head->has_coding, head->content_length, max);
+        http_body_begin(&c->work->body, head->has_coding, head->content_length, max);
     }
     return 0;
 }
@@ -158,7 +158,7 @@ int http_request_enqueue(struct http_connection *c, lpm_slice body, int stream, 
     const char *bytes = request_bytes(c);
     lpm_slice method = slice(bytes, head->method), remote = {c->remote, c->remote_len};
     lpm_header headers[HTTP_FIELDS_MAX + PSEUDO_HEADERS], *end = headers;
-    const struct http_location *location = c->x.location;
+    const struct http_location *location = c->work->x.location;
     bool retry = location->retry_non_idempotent || is_idempotent(method);
     struct http_client client;
     lpm_enqueue spec = {.size = sizeof(spec)};
@@ -179,9 +179,9 @@ int http_request_enqueue(struct http_connection *c, lpm_slice body, int stream, 
     spec.retries = retry ? location->retries : 0;
     spec.priority = location->priority;
     spec.client = client_of(c, &client);
-    spec.id = c->x.id;
-    spec.ticket = &c->x.ticket;
+    spec.id = c->work->x.id;
+    spec.ticket = &c->work->x.ticket;
     rc = c->server->role->enqueue(c->server, &spec, on_response, c);
-    c->x.has_id = c->x.id[0] != '\0';
+    c->work->x.has_id = c->work->x.id[0] != '\0';
     return rc;
 }

@@ -3,9 +3,9 @@
  * answer counts from there, not from when a connection was free ("coordinated omission" is when it does). HTTP/1.1 with
  * keep-alive over as many connections as are needed, one request at a time on each.
  *
- * usage: openloop PORT PATH RATE SECONDS SEED [bursty]
+ * usage: openloop PORT PATH RATE SECONDS SEED WHO FIGURE [bursty]
  *
- * Prints lines "name value unit". Fails when it cannot connect, or an answer is none.
+ * Prints figures. Fails when it cannot connect, or an answer is none.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "figure.h"
 
 #define CONNECTIONS 512
 #define GIVE_UP     (5 * CLOCK_NS_PER_S) /* after the last was due */
@@ -172,7 +173,7 @@ static int by_size(const void *a, const void *b)
 }
 
 /* What was not answered took until the end, at the least. */
-static void tell(const struct load *load)
+static void tell(const struct load *load, const char *who, const char *figure)
 {
     uint64_t *times = calloc(load->count, sizeof(*times));
     uint64_t end = load->requests[load->count - 1].due + GIVE_UP;
@@ -192,13 +193,14 @@ static void tell(const struct load *load)
     }
     qsort(times, n, sizeof(*times), by_size);
     for (size_t i = 0; n > 0 && i < 3; i++) {
-        static const char *const names[] = {"p50", "p99", "p99.9"};
+        static const char *const names[] = {"ms, p50", "ms, p99", "ms, p99.9"};
         static const size_t parts[] = {500, 990, 999};
         size_t place = n * parts[i] / 1000;
-        printf("%s %.3f ms\n", names[i], (double)times[place] / 1e6);
+        figure_print((double)times[place] / 1e6, names[i], who, "%s", figure);
     }
-    printf("good %zu requests\nfailed %zu requests\nrefused %zu requests\nunanswered %zu requests\n",
-           n - none, failed, refused, none);
+    figure_print((double)failed, "requests failed", who, "%s", figure);
+    figure_print((double)refused, "requests refused", who, "%s", figure);
+    figure_print((double)none, "requests unanswered", who, "%s", figure);
     free(times);
 }
 
@@ -206,8 +208,8 @@ int main(int argc, char **argv)
 {
     struct load load = {.epoll = epoll_create1(EPOLL_CLOEXEC)};
 
-    if (argc < 6) {
-        fprintf(stderr, "usage: openloop PORT PATH RATE SECONDS SEED [bursty]\n");
+    if (argc < 8) {
+        fprintf(stderr, "usage: openloop PORT PATH RATE SECONDS SEED WHO FIGURE [bursty]\n");
         return 2;
     }
     load.address = (struct sockaddr_in){.sin_family = AF_INET,
@@ -216,9 +218,9 @@ int main(int argc, char **argv)
     load.text_len =
         (size_t)snprintf(load.text, sizeof(load.text), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", argv[2]);
     draw(&load, strtod(argv[3], NULL), (unsigned)atoi(argv[4]), (unsigned short)atoi(argv[5]),
-         argc > 6 && strcmp(argv[6], "bursty") == 0);
+         argc > 8 && strcmp(argv[8], "bursty") == 0);
     run(&load);
-    tell(&load);
+    tell(&load, argv[6], argv[7]);
     for (size_t i = 0; i < load.connection_count; i++) {
         close(load.connections[i].fd);
     }

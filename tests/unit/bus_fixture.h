@@ -69,6 +69,7 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
                                  .concurrency = concurrency,
                                  .rss_limit = LPM_NONE,
                                  .kill_after = 20,
+                                 .slow_request = LPM_NONE,
                                  .queue_limit = 8,
                                  .queue_bytes = LPM_NONE,
                                  .queue_timeout = LPM_NONE};
@@ -108,7 +109,7 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
     assert_non_null(f->bus.pools);
     f->bus.pool_count = 1;
     assert_int_equal(bus_pool_init(f->bus.pools, &f->bus, 0), 0);
-    f->handler = (struct lpm_handler){"m", 0, f->bus.pools};
+    f->handler = (struct lpm_handler){"m", 0, f->bus.pools, ""};
     assert_int_equal(bus_control_init(&f->bus), 0);
     return f;
 }

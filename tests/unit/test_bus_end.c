@@ -143,7 +143,7 @@ static void a_handler_that_answers_and_hangs(void **state)
     assert_int_equal(o.error, 0);
     turn_for(f, BUS_WORKER_GONE, WAIT_MS);
     assert_int_equal(worker(f)->state, BUS_WORKER_GONE);
-    assert_int_equal(master_hears(f), CONTROL_WORKER_KILL);
+    assert_int_equal(master_hears(f), CONTROL_WORKER_ABORT);
     fixture_free(f);
 }
 

@@ -431,7 +431,8 @@ static void hear_bus(struct world *world)
 
     while (control_receive(world->f->master, &message, &fd) == 1) {
         struct process *p = &world->processes[message.index];
-        if (message.type == CONTROL_WORKER_KILL && p->incarnation == message.incarnation && p->alive &&
+        bool end = message.type == CONTROL_WORKER_KILL || message.type == CONTROL_WORKER_ABORT;
+        if (end && p->incarnation == message.incarnation && p->alive &&
             p->killed == 0) {
             p->killed = 1 + (int)draw(world, 10);
         } else if (message.type == CONTROL_RELEASED) {

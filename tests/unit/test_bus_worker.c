@@ -294,7 +294,7 @@ static void a_handler_that_hangs_costs_the_worker(void **state)
         event_base_loop(f->bus.base, EVLOOP_ONCE);
         bus_lifecycle_end_turn(&f->bus);
     }
-    assert_int_equal(master_hears(f), CONTROL_WORKER_KILL);
+    assert_int_equal(master_hears(f), CONTROL_WORKER_ABORT);
     assert_int_equal(o.calls, 1);
     assert_int_equal(o.error, LPM_ETIMEDOUT);
     reap(f);

@@ -3,6 +3,8 @@
  */
 #include "test_http_host.h"
 
+#include <sys/resource.h>
+
 #define ROOM        (8u << 20)
 #define STREAMED    "max_body_size 64m ; location / { handler echo ; }"
 #define HEAD(extra) "POST /up HTTP/1.1\r\nHost: a\r\n" extra "\r\n"
@@ -24,6 +26,25 @@ static void serve_streams(const char *directives)
 {
     serve_minor(directives, 1);
     host.hold = true;
+    client_open(&a);
+}
+
+/* As many open files are allowed as leave `files` to connections and their streams. */
+static void serve_with_files(rlim_t files)
+{
+    struct rlimit old, low;
+
+    serve_minor(STREAMED, 1);
+    hard_kill();
+    conf_set("http { listen x ; " STREAMED " }");
+    host.hold = true;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    low = old;
+    low.rlim_cur = 2 * files;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_int_equal(lpm_module_v1.supervisor_init(&host.supervisor), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    lpm_module_v1.supervisor_online(&host.supervisor);
     client_open(&a);
 }
 
@@ -498,9 +519,61 @@ static void test_answer_from_pipe(void **state)
     stop();
 }
 
+/* The streams of an upload count like connections: nobody is accepted until it has ended. */
+static void test_streams_take_files(void **state)
+{
+    static struct client b;
+    struct taken *t;
+    int end;
+
+    (void)state;
+    serve_with_files(3);
+    client_send(&a, CHUNKED "3\r\nabc\r\n");
+    t = the_request(0);
+    client_open(&b);
+    client_send(&b, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    settle();
+    assert_int_equal(host.taken_count, 1);
+    client_send(&a, "0\r\n\r\n");
+    assert_int_equal(take(t->stream, 10, &end), 3);
+    assert_int_equal(end, 0);
+    PUMP_UNTIL(host.taken_count == 2);
+    close(t->stream);
+    answer_text(0, "one");
+    answer_text(1, "two");
+    PUMP_UNTIL(client_has(&a, "one") && client_has(&b, "two"));
+    client_close(&a);
+    client_close(&b);
+    stop();
+}
+
+/* For which none are left is refused, and the connection stays. */
+static void test_no_files_for_streams(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    serve_with_files(1);
+    client_send(&a, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    PUMP_UNTIL(host.taken_count == 1);
+    assert_int_equal(os_stream_pair(fds), 0);
+    answer_with(0, 0, NULL, 0, "", 0, fds[0]);
+    PUMP_UNTIL(client_has(&a, "\r\n\r\n503 "));
+    assert_int_equal(send(fds[1], "x", 1, MSG_NOSIGNAL), -1);
+    close(fds[1]);
+    assert_null(strstr(a.got, "Connection: close"));
+    client_send(&a, CHUNKED "3\r\nabc\r\n0\r\n\r\n");
+    PUMP_UNTIL((client_read(&a), count_of(a.got, "\r\n\r\n503 ") == 2));
+    assert_int_equal(host.taken_count, 1);
+    client_close(&a);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        IN_BUS(test_streams_take_files),
+        IN_BUS(test_no_files_for_streams),
         IN_BOTH(test_which),
         IN_BOTH(test_whole),
         IN_BOTH(test_back_pressure),

@@ -37,18 +37,29 @@
 /* In the order of the tests. Zero: as it should be. */
 static struct plan {
     const char *conf;
-    enum trial { TRIAL_GOOD, TRIAL_SEGV, TRIAL_EXIT, TRIAL_HANG, TRIAL_HOOK, TRIAL_REFUSE } trial;
-    bool worker_exits;     /* with ROLE_EXIT_INIT, at once */
-    bool worker_deaf;      /* does not end with its bus */
-    bool worker_forks;     /* leaves a process of its own running */
-    bool never_ready;      /* the bus does not say so */
-    bool never_online;     /* nor that */
-    unsigned bus_fails_at; /* exits before it is online, from that generation on */
-    bool reload_hangs;     /* the trial of every generation but the first */
-    bool ignore_kills;     /* soft and hard */
-    bool late_release;     /* says RELEASED only after a worker has been replaced */
-    bool retire;           /* retires worker 0 of incarnation 0 */
-    uint32_t lie;          /* once online, sends this type */
+    enum trial {
+        TRIAL_GOOD,
+        TRIAL_SEGV,
+        TRIAL_EXIT,
+        TRIAL_HANG,
+        TRIAL_HOOK,
+        TRIAL_REFUSE,
+        TRIAL_REPEAT,
+        TRIAL_FLOOD
+    } trial;
+    bool worker_exits;       /* with ROLE_EXIT_INIT, at once */
+    bool worker_deaf;        /* does not end with its bus */
+    bool worker_forks;       /* leaves a process of its own running */
+    bool never_ready;        /* the bus does not say so */
+    bool never_online;       /* nor that */
+    unsigned bus_fails_at;   /* exits before it is online, from that generation on */
+    unsigned bus_fails_with; /* if it has that many workers; 0: whatever */
+    bool reload_hangs;       /* the trial of every generation but the first */
+    unsigned step_limit_ms;  /* of a trial; 0: the usual one */
+    bool ignore_kills;       /* soft and hard */
+    bool late_release;       /* says RELEASED only after a worker has been replaced */
+    bool retire;             /* retires worker 0 of incarnation 0 */
+    uint32_t lie;            /* once online, sends this type */
     uint32_t lie_pool;
     bool close_channel; /* once online, and lives on */
 } plan;
@@ -78,6 +89,12 @@ static int trial_role(struct role_start *start)
     case TRIAL_REFUSE:
         report_write(start->channel, REPORT_FAILED, 0, "this is refused in test.conf:7");
         return ROLE_EXIT_FAILED;
+    case TRIAL_REPEAT:
+    case TRIAL_FLOOD: /* without an end, to have more time, or to keep the master busy */
+        while (report_write(start->channel, REPORT_LOAD, 0, "") == 0) {
+            usleep(plan.trial == TRIAL_REPEAT ? 50000 : 0);
+        }
+        break;
     case TRIAL_GOOD:
         report_write(start->channel, REPORT_OK, 0, "");
     }
@@ -205,7 +222,8 @@ static int bus_role(struct role_start *start)
     if (role_enter(start, "bus", NULL, 0)) {
         return ROLE_EXIT_FAILED;
     }
-    if (plan.bus_fails_at && start->generation >= plan.bus_fails_at) {
+    if (plan.bus_fails_at && start->generation >= plan.bus_fails_at &&
+        (!plan.bus_fails_with || plan.bus_fails_with == bus.wanted)) {
         return ROLE_EXIT_INIT;
     }
     for (size_t i = 0; i < WORKERS_MAX; i++) {
@@ -221,7 +239,7 @@ static int bus_role(struct role_start *start)
     }
 }
 
-static const struct master_roles roles = {trial_role, bus_role, worker_role};
+static const struct master_roles roles = {.trial = trial_role, .bus = bus_role, .worker = worker_role};
 
 /* -- The master under test ---------------------------------------------------------------------------- */
 
@@ -247,10 +265,9 @@ static int be_master(void)
     struct error err;
     int status;
 
-    if (plan.trial == TRIAL_HANG || plan.reload_hangs) {
-        options.step_limit_ms = 300;
+    if (plan.step_limit_ms) {
+        options.step_limit_ms = plan.step_limit_ms;
     }
-
     if (conf_parse_text(&core.tree, "test.conf", conf, strlen(conf), &err) ||
         conf_schema_check(core.tree, &schema, &err) || conf_core_read(&core, core.tree, &err)) {
         fprintf(stderr, "%s\n", err.text);
@@ -480,6 +497,8 @@ static void test_trial_verdicts(void **state)
         {TRIAL_EXIT,
          "lpm: module \"m.so\" ended the process with exit status 0 while it was loaded in test.conf:1"},
         {TRIAL_HANG, "lpm: module \"m.so\" did not finish loading within 0.3 s in test.conf:1"},
+        {TRIAL_REPEAT, "lpm: module \"m.so\" did not finish loading within 0.3 s in test.conf:1"},
+        {TRIAL_FLOOD, "lpm: module \"m.so\" did not finish loading within 0.3 s in test.conf:1"},
         {TRIAL_HOOK, "lpm: module \"m.so\" died of SIGKILL in its conf hook in test.conf:1"},
         {TRIAL_REFUSE, "lpm: this is refused in test.conf:7"},
     };
@@ -487,6 +506,7 @@ static void test_trial_verdicts(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         plan.trial = rows[i].trial;
+        plan.step_limit_ms = strstr(rows[i].text, "0.3 s") ? 300 : 0;
         expect_refusal(rows[i].text);
     }
 }
@@ -784,6 +804,7 @@ static void test_bus_dies_during_reload(void **state)
 
     (void)state;
     plan.reload_hangs = true;
+    plan.step_limit_ms = 3000; /* the first trial, too, has to be done by then */
     run = start();
     wait_for(run, " is online: generation 1");
     write_conf(CONF);
@@ -793,6 +814,58 @@ static void test_bus_dies_during_reload(void **state)
     wait_for(run, "the reload begins anew when lpm serves again");
     wait_for(run, " is online: generation 3, 2 workers");
     wait_for(run, "reload failed, generation 3 goes on: module \"m.so\" did not finish loading");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* What served can start no more: the corrected configuration does not wait for what is not to come. */
+static void test_reload_mends_what_cannot_start(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.bus_fails_at = plan.bus_fails_with = 2;
+    plan.conf =
+        "load_module m.so; error_log stderr; worker { restarts 1; max_restarts_in_interval 1h; count 2; }";
+    run = start();
+    wait_for(run, " is online: generation 1");
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
+    wait_for(run, "1 restarts of the bus within 3600 s, the next is allowed");
+
+    /* One that fails changes nothing. */
+    write_conf("worker { count 0; }");
+    kill(run->pid, SIGHUP);
+    wait_for(run, "reload failed: \"count\" expects a number");
+    wait_for(run, "1 restarts of the bus within 3600 s, the next is allowed 3");
+    write_conf("load_module m.so; error_log stderr; worker { count 3; }");
+    kill(run->pid, SIGHUP);
+    wait_for(run, " is online: generation ");
+    wait_for(run, ", 3 workers");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* A reload that is on its way is not thrown away for one that may not start yet. */
+static void test_reload_goes_on_when_nothing_is_sooner(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.reload_hangs = true;
+    plan.step_limit_ms = 3000;
+    plan.conf = "load_module m.so; error_log stderr; worker { restarts 1; max_restarts_in_interval 1h; }";
+    run = start();
+    wait_for(run, " is online: generation 1");
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
+    wait_for(run, " is online: generation 2");
+    write_conf(CONF);
+    kill(run->pid, SIGHUP);
+    wait_for(run, "SIGHUP: reload");
+    wait_for_child(run, "lpm: trial", 0);
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
+    wait_for(run, "reload failed: module \"m.so\" did not finish loading");
+    wait_for(run, "1 restarts of the bus within 3600 s, the next is allowed 3");
+    assert_null(strstr(run->text, "begins anew"));
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
 }
@@ -966,6 +1039,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_probation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bus_dies_during_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reload_mends_what_cannot_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reload_goes_on_when_nothing_is_sooner, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quit_during_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shutdown_timeout, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quit, set_up, tear_down),
