@@ -26,9 +26,9 @@ struct bus_pool {
     bool resize_asked;                            /* see bus_rule: for the end of this turn */
     bool resizing;                                /* not all of them are up, or gone, yet */
     struct bus_rule_waiter *resize_waiter;
-    const char *resize_why; /* for the log; NULL: somebody asked */
-    struct bus_scale scale; /* see bus_scaler ... */
-    enum bus_scale_reason scale_reason;
+    const char *resize_why;            /* for the log; NULL: somebody asked */
+    struct bus_scale scale;            /* see bus_scaler ... */
+    unsigned scale_told;               /* bits of the reasons for no change that are in the log */
     char scale_why[160];               /* ... the last reason, */
     uint64_t scale_at;                 /* ns: its time; 0: none yet, */
     bool scale_pinned;                 /* and whether somebody has asked for a number of his own */

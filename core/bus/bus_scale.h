@@ -35,16 +35,17 @@ enum bus_scale_reason {
 };
 
 struct bus_scale_view {
-    uint64_t now;         /* ns */
-    unsigned target;      /* how many workers the pool is to have */
-    unsigned serving;     /* of these, how many serve */
-    unsigned busy;        /* of these, how many can do nothing more now */
-    uint64_t wait;        /* ns: how long requests wait for a worker */
-    uint64_t service;     /* ns: how long one takes; 0: not known */
-    uint64_t memory;      /* bytes: what a worker takes */
-    uint64_t still_taken; /* bytes: what those that there are will take until all have so much */
-    uint64_t room;        /* bytes that are left for all; UINT64_MAX: not known */
-    unsigned squeeze;     /* how short of memory the machine is, see bus_squeeze.h */
+    uint64_t now;     /* ns */
+    unsigned target;  /* how many workers the pool is to have */
+    unsigned serving; /* of these, how many serve */
+    unsigned busy;    /* of these, how many can do nothing more now */
+    uint64_t wait;    /* ns: how long requests wait for a worker */
+    uint64_t service; /* ns: how long one takes; 0: not known */
+    uint64_t memory;  /* bytes: what a worker takes */
+    uint64_t
+        still_taken;  /* bytes: what all workers that there are, and those that start, will take besides */
+    uint64_t room;    /* bytes that are left for all; UINT64_MAX: not known */
+    unsigned squeeze; /* how short of memory the machine is, see bus_squeeze.h */
 };
 
 /* What was seen before; of zeros at the beginning. */

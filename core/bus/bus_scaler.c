@@ -26,27 +26,57 @@ static bool is_busy(const struct bus_worker *w)
            load->unstarted > 0 || load->in_flight >= load->concurrency;
 }
 
+static bool counts(const struct bus_worker *w)
+{
+    return w->state == BUS_WORKER_SERVING && !w->removed;
+}
+
 static void see_workers(const struct bus_pool *pool, struct bus_scale_view *view)
 {
-    uint64_t service = 0, sum = 0;
+    uint64_t service = 0;
     unsigned known = 0;
 
     for (size_t i = 0; i < pool->places; i++) {
         const struct bus_worker *w = &pool->workers[i];
-        if (w->state != BUS_WORKER_SERVING || w->removed) {
-            continue;
-        }
-        view->serving++;
-        view->busy += is_busy(w);
-        service += bus_worker_load(w)->service;
-        known += bus_worker_load(w)->service != 0;
-        sum += w->growth.bytes + WORKER_OVERHEAD;
-        if (view->memory < w->growth.bytes + WORKER_OVERHEAD) {
-            view->memory = w->growth.bytes + WORKER_OVERHEAD;
+        if (counts(w)) {
+            view->serving++;
+            view->busy += is_busy(w);
+            service += bus_worker_load(w)->service;
+            known += bus_worker_load(w)->service != 0;
         }
     }
     view->service = known > 0 ? service / known : 0;
-    view->still_taken = view->memory * view->serving - sum;
+}
+
+/* Returns what a worker of the pool takes: as much as the largest. `*missing`: how much all of them will take beyond what they
+ * have now, those that only start, too. */
+static uint64_t memory_of(const struct bus_pool *pool, uint64_t *missing)
+{
+    uint64_t most = 0, all = 0, wanted;
+
+    for (size_t i = 0; i < pool->places; i++) {
+        const struct bus_worker *w = &pool->workers[i];
+        if (counts(w)) {
+            uint64_t bytes = w->growth.bytes + WORKER_OVERHEAD;
+            all += bytes;
+            most = bytes > most ? bytes : most;
+        }
+    }
+    wanted = most * pool->target;
+    *missing = wanted > all ? wanted - all : 0;
+    return most;
+}
+
+static void see_memory(const struct bus_pool *pool, struct bus_scale_view *view)
+{
+    uint64_t missing;
+
+    for (size_t i = 0; i < pool->bus->pool_count; i++) {
+        memory_of(&pool->bus->pools[i], &missing);
+        view->still_taken += missing;
+    }
+    view->memory = memory_of(pool, &missing);
+    view->room = os_memory_room(&pool->bus->memory_paths);
 }
 
 static void see(const struct bus_pool *pool, struct bus_scale_view *view)
@@ -54,21 +84,21 @@ static void see(const struct bus_pool *pool, struct bus_scale_view *view)
     *view = (struct bus_scale_view){.now = clock_now(),
                                     .target = pool->target,
                                     .wait = bus_pool_queue_wait(pool),
-                                    .squeeze = pool->bus->squeeze,
-                                    .room = UINT64_MAX};
+                                    .squeeze = pool->bus->squeeze};
     see_workers(pool, view);
     if (pool->scale.waits_since != 0) {
-        view->room = os_memory_room(&pool->bus->memory_paths);
+        see_memory(pool, view);
     }
 }
 
-/* Said once, until it is another one, or the pool has changed. */
+/* Once for each reason and size. */
 static void tell_why_not(struct bus_pool *pool, enum bus_scale_reason reason)
 {
-    if (reason != BUS_SCALE_STAYS && reason != pool->scale_reason) {
+    if ((pool->scale_told & 1u << reason) == 0) {
         log_write(pool->bus->log, reason == BUS_SCALE_MOST ? LPM_LOG_NOTICE : LPM_LOG_WARN,
                   "pool %s stays at %u workers: %s", pool->conf->name, pool->target, pool->scale_why);
     }
+    pool->scale_told |= 1u << reason;
 }
 
 static void look_at(struct bus_pool *pool)
@@ -86,11 +116,11 @@ static void look_at(struct bus_pool *pool)
     bus_scale_text(reason, &bounds, &view, pool->scale_why, sizeof(pool->scale_why));
     pool->scale_at = view.now;
     if (target != view.target) {
+        pool->scale_told = 0;
         bus_rule_scale(pool, target, pool->scale_why);
     } else {
         tell_why_not(pool, reason);
     }
-    pool->scale_reason = reason;
 }
 
 void bus_scaler_look(struct bus *bus)
