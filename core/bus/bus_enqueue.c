@@ -105,7 +105,7 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
     if (rc != 0) {
         return role_error_for(s->module, rc);
     }
-    req = bus_request_new(bus, spec);
+    req = bus_request_new(bus, spec, bytes - spec->len);
     if (!req) {
         return LPM_ENOMEM;
     }
@@ -116,8 +116,9 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
     req->arg = arg;
     fill(req, spec, &newcomer, now, core->retries);
     if (req->deadline) {
-        bus_timeout_watch(bus, req);
+        bus_timeout_watch(req);
     }
+    bus->events++;
     bus_pool_push(spec->handler->pool, req);
     if (bus->turn_ends) {
         bus_lifecycle_again(bus); /* its pool may have had its turn */
@@ -142,7 +143,7 @@ int bus_enqueue_cancel(struct bus *bus, uint64_t ticket)
     }
     req->waited = false;
     bus->waiting--;
-    bus_timeout_cancelled(bus, req);
+    bus_timeout_cancelled(req);
     bus_worker_cancel(req->worker, req);
     bus_worker_let_go_of(req->worker, req);
     return 0;

@@ -144,7 +144,9 @@ static void take(struct bus *bus, const struct handover *message, int fd)
     for (size_t i = 0; i < bus->loader.count; i++) {
         struct lpm_supervisor *m = &bus->modules[i];
         if (m->on_take_over && strcmp(m->module->name, message->module) == 0) {
+            uint32_t step = bus_step_enter(m, ROLE_STEP_TAKE_OVER);
             m->on_take_over(m, fd, (lpm_slice){message->data, message->len}, m->on_take_over_arg);
+            bus_step_back(m, step);
             return;
         }
     }

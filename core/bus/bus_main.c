@@ -24,6 +24,7 @@
 #include "bus/bus_scaler.h"
 #include "bus/bus_squeeze.h"
 #include "bus/bus_watch.h"
+#include "conf/conf_cpu.h"
 #include "os/os_limit.h"
 #include "role/role_base.h"
 
@@ -78,6 +79,11 @@ static int set_up_pools(struct bus *bus)
     return rc;
 }
 
+static void on_conf(void *arg, size_t i)
+{
+    role_step_set(arg, ROLE_STEP_CONF, i);
+}
+
 static void on_load(void *arg, size_t i)
 {
     role_step_set(arg, ROLE_STEP_LOAD, i);
@@ -90,7 +96,8 @@ static int set_up(struct bus *bus, struct error *err)
 
     if (rc == 0) {
         bus_host_init(bus);
-        rc = loader_configure(&bus->loader, start->core->tree, &bus->host, &bus->owner, err);
+        rc = loader_configure(&bus->loader, start->core->tree, &bus->host, &bus->owner, on_conf, start->step,
+                              err);
     }
     if (rc != 0) {
         return rc;
@@ -144,6 +151,13 @@ static int enter(struct role_start *start)
     return rc;
 }
 
+/* One pass of the loop: what is due, or the next that comes. */
+static int pass(struct bus *bus)
+{
+    bool sleeps = bus->spin.window == 0 || role_spin_may_sleep(&bus->spin, bus->events, clock_now());
+    return event_base_loop(bus->base, sleeps ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+}
+
 int bus_main(struct role_start *start)
 {
     struct bus bus = {.start = start, .log = &start->log};
@@ -171,7 +185,8 @@ int bus_main(struct role_start *start)
         bus_squeeze_init(&bus);
         bus_scaler_init(&bus);
         bus.status = bus_lifecycle_init(&bus);
-        while (bus.status == 0 && !bus.over && event_base_loop(bus.base, EVLOOP_ONCE) == 0) {
+        role_spin_init(&bus.spin, start->core->spin, conf_cpu_count());
+        while (bus.status == 0 && !bus.over && pass(&bus) == 0) {
             bus_lifecycle_end_turn(&bus);
         }
     }

@@ -94,13 +94,12 @@ static struct bus_request *request_of(struct bus_queue_item *item)
 }
 
 /* 0; LPM_EAGAIN: no worker may have more; LPM_ENOMEM: nothing is left to send it with. Not sent, it keeps its place. */
-static int send_one(struct bus_pool *pool, struct bus_request *req)
+static int send_one(struct bus_pool *pool, struct bus_request *req, uint64_t now)
 {
-    uint64_t now = clock_now();
     int place, rc;
 
     while ((place = bus_dispatch_pick(&pool->dispatch, now, req->socket >= 0)) >= 0) {
-        rc = bus_worker_send(&pool->workers[place], req);
+        rc = bus_worker_send(&pool->workers[place], req, now);
         if (rc == 0) {
             bus_dispatch_sent(&pool->dispatch, (size_t)place, now);
             return 0;
@@ -121,14 +120,14 @@ static bool is_costly(const struct bus_request *req)
 }
 
 /* There is no memory, or are no descriptors: those that want some wait, and the others pass them. As send_all(). */
-static bool send_cheap(struct bus_pool *pool)
+static bool send_cheap(struct bus_pool *pool, uint64_t now)
 {
     struct bus_queue_item *item = bus_queue_after(&pool->queue, NULL);
 
     for (unsigned looked = 0; item && looked < CHEAP_LOOK_MAX; looked++) {
         struct bus_request *req = request_of(item);
         item = bus_queue_after(&pool->queue, item);
-        if (!is_costly(req) && send_one(pool, req) == LPM_EAGAIN) {
+        if (!is_costly(req) && send_one(pool, req, now) == LPM_EAGAIN) {
             return false;
         }
     }
@@ -138,12 +137,13 @@ static bool send_cheap(struct bus_pool *pool)
 /* Sends until the queue is empty (true) or no worker may have more. */
 static bool send_all(struct bus_pool *pool)
 {
+    uint64_t now = clock_now(); /* what is sent now goes as one batch */
     struct bus_queue_item *item;
 
     while ((item = bus_queue_next(&pool->queue)) != NULL) {
-        int rc = send_one(pool, request_of(item));
+        int rc = send_one(pool, request_of(item), now);
         if (rc != 0) {
-            return rc == LPM_ENOMEM && send_cheap(pool);
+            return rc == LPM_ENOMEM && send_cheap(pool, now);
         }
     }
     return true;

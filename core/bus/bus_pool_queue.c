@@ -113,25 +113,35 @@ static uint64_t bound_of(int64_t limit)
     return limit == LPM_NONE ? BUS_ADMIT_UNBOUNDED : (uint64_t)limit;
 }
 
-/* How long it should take until it is answered, while others wait. */
-static uint64_t expected_wait(const struct bus_pool *pool, enum bus_queue_level level, uint64_t now)
+static struct bus_admit_bound count_bound(const struct bus_queue_sum *sum, enum bus_queue_level level,
+                                          int64_t limit)
+{
+    return (struct bus_admit_bound){bus_queue_count_from(sum, level) + 1, sum->levels[level].count + 1,
+                                    bound_of(limit)};
+}
+
+static struct bus_admit_bound bytes_bound(const struct bus_queue_sum *sum,
+                                          const struct bus_pool_newcomer *newcomer, int64_t limit)
+{
+    return (struct bus_admit_bound){bus_queue_bytes_from(sum, newcomer->level) + newcomer->bytes,
+                                    sum->levels[newcomer->level].bytes + newcomer->bytes, bound_of(limit)};
+}
+
+/* How long it should wait, and take then, while others wait. */
+static void expect(const struct bus_pool *pool, enum bus_queue_level level, uint64_t now,
+                   struct bus_admit *facts)
 {
     struct bus_admit_line line = {.gap = bus_drain_gap(&pool->drain, now),
                                   .level_gap = bus_drain_gap(&pool->level_drains[level], now),
                                   .ahead = bus_queue_count_from(&pool->queue.sum, level),
                                   .level = pool->queue.sum.levels[level].count,
-                                  .in_flight = pool->dispatch.in_flight};
+                                  .one_in = bus_queue_one_in[level]};
 
-    return pool->left.count > 0 ? bus_admit_wait(&line) : 0;
-}
-
-/* Until it has to be answered, or to leave the queue. */
-static uint64_t patience(const struct bus_pool *pool, uint64_t deadline, uint64_t now)
-{
-    uint64_t in_all = deadline == 0 ? BUS_ADMIT_UNBOUNDED : deadline > now ? deadline - now : 0;
-    uint64_t in_queue = pool->conf->queue_timeout == LPM_NONE ? BUS_ADMIT_UNBOUNDED : age_limit(pool);
-
-    return in_all < in_queue ? in_all : in_queue;
+    if (pool->left.count > 0) {
+        facts->wait = bus_admit_wait(&line);
+        facts->service =
+            pool->dispatch.in_flight * line.gap; /* all that are in workers leave at that rate, too */
+    }
 }
 
 int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcomer, uint64_t now)
@@ -147,17 +157,16 @@ int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcom
     /* Of the number, what has come in this turn does not count: it may find a worker at the turn's end, which refuses what is
      * too much then. */
     struct bus_admit facts = {
-        .bounds = {{bus_queue_count_from(&pool->left, level) + 1, bound_of(pool->conf->queue_limit)},
-                   {bus_queue_bytes_from(&pool->queue.sum, level) + newcomer->bytes,
-                    bound_of(pool->conf->queue_bytes)},
-                   {bus_queue_count_from(&bus->left, level) + 1, bound_of(core->queue_total_limit)},
-                   {bus_queue_bytes_from(&bus->queued, level) + newcomer->bytes,
-                    bound_of(core->queue_total_bytes)}},
-        .wait = expected_wait(pool, level, now),
-        .patience = patience(pool, newcomer->deadline, now),
+        .bounds = {count_bound(&pool->left, level, pool->conf->queue_limit),
+                   bytes_bound(&pool->queue.sum, newcomer, pool->conf->queue_bytes),
+                   count_bound(&bus->left, level, core->queue_total_limit),
+                   bytes_bound(&bus->queued, newcomer, core->queue_total_bytes)},
+        .in_queue = pool->conf->queue_timeout == LPM_NONE ? BUS_ADMIT_UNBOUNDED : age_limit(pool),
+        .in_all = newcomer->deadline == 0 ? BUS_ADMIT_UNBOUNDED : newcomer->deadline - now,
         .own = bus_share_count(&pool->share, newcomer->client),
         .queued = pool->queue.sum.count,
         .clients = pool->share.clients};
+    expect(pool, level, now, &facts);
     why = bus_admit_decide(&facts);
     if (why == BUS_SHED_NONE) {
         return 0;
@@ -219,51 +228,70 @@ static void note_drains(struct bus_pool *pool)
     }
 }
 
-static bool is_over(const struct bus_queue_sum *sum, int64_t limit, int64_t bytes)
+/* Who is to go, for the pool has too much; NULL: nobody. */
+static struct bus_queue_item *excess(const struct bus_pool *pool)
 {
-    return sum->count > bound_of(limit) || sum->bytes > bound_of(bytes);
+    const struct conf_pool *conf = pool->conf;
+    struct bus_queue_item *item = NULL;
+
+    for (int level = 0; level < BUS_QUEUE_LEVELS && !item; level++) {
+        if (bus_queue_is_over(&pool->queue.sum, (enum bus_queue_level)level, bound_of(conf->queue_limit),
+                              bound_of(conf->queue_bytes))) {
+            item = bus_queue_last(&pool->queue, (enum bus_queue_level)level);
+        }
+    }
+    return item;
 }
 
 void bus_pool_bound(struct bus_pool *pool)
 {
-    const struct conf_pool *conf = pool->conf;
     struct bus_queue_item *item;
 
     note_drains(pool);
     pool->left = pool->queue.sum; /* what callbacks enqueue is refused at once, or this would have no end */
-    while (is_over(&pool->queue.sum, conf->queue_limit, conf->queue_bytes) &&
-           (item = bus_queue_least(&pool->queue)) != NULL) {
+    while ((item = excess(pool)) != NULL) {
         shed(pool, item, BUS_SHED_FULL, clock_now());
     }
     pool->left = pool->queue.sum;
 }
 
-/* The pool that has the last that came of the lowest priority; NULL: none has one that may go. */
-static struct bus_pool *least_of_all(struct bus *bus)
+/* The last that came of that priority, in any pool; NULL: there is none. */
+static struct bus_queue_item *last_of_all(const struct bus *bus, enum bus_queue_level level)
 {
-    const struct bus_queue_item *least = NULL;
-    struct bus_pool *found = NULL;
+    struct bus_queue_item *last = NULL;
 
     for (size_t i = 0; i < bus->pool_count; i++) {
-        const struct bus_queue_item *item = bus_queue_least(&bus->pools[i].queue);
-        if (item && (!least || item->level < least->level ||
-                     (item->level == least->level && item->since > least->since))) {
-            least = item;
-            found = &bus->pools[i];
+        struct bus_queue_item *item = bus_queue_last(&bus->pools[i].queue, level);
+        if (item && (!last || item->since > last->since)) {
+            last = item;
         }
     }
-    return found;
+    return last;
+}
+
+/* Who is to go, for all pools together have too much; NULL: nobody. */
+static struct bus_queue_item *excess_of_all(const struct bus *bus)
+{
+    const struct conf_core *core = bus->start->core;
+    struct bus_queue_item *item = NULL;
+
+    for (int level = 0; level < BUS_QUEUE_LEVELS && !item; level++) {
+        if (bus_queue_is_over(&bus->queued, (enum bus_queue_level)level, bound_of(core->queue_total_limit),
+                              bound_of(core->queue_total_bytes))) {
+            item = last_of_all(bus, (enum bus_queue_level)level);
+        }
+    }
+    return item;
 }
 
 void bus_pool_bound_all(struct bus *bus)
 {
-    const struct conf_core *core = bus->start->core;
-    struct bus_pool *pool;
+    struct bus_queue_item *item;
 
     bus->left = bus->queued;
-    while (is_over(&bus->queued, core->queue_total_limit, core->queue_total_bytes) &&
-           (pool = least_of_all(bus)) != NULL) {
-        shed(pool, bus_queue_least(&pool->queue), BUS_SHED_FULL, clock_now());
+    while ((item = excess_of_all(bus)) != NULL) {
+        struct bus_pool *pool = request_of(item)->handler->pool;
+        shed(pool, item, BUS_SHED_FULL, clock_now());
         pool->left = pool->queue.sum;
     }
     bus->left = bus->queued;

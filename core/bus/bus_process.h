@@ -16,6 +16,7 @@
 #include "os/os_memory.h"
 #include "role/role.h"
 #include "role/role_event.h"
+#include "role/role_spin.h"
 
 struct bus_pool;
 struct bus_request;
@@ -33,6 +34,11 @@ struct lpm_supervisor {
     lpm_take_over_fn on_take_over; /* NULL: it takes no connections over */
     void *on_take_over_arg;
 };
+
+/* Around a call into the module, or the control socket's part, which is none: what the step word said before, for
+ * bus_step_back(). */
+uint32_t bus_step_enter(const struct lpm_supervisor *m, enum role_step step);
+void bus_step_back(const struct lpm_supervisor *m, uint32_t before);
 
 /* Public as lpm_handler. */
 struct lpm_handler {
@@ -66,6 +72,8 @@ struct bus {
     struct list request_free;
     size_t waiting; /* requests whose outcome somebody waits for */
     struct uuid_source uuids;
+    struct role_spin spin;
+    uint64_t events; /* requests that came in, and what was heard of workers */
 
     uid_t starter;             /* who started lpm */
     uint64_t born;             /* ns: this process */

@@ -24,7 +24,7 @@ bool bus_quarantine_look(struct bus *bus, const lpm_enqueue *spec, const char *i
 static inline bool bus_quarantine_holds(struct bus *bus, const lpm_enqueue *spec, const char *id)
 {
     const struct role_quarantine *table = bus->start->quarantine;
-    return table && table->until != 0 && bus_quarantine_look(bus, spec, id);
+    return table && table->added != 0 && bus_quarantine_look(bus, spec, id);
 }
 
 /* Those that this bus's modules would get; returns how many. */

@@ -5,6 +5,10 @@
 
 #define ITEM(link_) LIST_ENTRY(link_, struct bus_queue_item, link)
 
+/* A normal one may have to wait for a low one, too; of a high one's first two others are a low and a normal one. */
+const unsigned bus_queue_one_in[BUS_QUEUE_LEVELS] = {BUS_QUEUE_PATIENCE_LOW + 1,
+                                                     BUS_QUEUE_PATIENCE_NORMAL + 2, 3};
+
 void bus_queue_init(struct bus_queue *q, struct bus_queue_sum *total)
 {
     *q = (struct bus_queue){.total = total};
@@ -136,14 +140,17 @@ struct bus_queue_item *bus_queue_oldest(const struct bus_queue *q)
     return found;
 }
 
-struct bus_queue_item *bus_queue_least(const struct bus_queue *q)
+struct bus_queue_item *bus_queue_last(const struct bus_queue *q, enum bus_queue_level level)
 {
-    for (int level = 0; level < BUS_QUEUE_LEVELS; level++) {
-        if (!list_empty(&q->lanes[level].fresh)) {
-            return ITEM(q->lanes[level].fresh.prev);
-        }
-    }
-    return NULL;
+    const struct list *fresh = &q->lanes[level].fresh;
+    return list_empty(fresh) ? NULL : ITEM(fresh->prev);
+}
+
+bool bus_queue_is_over(const struct bus_queue_sum *sum, enum bus_queue_level level, uint64_t count,
+                       uint64_t bytes)
+{
+    return (sum->count > count && sum->levels[level].count > count / BUS_QUEUE_KEPT) ||
+           (sum->bytes > bytes && sum->levels[level].bytes > bytes / BUS_QUEUE_KEPT);
 }
 
 size_t bus_queue_count_from(const struct bus_queue_sum *sum, enum bus_queue_level level)

@@ -15,11 +15,16 @@ enum bus_queue_level { BUS_QUEUE_LOW = 0, BUS_QUEUE_NORMAL, BUS_QUEUE_HIGH, BUS_
 
 /*
  * The order. Who is sent next is the first of the highest priority; but one that waits while BUS_QUEUE_PATIENCE_LOW (or
- * _NORMAL) of others were sent in a row is next. So of any 16 that are sent while a low one waits, one at the least is low, and
- * of any 5 that are sent while a normal one waits, one at the least is normal.
+ * _NORMAL) of others were sent in a row is next.
  */
 #define BUS_QUEUE_PATIENCE_LOW    15u
 #define BUS_QUEUE_PATIENCE_NORMAL 3u
+
+/* So of so many in a row, while one of that level waits, at least one is of it. */
+extern const unsigned bus_queue_one_in[BUS_QUEUE_LEVELS];
+
+/* Of each bound, this part is kept for each level, whatever is above it. */
+#define BUS_QUEUE_KEPT 16u
 
 /* One that waits, in its owner's record. */
 struct bus_queue_item {
@@ -68,8 +73,13 @@ struct bus_queue_item *bus_queue_after(const struct bus_queue *q, const struct b
 /* The one that has waited longest; NULL: nobody waits. */
 struct bus_queue_item *bus_queue_oldest(const struct bus_queue *q);
 
-/* Who is to go when it is too many: the last that came of the lowest priority; NULL: nobody, for those that came back stay. */
-struct bus_queue_item *bus_queue_least(const struct bus_queue *q);
+/* The last that came of that level; NULL: none, but such as came back. */
+struct bus_queue_item *bus_queue_last(const struct bus_queue *q, enum bus_queue_level level);
+
+/* Is the sum over its bound of requests or bytes, and has that level more of it than is kept for it? Then the last that came of the
+ * lowest such level is to go. */
+bool bus_queue_is_over(const struct bus_queue_sum *sum, enum bus_queue_level level, uint64_t count,
+                       uint64_t bytes);
 
 /* How many, or how many bytes, are of that level or a higher one. */
 size_t bus_queue_count_from(const struct bus_queue_sum *sum, enum bus_queue_level level);

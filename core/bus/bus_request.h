@@ -37,7 +37,8 @@ struct bus_request {
     const char *worker_name;   /* "-": none ever had it */
     struct frame_key key;
     struct event timer;   /* the deadline; then, when nobody waits any more, kill_after */
-    uint64_t due;         /* ns: when the timer is to do its work */
+    uint64_t due;         /* ns: when it is to do its work; 0: it has none */
+    uint64_t timer_at;    /* ns: when it fires, which may be earlier; 0: it does not run */
     bool with_descriptor; /* it came with a stream or a socket */
     int stream, socket;   /* that go to the worker, ours until they are known to be there; -1 */
     char *payload;        /* encoded headers, then data; the room is kept for the next */
@@ -51,10 +52,12 @@ struct bus_answer {
     lpm_slice headers, data;
     int *stream; /* -1: taken by the callback; NULL: none came */
     bool lost;   /* it came, and this process had no descriptor left for it */
+    uint64_t at; /* ns: when */
 };
 
-/* A fresh request with the payload of `spec`, or NULL: LPM_ENOMEM. The caller checked the spec. */
-struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec);
+/* A fresh request with the payload of `spec`, whose headers take so many bytes, or NULL: LPM_ENOMEM. The caller checked the
+ * spec. */
+struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec, size_t headers_len);
 
 /* Gives it back without an outcome. It is in no list but the one it is taken from here. */
 void bus_request_free(struct bus *bus, struct bus_request *req);

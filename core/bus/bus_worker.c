@@ -228,7 +228,7 @@ int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *f
     return 0;
 }
 
-int bus_worker_send(struct bus_worker *w, struct bus_request *req)
+int bus_worker_send(struct bus_worker *w, struct bus_request *req, uint64_t now)
 {
     struct bus_load *load = bus_worker_load(w);
     uint32_t slot = w->free_slots[w->free_count - 1]; /* in flight < concurrency: there is one */
@@ -267,7 +267,7 @@ int bus_worker_send(struct bus_worker *w, struct bus_request *req)
     w->slots[slot] = req;
     req->key = frame.key;
     req->worker = w;
-    req->sent_at = clock_now();
+    req->sent_at = now;
     req->state = BUS_REQUEST_SENT;
     req->worker_name = w->name;
     bus_pool_sent(w->pool, req);
@@ -420,6 +420,7 @@ void bus_worker_hear(struct bus_worker *w)
     int rc;
 
     bus_worker_touch(w);
+    w->pool->bus->events++;
     rc = receive(w, TURN_MESSAGES);
     if (rc == LPM_EIO) {
         /* Dead, or alive without a channel: the master sees to it that it is dead. One that was sent home ends by

@@ -127,9 +127,9 @@ bool bus_worker_is_quiet(const struct bus_worker *w);
 /* Brings what dispatch knows up to date. */
 void bus_worker_look(struct bus_worker *w);
 
-/* Puts the request, which leaves its queue, in the channel; bus_worker_flush() sends it. 0; LPM_ENOMEM: nothing was left to send it with, another turn
+/* Puts the request, which leaves its queue, in the channel, at `now`; bus_worker_flush() sends it. 0; LPM_ENOMEM: nothing was left to send it with, another turn
  * comes when that may have changed; another error: this worker cannot take it, try another. */
-int bus_worker_send(struct bus_worker *w, struct bus_request *req);
+int bus_worker_send(struct bus_worker *w, struct bus_request *req, uint64_t now);
 void bus_worker_flush(struct bus_worker *w);
 
 /* Closes our copies of the descriptors of those of its requests that have started: from then on they are the worker's. */

@@ -13,6 +13,7 @@
 
 #define POOL_DEFAULT  "default"
 #define POOL_NAME_MAX 64
+#define SPIN_MAX_US   1000
 
 /* The row of a directive that the table has. */
 static const lpm_directive *row_of(const char *context, const char *name)
@@ -70,6 +71,29 @@ static int read_error_log(struct conf_core *core, struct error *err)
             node, err, "\"error_log\" expects debug, info, notice, warn, error, crit or alert, found \"%s\"",
             node->args[1].data);
     }
+    return LPM_OK;
+}
+
+/* The one time that is counted in microseconds. */
+static int read_spin(struct conf_core *core, struct error *err)
+{
+    const struct lpm_conf *node = conf_tree_child(core->tree->root, "spin");
+    const char *text = node ? node->args[0].data : "off";
+    unsigned us = 0;
+    size_t digits = strspn(text, "0123456789");
+
+    if (strcmp(text, "off") == 0) {
+        core->spin = 0;
+        return LPM_OK;
+    }
+    for (size_t i = 0; i < digits && us <= SPIN_MAX_US; i++) {
+        us = us * 10 + (unsigned)(text[i] - '0');
+    }
+    if (digits == 0 || us == 0 || us > SPIN_MAX_US || strcmp(text + digits, "us") != 0) {
+        return conf_tree_error(node, err, "\"spin\" expects a time from 1us to %dus or off, found \"%s\"",
+                               SPIN_MAX_US, text);
+    }
+    core->spin = us;
     return LPM_OK;
 }
 
@@ -287,7 +311,8 @@ int conf_core_read(struct conf_core *core, struct conf_tree *tree, struct error 
         (rc = string(root, "pid", &core->pid, err)) != LPM_OK ||
         (rc = string(root, "control", &core->control, err)) != LPM_OK ||
         (rc = string(root, "slow_log", &core->slow_log, err)) != LPM_OK ||
-        (rc = read_error_log(core, err)) != LPM_OK || (rc = read_modules(core, err)) != LPM_OK) {
+        (rc = read_error_log(core, err)) != LPM_OK || (rc = read_spin(core, err)) != LPM_OK ||
+        (rc = read_modules(core, err)) != LPM_OK) {
         return rc;
     }
     return read_pools(core, request, err);

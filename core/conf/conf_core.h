@@ -55,6 +55,7 @@ struct conf_core {
     unsigned max_generations; /* that drain, before a reload waits */
     int64_t probation;        /* ms */
     int64_t shutdown_timeout; /* ms, or LPM_NONE */
+    unsigned spin;            /* us; 0: off */
     int64_t upgrade_timeout;  /* ms, or LPM_NONE */
     struct conf_module *modules;
     size_t module_count;

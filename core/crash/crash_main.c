@@ -39,18 +39,12 @@ struct crash {
     struct crash_symbol *symbols;
 };
 
-static void limit(int resource, rlim_t max)
-{
-    struct rlimit limits = {max, max};
-    setrlimit(resource, &limits);
-}
-
 static void set_limits(void)
 {
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_CPU, CPU_MAX);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    setrlimit(RLIMIT_CPU, &(struct rlimit){CPU_MAX, CPU_MAX});
     if (MEMORY_LIMITED) {
-        limit(RLIMIT_DATA, MEMORY_MAX);
+        setrlimit(RLIMIT_DATA, &(struct rlimit){MEMORY_MAX, MEMORY_MAX});
     }
     alarm(SECONDS_MAX);
 }
@@ -109,6 +103,20 @@ static void tell_object(const struct crash *c, const struct role_crash_object *o
         id[0] ? id : "none");
 }
 
+/* Whose code it was that lpm had not called: that of the module that comes first on the stack. */
+static void find_owner(const struct crash *c, char *room, size_t size)
+{
+    for (uint32_t i = 0; i < c->report.frame_count; i++) {
+        const struct role_crash_object *object = crash_read_object(&c->report, c->report.frames[i]);
+        long place = object ? module_of(c, object) : -1;
+        if (place >= 0) {
+            snprintf(room, size, ", in a timer, an event or a thread of module \"%s\"",
+                     c->start->core->modules[place].path);
+            return;
+        }
+    }
+}
+
 /* -- Parts -------------------------------------------------------------------------------------------- */
 
 static void tell_what(const struct crash *c)
@@ -117,7 +125,9 @@ static void tell_what(const struct crash *c)
         "it crashed: ", "it hung, and was ended for that: ", "its handler is slow, and runs on"};
     char how[160] = "", step[512];
 
-    role_step_text(c->report.step, c->start->core, step, sizeof(step));
+    if (role_step_text(c->report.step, c->start->core, step, sizeof(step))[0] == '\0') {
+        find_owner(c, step, sizeof(step));
+    }
     if (c->job->kind != ROLE_CRASH_SLOW) {
         crash_text_signal(&c->report, how, sizeof(how));
     }

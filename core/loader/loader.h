@@ -46,11 +46,11 @@ const struct loader_module *loader_find(const struct loader *loader, const char 
 
 /*
  * Checks the whole configuration against the core's table and those of the modules, binds the tree to `host`
- * (see conf_tree_bind) and runs the modules' conf hooks. `owner` begins with a struct loader_owner. What a hook
+ * (see conf_tree_bind) and runs the modules' conf hooks, each after `on_hook(arg, i)`, if that is not NULL. `owner` begins with a struct loader_owner. What a hook
  * reported with lpm_conf_error(), or its mere refusal, is in `err`. 0, LPM_ECONF or LPM_ENOMEM.
  */
 int loader_configure(const struct loader *loader, struct conf_tree *tree, const lpm_host *host,
-                     const void *owner, struct error *err);
+                     const void *owner, void (*on_hook)(void *arg, size_t i), void *arg, struct error *err);
 
 /* What the owner of every handle of a process begins with. */
 struct loader_owner {

@@ -149,13 +149,13 @@ static void tell(struct master_generation *generation, const struct role_crash_j
     }
 }
 
-void master_crash_died(struct master_generation *generation, const char *who,
+void master_crash_died(struct master_generation *generation, const char *who, int status,
                        const struct role_crash_page *page, enum role_crash_kind kind)
 {
     struct role_crash_job job = {.kind = kind};
     struct role_crash_page *copy;
 
-    if (!page || !generation->master->roles->crash ||
+    if (!WIFSIGNALED(status) || !page || !generation->master->roles->crash ||
         atomic_load(&page->death.written) == ROLE_CRASH_NOTHING) {
         return;
     }

@@ -14,8 +14,8 @@ void master_crash_page_free(struct role_crash_page **page);
 /* Forks as master_spawn() does, a child that shares start->crash and start->quarantine, if it has them. */
 pid_t master_crash_spawn(role_main entry, struct role_start *start, struct error *err);
 
-/* `who` has died: a child tells what `page` says, if it says anything. */
-void master_crash_died(struct master_generation *generation, const char *who,
+/* `who` has died, `status` as of waitpid(): if that was of a signal, and `page` says anything, a child tells it. */
+void master_crash_died(struct master_generation *generation, const char *who, int status,
                        const struct role_crash_page *page, enum role_crash_kind kind);
 
 /* Has the worker show its stack, and a child tell it. */

@@ -154,6 +154,21 @@ void master_fleet_restart(struct master_generation *generation)
     master_generation_event(generation, MASTER_ON_RESTART);
 }
 
+void master_fleet_failed(struct master_generation *generation)
+{
+    struct master *master = generation->master;
+
+    if (!master->online || generation->is_reload) {
+        return; /* that is said when it has ended */
+    }
+    log_write(&master->log, LPM_LOG_CRIT, "generation %u failed: %s", generation->number,
+              generation->reason.text);
+    master->start_failed = true;
+    if (generation->setup == master->previous) {
+        master_setup_release(&master->previous); /* no way back: on with what came after it */
+    }
+}
+
 static void start_again(struct master *master)
 {
     const struct conf_pool *pool = &master->current->core.pools[0];
@@ -215,13 +230,6 @@ static void bury(struct master_generation *generation)
             master->failure = *why;
         } else if (generation->is_reload) {
             master_reload_failed(master, why);
-        } else {
-            log_write(&master->log, LPM_LOG_CRIT, "generation %u failed: %s", generation->number, why->text);
-            master->start_failed = true;
-            if (generation->setup == master->previous) {
-                /* There is no way back: on with what came after it. */
-                master_setup_release(&master->previous);
-            }
         }
     }
     master_generation_free(generation);

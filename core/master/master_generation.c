@@ -266,6 +266,8 @@ static void (*const actions[MASTER_ACTIONS])(struct master_generation *) = {
 void master_generation_event(struct master_generation *generation, enum master_event event)
 {
     struct master_transition transition = master_state_next(generation->state, event);
+    bool failed = generation->state == MASTER_STARTING && transition.next == MASTER_KILLING &&
+                  generation->reason.text[0] != '\0';
 
     if (generation->state != transition.next) {
         log_write(&generation->master->log, LPM_LOG_DEBUG, "generation %u is %s", generation->number,
@@ -273,6 +275,9 @@ void master_generation_event(struct master_generation *generation, enum master_e
         master_fleet_look(generation->master);
     }
     generation->state = transition.next;
+    if (failed) {
+        master_fleet_failed(generation);
+    }
     actions[transition.action](generation);
 }
 
@@ -337,7 +342,7 @@ static void bus_reaped(struct master_generation *generation, int status)
 
     text_exit(status, end, sizeof(end));
     snprintf(who, sizeof(who), "bus (pid %ld)", (long)generation->bus);
-    master_crash_died(generation, who, generation->bus_crash, ROLE_CRASH_DIED);
+    master_crash_died(generation, who, status, generation->bus_crash, ROLE_CRASH_DIED);
     master_generation_step_text(generation, NULL, step);
     error_set(&why, 0, "bus (pid %ld) %s%s", (long)generation->bus, end, expected ? "" : step);
     log_write(&generation->master->log, expected ? LPM_LOG_INFO : LPM_LOG_ERROR, "%s", why.text);

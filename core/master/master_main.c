@@ -163,10 +163,6 @@ static void init(struct master *master, const struct master_options *options,
     list_init(&master->generations);
     list_init(&master->setups);
     list_init(&master->tellers);
-    master->quarantine = os_shared_new(sizeof(*master->quarantine));
-    if (master->quarantine) {
-        role_quarantine_init(master->quarantine);
-    }
     master_restart_init(&master->bus_restarts, pool->restarts, pool->max_restarts_in_interval);
     os_log_own(STDERR_FILENO);
     log_init(&master->log, STDERR_FILENO, options->core->error_log_level, "master");
@@ -184,6 +180,10 @@ static int open_all(struct master *master, struct error *err)
         return rc;
     }
     master_rundir_clean();
+    master->quarantine = os_shared_new(sizeof(*master->quarantine));
+    if (master->quarantine) {
+        role_quarantine_init(master->quarantine);
+    }
     master->base = event_base_new();
     if (!master->base) {
         return error_set(err, LPM_ENOMEM, "cannot make an event loop");

@@ -246,7 +246,8 @@ void master_worker_reaped(struct master_worker *worker, int status)
     log_write(&generation->master->log, death_level(worker, status), "%s %s",
               master_worker_name(worker, name), text_exit(status, end, sizeof(end)));
     tell_death(worker, status, why);
-    master_crash_died(generation, name, worker->crash, worker->aborted ? ROLE_CRASH_HUNG : ROLE_CRASH_DIED);
+    master_crash_died(generation, name, status, worker->crash,
+                      worker->aborted ? ROLE_CRASH_HUNG : ROLE_CRASH_DIED);
     master_crash_page_free(&worker->crash);
     event_del(worker->ready_timer);
     worker->pid = 0;

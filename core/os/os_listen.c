@@ -180,11 +180,8 @@ static int resolve(struct target *t, const char *address, struct error *err)
 {
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *found = NULL;
-
-    if (t->kind != KIND_NAME) {
-        return 0;
-    }
     int code = getaddrinfo(t->host, t->port, &hints, &found);
+
     if (code != 0) {
         hints.ai_family = AF_INET6;
         code = getaddrinfo(t->host, t->port, &hints, &found);
@@ -196,6 +193,48 @@ static int resolve(struct target *t, const char *address, struct error *err)
     t->len = found->ai_addrlen;
     freeaddrinfo(found);
     return 0;
+}
+
+static void write_numeric(const struct target *t, char *room, size_t size)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+
+    if (t->addr.any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &t->addr.in6.sin6_addr, host, sizeof(host));
+        snprintf(room, size, "[%s]:%u", host, ntohs(t->addr.in6.sin6_port));
+    } else {
+        inet_ntop(AF_INET, &t->addr.in.sin_addr, host, sizeof(host));
+        snprintf(room, size, "%s:%u", host, ntohs(t->addr.in.sin_port));
+    }
+}
+
+int os_listen_resolve(const char *address, char room[OS_LISTEN_TEXT_SIZE], struct error *err)
+{
+    struct target t;
+    int rc = parse(&t, address, err);
+
+    if (!rc && t.kind == KIND_NAME) {
+        rc = resolve(&t, address, err);
+        if (!rc) {
+            write_numeric(&t, room, OS_LISTEN_TEXT_SIZE);
+        }
+    } else if (!rc) {
+        snprintf(room, OS_LISTEN_TEXT_SIZE, "%s", address);
+    }
+    return rc;
+}
+
+/* The address as bound: a port that was 0 has its number. */
+static void describe(int fd, const char *address, char *bound, size_t size)
+{
+    struct target t;
+
+    t.len = sizeof(t.addr);
+    if (getsockname(fd, &t.addr.any, &t.len) != 0 || t.addr.any.sa_family == AF_UNIX) {
+        snprintf(bound, size, "%s", address);
+    } else {
+        write_numeric(&t, bound, size);
+    }
 }
 
 static int bind_unix(int fd, const struct target *t, mode_t mode, const char *address, struct error *err)
@@ -216,24 +255,6 @@ static int bind_tcp(int fd, const struct target *t, const char *address, struct 
         return refused(err, address, strerror(errno));
     }
     return bind(fd, &t->addr.any, t->len) == 0 ? 0 : refused(err, address, strerror(errno));
-}
-
-/* The address as bound: a port that was 0 has its number. */
-static void describe(int fd, const char *address, char *bound, size_t size)
-{
-    struct target t;
-    char host[INET6_ADDRSTRLEN] = "";
-
-    t.len = sizeof(t.addr);
-    if (getsockname(fd, &t.addr.any, &t.len) != 0 || t.addr.any.sa_family == AF_UNIX) {
-        snprintf(bound, size, "%s", address);
-    } else if (t.addr.any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &t.addr.in6.sin6_addr, host, sizeof(host));
-        snprintf(bound, size, "[%s]:%u", host, ntohs(t.addr.in6.sin6_port));
-    } else {
-        inet_ntop(AF_INET, &t.addr.in.sin_addr, host, sizeof(host));
-        snprintf(bound, size, "%s:%u", host, ntohs(t.addr.in.sin_port));
-    }
 }
 
 /* One file may have several names: run/x.sock is what another process calls /srv/lpm/run/x.sock. */
@@ -278,7 +299,7 @@ bool os_listen_bound(int fd, const char *address)
 
     memset(&bound, 0, sizeof(bound));
     bound.len = sizeof(bound.addr);
-    if (parse(&wanted, address, &err) != 0 || resolve(&wanted, address, &err) != 0 ||
+    if (parse(&wanted, address, &err) != 0 || wanted.kind == KIND_NAME ||
         getsockname(fd, &bound.addr.any, &bound.len) != 0) {
         return false;
     }
@@ -318,9 +339,8 @@ static int open_listener(int *fd, const char *address, int backlog, mode_t mode,
     if (rc < 0) {
         return rc;
     }
-    rc = resolve(&t, address, err);
-    if (rc < 0) {
-        return rc;
+    if (t.kind == KIND_NAME) {
+        return refused(err, address, "its name has not been resolved");
     }
     *fd = socket(t.addr.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0) {

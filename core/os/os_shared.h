@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Zeroed, hidden from children; or NULL. */
+/* Zeroed, hidden from children (one that becomes a daemon makes it thereafter); or NULL. */
 void *os_shared_new(size_t size);
 
 /* Do children that are forked from now on have it? */

@@ -70,6 +70,10 @@ static void on_crash(int number, siginfo_t *info, void *context)
 {
     int none = 0, self = (int)thread_id();
 
+    if (getpid() != dump.owner) {
+        die_of(number, info);
+        return;
+    }
     if (!atomic_compare_exchange_strong(&dying, &none, self)) {
         while (none != self) {
             pause(); /* another thread is at it, and its end will be that of all */
@@ -88,6 +92,9 @@ static void on_show(int number, siginfo_t *info, void *context)
 {
     struct role_crash_page *page = dump.page;
 
+    if (getpid() != dump.owner) {
+        return;
+    }
     if (thread_id() != getpid()) {
         syscall(SYS_tgkill, getpid(), getpid(), number); /* handlers run in the first thread */
         return;
@@ -119,7 +126,7 @@ void role_crash_init(struct role_crash_page *page, role_step_word *step, const s
     if (!page || make_stack() != 0) {
         return;
     }
-    dump = (struct role_crash_dump){.page = page, .step = step, .running = running};
+    dump = (struct role_crash_dump){.owner = getpid(), .page = page, .step = step, .running = running};
     backtrace(frames, 2); /* the first time it loads a library */
     for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++) {
         set_action(deadly[i], on_crash);

@@ -9,6 +9,7 @@
 #include "role/role_crash.h"
 
 struct role_crash_dump {
+    pid_t owner; /* whose page it is: what a module forks has it, too */
     struct role_crash_page *page;
     role_step_word *step;
     const struct frame *const *running;

@@ -87,14 +87,6 @@ static struct role_quarantine_slot *find_room(struct role_quarantine *table,
     return best;
 }
 
-static void raise_until(struct role_quarantine *table, uint64_t until)
-{
-    uint64_t shown = atomic_load(&table->until);
-
-    while (shown < until && !atomic_compare_exchange_weak(&table->until, &shown, until)) {
-    }
-}
-
 void role_quarantine_add(struct role_quarantine *table, const struct role_quarantine_entry *entry,
                          uint64_t now)
 {
@@ -113,14 +105,14 @@ void role_quarantine_add(struct role_quarantine *table, const struct role_quaran
     }
     slot->entry.until = until;
     atomic_store_explicit(&slot->word, until, memory_order_release);
-    raise_until(table, until);
+    atomic_fetch_add(&table->added, 1);
 }
 
 bool role_quarantine_holds(struct role_quarantine *table, uint64_t fingerprint, const char *build,
                            uint64_t now)
 {
     struct role_quarantine_entry entry;
-    uint64_t until = atomic_load(&table->until);
+    uint64_t added = atomic_load(&table->added);
     bool empty = true;
 
     for (size_t i = 0; i < ROLE_QUARANTINE_MAX; i++) {
@@ -132,7 +124,7 @@ bool role_quarantine_holds(struct role_quarantine *table, uint64_t fingerprint, 
         }
     }
     if (empty) {
-        atomic_compare_exchange_strong(&table->until, &until, 0); /* unless one came meanwhile */
+        atomic_compare_exchange_strong(&table->added, &added, 0); /* unless one came meanwhile */
     }
     return false;
 }

@@ -29,7 +29,7 @@ struct role_quarantine_entry {
 
 struct role_quarantine {
     uint64_t key[2];              /* of the fingerprints */
-    _Atomic uint64_t until;       /* the last of all; 0: nothing is in it */
+    _Atomic uint64_t added;       /* another number after each addition; 0: nothing is in it */
     struct role_quarantine_slot { /* private */
         _Atomic uint64_t word;    /* 0: free; odd: being written since; else until when it holds */
         struct role_quarantine_entry entry;

@@ -153,6 +153,7 @@ struct lpm_request *worker_request_new(struct worker *w, struct lpm_worker *owne
         req->cancelled = req->given_up = false;
         req->context = NULL;
         req->taken = 0;
+        req->cursor = (struct frame_cursor){0, 0};
         req->call.made = false;
     }
     return req;
@@ -199,9 +200,9 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
     }
     owner = req->owner;
     w->running = &req->frame;
-    step = role_step_enter(w->start->step, ROLE_STEP_REQUEST, frame->handler);
+    step = worker_step_enter(owner, ROLE_STEP_REQUEST);
     owner->module->request(req);
-    role_step_back(w->start->step, step);
+    worker_step_back(owner, step);
     tell_listeners(w, owner, (struct frame_key){slot, seq});
     w->running = NULL;
     channel_show_running(w->channel, 0);

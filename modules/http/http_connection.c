@@ -42,10 +42,10 @@ void http_connection_release(struct http_connection *c)
 void http_connection_close(struct http_connection *c)
 {
     struct http_server *server = c->server;
-    if (c->state == HTTP_WAIT) {
-        server->role->cancel(server, c->work->x.ticket);
-    }
     if (c->work) {
+        if (c->state == HTTP_WAIT) {
+            server->role->cancel(server, c->work->x.ticket);
+        }
         http_upload_close(c);
         http_stream_close(c);
     }
@@ -96,7 +96,7 @@ static void linger(struct http_connection *c)
     c->state = HTTP_LINGER;
     c->linger_end = http_now() + (uint64_t)LINGER_MS * 1000000;
     http_io_deadline(c, LINGER_IDLE_MS);
-    http_io_resume(c);
+    http_io_level(c);
 }
 
 void http_connection_end(struct http_connection *c)
@@ -144,7 +144,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     struct http_connection *c = arg;
     ssize_t n;
     (void)fd;
-    (void)what;
     if (c->paused) {
         look_for_reset(c);
         return;
@@ -168,6 +167,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     if (n < 0) {
         http_connection_abort(c);
         return;
+    }
+    if (n > 0 && (what & EV_CLOSED)) {
+        http_io_tell_again(c); /* the end has come already, behind these bytes */
     }
     if (n == 0) {
         c->eof = true;
@@ -270,7 +272,6 @@ struct http_connection *http_connection_new(struct http_server *server, int fd, 
     if (peer->sa_family != AF_UNIX) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     }
-    event_assign(&c->read, server->base, fd, EV_READ | EV_PERSIST, on_readable, c);
     event_assign(&c->timer, server->base, -1, 0, on_timer, c);
     c->next = server->first;
     if (c->next) {
@@ -278,7 +279,7 @@ struct http_connection *http_connection_new(struct http_server *server, int fd, 
     }
     server->first = c;
     server->count++;
-    if (event_add(&c->read, NULL) != 0) {
+    if (http_io_begin(c, on_readable) != 0) {
         http_connection_close(c);
         return NULL;
     }

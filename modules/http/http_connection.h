@@ -125,6 +125,15 @@ void http_io_deadline(struct http_connection *c, int64_t ms);
 /* Reads once, to where bytes are wanted now: how many came, 0 for the end, -EAGAIN, or another negative errno. */
 ssize_t http_io_read(struct http_connection *c);
 
+/* Watches the socket for bytes, by its edges: each is told once. 0 or -1. */
+int http_io_begin(struct http_connection *c, event_callback_fn on_readable);
+
+/* More may be there than was read, of which no edge will tell: has the one that was there told again. */
+void http_io_tell_again(struct http_connection *c);
+
+/* From now on by its level: for what is read piece by piece. */
+void http_io_level(struct http_connection *c);
+
 /* Stops reading; reads again. */
 void http_io_pause(struct http_connection *c);
 void http_io_resume(struct http_connection *c);

@@ -170,8 +170,10 @@ void http_exchange_answer(lpm_response *res, void *arg)
     c->work->x.ticket = 0;
     c->work->x.queue_time = lpm_response_queue_time(res);
     c->work->x.service_time = lpm_response_service_time(res);
-    strncpy(c->work->x.worker, lpm_response_worker(res),
-            sizeof(c->work->x.worker) - 1); /* all of x was zero */
+    if (c->server->log.fd >= 0) {
+        strncpy(c->work->x.worker, lpm_response_worker(res),
+                sizeof(c->work->x.worker) - 1); /* all of x was zero */
+    }
     http_upload_answered(c, error);
     if (error) {
         http_exchange_fail(c, error);
@@ -187,7 +189,7 @@ static lpm_slice logged_field(const struct http_connection *c, int place)
     return place < 0 ? none : slice(c, c->in->parse.head.fields[place].value);
 }
 
-void http_exchange_log(struct http_connection *c)
+static void log_exchange(struct http_connection *c)
 {
     struct http_exchange *x = &c->work->x;
     size_t unsent = http_buffer_len(&c->work->out) + c->work->stream.pipe.held;
@@ -204,13 +206,17 @@ void http_exchange_log(struct http_connection *c)
         .referer = {"", 0},
         .user_agent = {"", 0},
     };
-    if (c->server->log.fd < 0 || !x->open) {
-        return;
-    }
     if (c->in) {
         entry.request = slice(c, c->in->parse.head.line);
         entry.referer = logged_field(c, c->in->parse.head.referer);
         entry.user_agent = logged_field(c, c->in->parse.head.user_agent);
     }
     http_log_add(&c->server->log, &entry);
+}
+
+void http_exchange_log(struct http_connection *c)
+{
+    if (c->server->log.fd >= 0 && c->work->x.open) {
+        log_exchange(c);
+    }
 }

@@ -27,6 +27,97 @@ void http_io_deadline(struct http_connection *c, int64_t ms)
     }
 }
 
+/* How a socket is watched for bytes. Usually by its edges: by its level the kernel looks at each socket twice, the second time
+ * to find that it has nothing more. By its level where it is read piece by piece, or has to be written, too. */
+static short edges(const struct http_connection *c)
+{
+    bool level = (c->work && c->work->upload.open) || c->writing || c->state == HTTP_LINGER;
+    return level ? 0 : EV_ET | EV_CLOSED;
+}
+
+static void watch(struct http_connection *c, short how)
+{
+    event_callback_fn callback = event_get_callback(&c->read);
+    event_del(&c->read);
+    event_assign(&c->read, c->server->base, c->fd, (short)(EV_READ | EV_PERSIST | how), callback, c);
+    event_add(&c->read, NULL);
+}
+
+int http_io_begin(struct http_connection *c, event_callback_fn on_readable)
+{
+    event_assign(&c->read, c->server->base, c->fd, (short)(EV_READ | EV_PERSIST | edges(c)), on_readable, c);
+    return event_add(&c->read, NULL);
+}
+
+void http_io_tell_again(struct http_connection *c)
+{
+    if (!c->paused && edges(c) != 0) {
+        watch(c, edges(c));
+    }
+}
+
+void http_io_pause(struct http_connection *c)
+{
+    /* By edges, and to read nothing when they come: a reset is told, and not again and again bytes, or an end, that nobody
+     * wants now. */
+    if (!c->paused) {
+        c->paused = true;
+        watch(c, EV_ET);
+    }
+}
+
+void http_io_resume(struct http_connection *c)
+{
+    if (c->paused && !c->eof) {
+        c->paused = false;
+        watch(c, edges(c));
+    }
+}
+
+void http_io_level(struct http_connection *c)
+{
+    if (!c->eof) {
+        c->paused = false;
+        watch(c, 0);
+    }
+}
+
+/* Edge or level goes for the descriptor, not for the event: adding or deleting the other one has made it level, which does no
+ * harm but to one that is paused. */
+static void keep_paused(struct http_connection *c)
+{
+    if (c->paused) {
+        watch(c, EV_ET);
+    }
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_connection *c = arg;
+    (void)fd;
+    (void)what;
+    if (c->state == HTTP_SEND) {
+        http_step_run(c);
+    } else {
+        http_io_flush(c);
+    }
+}
+
+int http_io_wait(struct http_connection *c)
+{
+    http_io_deadline(c, c->server->conf.send_timeout);
+    if (!c->writing) {
+        event_assign(&c->work->write, c->server->base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
+        if (event_add(&c->work->write, NULL) != 0) {
+            http_connection_abort(c);
+            return -1;
+        }
+        c->writing = true;
+    }
+    keep_paused(c); /* in any case: so the edge comes again for who waits though the socket would take more */
+    return 0;
+}
+
 /* What may hold something of a connection before: the rest is set when it begins. */
 static void work_init(struct http_work *work)
 {
@@ -89,67 +180,10 @@ ssize_t http_io_read(struct http_connection *c)
     } else {
         c->in->end += (uint32_t)n;
     }
+    if ((size_t)n == room) {
+        http_io_tell_again(c);
+    }
     return n;
-}
-
-/* The same descriptor, watched for bytes (level), or only for a change (edge): the latter is told of a reset, and not
- * again and again of bytes or of an end that nobody wants to read now. */
-static void watch(struct http_connection *c, short edge)
-{
-    event_callback_fn callback = event_get_callback(&c->read);
-    event_del(&c->read);
-    event_assign(&c->read, c->server->base, c->fd, (short)(EV_READ | EV_PERSIST | edge), callback, c);
-    event_add(&c->read, NULL);
-    c->paused = edge != 0;
-}
-
-/* Edge or level goes for the descriptor, not for the event: adding or deleting the other one has made it level. */
-static void keep_edge(struct http_connection *c)
-{
-    if (c->paused) {
-        watch(c, EV_ET);
-    }
-}
-
-void http_io_pause(struct http_connection *c)
-{
-    if (!c->paused) {
-        watch(c, EV_ET);
-    }
-}
-
-void http_io_resume(struct http_connection *c)
-{
-    if (c->paused && !c->eof) {
-        watch(c, 0);
-    }
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    struct http_connection *c = arg;
-    (void)fd;
-    (void)what;
-    if (c->state == HTTP_SEND) {
-        http_step_run(c);
-    } else {
-        http_io_flush(c);
-    }
-}
-
-int http_io_wait(struct http_connection *c)
-{
-    http_io_deadline(c, c->server->conf.send_timeout);
-    if (!c->writing) {
-        event_assign(&c->work->write, c->server->base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
-        if (event_add(&c->work->write, NULL) != 0) {
-            http_connection_abort(c);
-            return -1;
-        }
-        c->writing = true;
-        keep_edge(c);
-    }
-    return 0;
 }
 
 static int written(struct http_connection *c)
@@ -158,7 +192,7 @@ static int written(struct http_connection *c)
     if (c->writing) {
         event_del(&c->work->write);
         c->writing = false;
-        keep_edge(c);
+        keep_paused(c);
     }
     return 1;
 }

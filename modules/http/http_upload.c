@@ -262,5 +262,6 @@ int http_upload_begin(struct http_connection *c)
     http_server_stream_opened(c->server, FILES);
     event_assign(&up->writable, c->server->base, up->fd, EV_WRITE, on_writable, c);
     event_assign(&up->timer, c->server->base, -1, 0, on_timer, c);
+    http_io_level(c);
     return 0;
 }

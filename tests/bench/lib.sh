@@ -50,9 +50,10 @@ start() {
     SERVERS="$SERVERS $PID"
 }
 
-# Ends servers by their pids.
+# Ends servers by their pids; one that has ended may have left its number to somebody else.
 stop() {
     for pid; do
+        [ "$(sed 's/.*) . //; s/ .*//' "/proc/$pid/stat" 2> /dev/null)" = $$ ] || continue
         kill -TERM "$pid" 2> /dev/null || :
         wait "$pid" 2> /dev/null || :
     done

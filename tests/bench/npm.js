@@ -20,6 +20,7 @@ function figure(outstanding, value, unit) {
     console.log(JSON.stringify({figure: `64 B, ${outstanding} outstanding`, who: 'npm package', value: value, unit: unit}));
 }
 
+// Calls then(round trips a second, their median in us).
 function measure(outstanding, then) {
     const begin = process.hrtime.bigint(), end = begin + BigInt(milliseconds) * 1000000n, times = [];
     let left = outstanding, done = 0;
@@ -32,18 +33,11 @@ function measure(outstanding, then) {
                 throw r;
             }
             done++;
-            if (outstanding === 1) {
-                times.push(Number(now - sent) / 1000);
-            }
+            times.push(Number(now - sent) / 1000);
             if (now < end) {
-                return one();
-            }
-            if (--left === 0) {
-                figure(outstanding, done * 1e9 / Number(now - begin), 'round trips/s');
-                if (times.length > 0) {
-                    figure(outstanding, times.sort((a, b) => a - b)[times.length >> 1], 'us, p50');
-                }
-                then();
+                one();
+            } else if (--left === 0) {
+                then(done * 1e9 / Number(now - begin), times.sort((a, b) => a - b)[times.length >> 1]);
             }
         }).then(null, () => undefined);
     }
@@ -52,5 +46,13 @@ function measure(outstanding, then) {
     }
 }
 
-supervisor.once('online', () => measure(64, () => measure(1, () => supervisor.hardKill())));
+// What it does when its code is compiled is what counts: the first figures are dropped.
+supervisor.once('online', () => measure(64, () => measure(64, function (rate) {
+    figure(64, rate, 'round trips/s');
+    measure(1, function (rateOfOne, p50) {
+        figure(1, rateOfOne, 'round trips/s');
+        figure(1, p50, 'us, p50');
+        supervisor.hardKill();
+    });
+})));
 supervisor.start();

@@ -7,6 +7,9 @@
  *     null             calls a function at address 0
  *     overflow         uses up the stack
  *     thread           SIGSEGV in a thread of its own
+ *     timer            SIGSEGV in a timer
+ *     listener         SIGSEGV in a listener, to "request"
+ *     reply            SIGSEGV where it is told what became of an event
  *     hang             crasher_hang(), for ever
  *     deaf             the same, with SIGABRT blocked
  *     slow             two seconds in crasher_slow(), then answers
@@ -17,8 +20,10 @@
  *
  * Runs in workers, and in the bus with that directive; the fault is the purpose.
  */
+#define LPM_NEEDS 1
 #include <lpm/module.h>
 
+#include <event2/event.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -134,6 +139,42 @@ static void forge(int byte)
     }
 }
 
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+    crasher_segv();
+}
+
+static void on_event(lpm_event *ev, void *arg)
+{
+    (void)ev;
+    (void)arg;
+    crasher_segv();
+}
+
+static void on_reply(lpm_response *res, void *arg)
+{
+    (void)res;
+    (void)arg;
+    crasher_segv();
+}
+
+/* False: that is none of these. */
+static int crash_elsewhere(lpm_worker *w, const char *word)
+{
+    static const struct timeval soon = {0, 1000};
+
+    if (strcmp(word, "timer") == 0) {
+        return event_base_once(lpm_worker_event_base(w), -1, EV_TIMEOUT, on_timer, NULL, &soon) == 0;
+    }
+    if (strcmp(word, "listener") == 0) {
+        return lpm_worker_on(w, "request", on_event, NULL) == 0;
+    }
+    return strcmp(word, "reply") == 0 && lpm_worker_emit(w, "unheard", "", 0, on_reply, NULL) == 0;
+}
+
 static void request(lpm_request *req)
 {
     static const struct {
@@ -162,6 +203,9 @@ static void request(lpm_request *req)
     if (strcmp(word, "answered") == 0) {
         lpm_respond_text(req, "ok\n");
         crasher_segv();
+    }
+    if (crash_elsewhere(lpm_request_worker(req), word)) {
+        return;
     }
     for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
         if (strcmp(word, orders[i].order) == 0) {

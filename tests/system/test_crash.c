@@ -91,6 +91,33 @@ static void test_each_crash(void **state)
     server_stop(s);
 }
 
+/* Code that runs beside handlers: whoever calls it, the log tells whose it is. */
+static void test_beside_handlers(void **state)
+{
+    static const struct {
+        const char *order, *what;
+    } cases[] = {
+        {"timer", ", in a timer, an event or a thread of module \"tmodules/crasher.so\""},
+        {"listener", ", in a listener to events of module \"tmodules/crasher.so\""},
+        {"reply", ", in a response callback of module \"tmodules/crasher.so\""},
+    };
+    struct server *s = *state;
+
+    start(s, "");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char target[32], line[160];
+
+        server_mark(s);
+        snprintf(target, sizeof(target), "/crash/%s", cases[i].order);
+        assert_int_equal(client_get(server_port(s), target, NULL), 502);
+        snprintf(line, sizeof(line), "crashed: SIGSEGV at address 0x10, where nothing is mapped%s",
+                 cases[i].what);
+        server_wait_log(s, line, LOG_MS);
+        wait_for_name(s, "segv");
+    }
+    server_stop(s);
+}
+
 /* The bus tells the same id, from what it knows itself. */
 static void test_id(void **state)
 {
@@ -269,10 +296,18 @@ static void test_direct(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_each_crash), TEST(test_id),        TEST(test_secrets),
-        TEST(test_answered),   TEST(test_forged),    TEST(test_crash_of_the_bus),
-        TEST(test_hang),       TEST(test_deaf_hang), TEST(test_slow),
-        TEST(test_slow_log),   TEST(test_direct),
+        TEST(test_each_crash),
+        TEST(test_beside_handlers),
+        TEST(test_id),
+        TEST(test_secrets),
+        TEST(test_answered),
+        TEST(test_forged),
+        TEST(test_crash_of_the_bus),
+        TEST(test_hang),
+        TEST(test_deaf_hang),
+        TEST(test_slow),
+        TEST(test_slow_log),
+        TEST(test_direct),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -156,11 +157,25 @@ static void do_stop(struct server *s, uint64_t *seed)
     }
 }
 
+/* A client that asks for something and goes away. */
+static void do_hang_up(struct server *s, uint64_t *seed)
+{
+    const struct linger at_once = {1, 0};
+    struct client client;
+
+    (void)seed;
+    client_open(&client, server_port(s));
+    client_request(&client, "GET", "/fault/gone?sleep=20", "", "", 0);
+    setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    client_close(&client);
+}
+
 /* -- Faults ------------------------------------------------------------------------------------------- */
 
 static const struct fault faults[] = {
     {.act = do_kill, .weight = 15},
     {.act = do_stop, .weight = 15},
+    {.act = do_hang_up, .weight = 5},
     {"crash", "/fault", BAD, NULL, 10},
     {"abort", "/fault", BAD, NULL, 5},
     {"exit", "/fault", BAD, NULL, 5},
@@ -173,6 +188,7 @@ static const struct fault faults[] = {
     {"rubbish", "/fault", ANY, NULL, 4},
     {"close", "/fault", ANY, NULL, 4},
     {"wait=20", "/fault", ANY, NULL, 6},
+    {"big=300000", "/fault", ANY, NULL, 6}, /* in memory of its own */
     {"sleep=3000", "/brief", BAD, NULL, 3},
     {"loop", "/brief", BAD, NULL, 1},
     {"stop", "/brief", ANY, NULL, 2}, /* do_stop() may have it go on */

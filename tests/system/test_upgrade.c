@@ -187,6 +187,19 @@ static void test_retire_and_come_back(void **state)
     server_stop(s);
 }
 
+/* One that has retired has nobody whose end would be its own. */
+static void test_retired_one_ends(void **state)
+{
+    struct server *s = *state;
+
+    start(s, "", "");
+    upgrade_begin(s);
+    signal_and_wait(s, s->pid, SIGWINCH, "generation 1 has ended");
+    upgrade_finish(s);
+    check_hello(s);
+    server_stop(s);
+}
+
 /* What is configured otherwise by then: a listener more, one less. */
 static void test_other_listeners(void **state)
 {
@@ -565,6 +578,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_both_serve, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_retire_and_come_back, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_retired_one_ends, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_other_listeners, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_daemon, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_several, server_setup, server_teardown),

@@ -563,14 +563,15 @@ static void the_masters_messages_come_without(void **state)
 
 struct taken {
     int count;
+    uint32_t step;
 };
 
 static void on_take_over(lpm_supervisor *s, int fd, lpm_slice data, void *arg)
 {
     struct taken *taken = arg;
 
-    (void)s;
     (void)data;
+    taken->step = *s->bus->start->step;
     taken->count++;
     close(fd);
 }
@@ -581,6 +582,7 @@ static void connections_wait_for_descriptors(void **state)
     struct fixture *f = fixture_new();
     struct handover message = {.module = "m"};
     struct taken taken = {0};
+    role_step_word step = 0;
     struct end end = end_make();
     struct rlimit old;
     struct error err;
@@ -588,6 +590,7 @@ static void connections_wait_for_descriptors(void **state)
 
     (void)state;
     f->bus.loader.count = 1;
+    f->start.step = &step;
     lpm_supervisor_take_over(&f->supervisor, on_take_over, &taken);
     assert_int_equal(handover_pair(fds, &err), 0);
     bus_handover_predecessor(&f->bus, fds[1]);
@@ -603,6 +606,8 @@ static void connections_wait_for_descriptors(void **state)
     }
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     turn_until(f, &taken.count, 3);
+    assert_int_equal(taken.step, ROLE_STEP_TAKE_OVER << 16);
+    assert_int_equal(step, ROLE_STEP_NONE);
     end_gone(&end);
     close(fds[0]);
     turn(f);

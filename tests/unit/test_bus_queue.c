@@ -47,7 +47,7 @@ static void first_in_first_out(void **state)
     begin();
     assert_null(bus_queue_next(&queue));
     assert_null(bus_queue_oldest(&queue));
-    assert_null(bus_queue_least(&queue));
+    assert_null(bus_queue_last(&queue, BUS_QUEUE_NORMAL));
     assert_null(bus_queue_after(&queue, NULL));
     for (size_t i = 0; i < 5; i++) {
         append(i, BUS_QUEUE_NORMAL);
@@ -74,30 +74,38 @@ static void what_came_back_goes_first_and_is_not_given_up(void **state)
     items[7].since = 9; /* sent before 8, so put before it */
     bus_queue_return(&queue, &items[7]);
     assert_ptr_equal(bus_queue_oldest(&queue), &items[5]);
-    assert_ptr_equal(bus_queue_least(&queue), &items[6]);
+    assert_ptr_equal(bus_queue_last(&queue, BUS_QUEUE_NORMAL), &items[6]);
     bus_queue_remove(&queue, &items[5]);
     bus_queue_remove(&queue, &items[6]);
     assert_ptr_equal(bus_queue_oldest(&queue), &items[8]);
-    assert_null(bus_queue_least(&queue));
+    assert_null(bus_queue_last(&queue, BUS_QUEUE_NORMAL));
     check_sent(7);
     check_sent(8);
 }
 
-static void the_lowest_and_latest_is_given_up_first(void **state)
+/* Of 32 two are kept for each level. */
+static void the_lowest_that_has_more_than_is_kept_is_over(void **state)
 {
     (void)state;
     begin();
-    append(0, BUS_QUEUE_NORMAL);
-    append(1, BUS_QUEUE_LOW);
-    append(2, BUS_QUEUE_LOW);
-    append(3, BUS_QUEUE_HIGH);
-    append(4, BUS_QUEUE_NORMAL);
-    static const size_t order[] = {2, 1, 4, 0, 3};
-    for (size_t i = 0; i < 5; i++) {
-        assert_ptr_equal(bus_queue_least(&queue), &items[order[i]]);
-        bus_queue_remove(&queue, &items[order[i]]);
+    for (size_t i = 0; i < 30; i++) {
+        append(i, BUS_QUEUE_HIGH);
     }
-    assert_null(bus_queue_least(&queue));
+    append(30, BUS_QUEUE_LOW);
+    append(31, BUS_QUEUE_LOW);
+    assert_false(bus_queue_is_over(&queue.sum, BUS_QUEUE_LOW, 32, 320));
+    assert_false(bus_queue_is_over(&queue.sum, BUS_QUEUE_HIGH, 32, 320));
+    append(32, BUS_QUEUE_HIGH);
+    assert_false(bus_queue_is_over(&queue.sum, BUS_QUEUE_LOW, 32, 320));
+    assert_false(bus_queue_is_over(&queue.sum, BUS_QUEUE_NORMAL, 32, 320));
+    assert_true(bus_queue_is_over(&queue.sum, BUS_QUEUE_HIGH, 32, 1000));
+    assert_true(bus_queue_is_over(&queue.sum, BUS_QUEUE_HIGH, 1000, 320));
+    append(33, BUS_QUEUE_LOW);
+    assert_true(bus_queue_is_over(&queue.sum, BUS_QUEUE_LOW, 32, 1000));
+    assert_true(bus_queue_is_over(&queue.sum, BUS_QUEUE_LOW, 1000, 320));
+    assert_false(bus_queue_is_over(&queue.sum, BUS_QUEUE_LOW, 34, 340));
+    assert_ptr_equal(bus_queue_last(&queue, BUS_QUEUE_LOW), &items[33]);
+    assert_ptr_equal(bus_queue_last(&queue, BUS_QUEUE_HIGH), &items[32]);
 }
 
 static void all_are_visited_by_priority(void **state)
@@ -123,7 +131,7 @@ static void all_are_visited_by_priority(void **state)
     assert_int_equal(bus_queue_bytes_from(&queue.sum, BUS_QUEUE_HIGH), 10);
 }
 
-/* Whoever else comes: of any 16 that are sent while a low one waits one is low, of any 5 beside a normal one that one. */
+/* Whoever else comes, of so many in a row one is of each level that waits; and there is a row with no more than one. */
 static void nobody_starves(void **state)
 {
     unsigned others[BUS_QUEUE_LEVELS] = {0}, most[BUS_QUEUE_LEVELS] = {0};
@@ -153,8 +161,9 @@ static void nobody_starves(void **state)
         item->since = COUNT + turn;
         bus_queue_append(&queue, item);
     }
-    assert_int_equal(most[BUS_QUEUE_LOW], BUS_QUEUE_PATIENCE_LOW);
-    assert_in_range(most[BUS_QUEUE_NORMAL], BUS_QUEUE_PATIENCE_NORMAL, BUS_QUEUE_PATIENCE_NORMAL + 1);
+    for (int level = 0; level < BUS_QUEUE_LEVELS; level++) {
+        assert_int_equal(most[level], bus_queue_one_in[level] - 1);
+    }
 }
 
 static void high_goes_first_most_of_the_time(void **state)
@@ -196,7 +205,8 @@ static double cost_beside(size_t waiting)
         struct bus_queue_item *item;
         assert_non_null(bus_queue_oldest(&queue));
         bus_queue_append(&queue, &one);
-        bus_queue_remove(&queue, bus_queue_least(&queue));
+        bus_queue_remove(&queue, bus_queue_last(&queue, BUS_QUEUE_LOW));
+        assert_false(bus_queue_is_over(&queue.sum, BUS_QUEUE_LOW, 10000000, 10000000));
         item = bus_queue_next(&queue);
         bus_queue_sent(&queue, item);
         bus_queue_append(&queue, item);
@@ -221,7 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_in_first_out),
         cmocka_unit_test(what_came_back_goes_first_and_is_not_given_up),
-        cmocka_unit_test(the_lowest_and_latest_is_given_up_first),
+        cmocka_unit_test(the_lowest_that_has_more_than_is_kept_is_over),
         cmocka_unit_test(all_are_visited_by_priority),
         cmocka_unit_test(nobody_starves),
         cmocka_unit_test(high_goes_first_most_of_the_time),

@@ -483,6 +483,30 @@ static void test_gone(void **state)
     assert_int_equal(count_of(access_log(), "\"GET / HT\" 400 "), 1);
 }
 
+/* The end comes with the bytes before it: nothing else will tell of it. In a new connection, and in one that was served. */
+static void test_end_with_bytes(void **state)
+{
+    static const char *const last[][2] = {{GET("/last"), "HTTP/1.1 200 "}, {"GET / HT", "HTTP/1.1 400 "}};
+    (void)state;
+    serve("half_close on ; " PLAIN);
+    for (int i = 0; i < 4; i++) {
+        const char *text = last[i / 2][0], *answer = last[i / 2][1];
+        size_t served = (size_t)i % 2;
+        client_open(&a);
+        if (served > 0) {
+            client_send(&a, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+            PUMP_UNTIL(client_has(&a, "\r\n\r\n"));
+            a.len = 0;
+        }
+        assert_int_equal(send(a.fd, text, strlen(text), 0), strlen(text)); /* and the loop does not turn */
+        shutdown(a.fd, SHUT_WR);
+        PUMP_UNTIL(client_closed(&a));
+        assert_memory_equal(a.got, answer, strlen(answer));
+        client_close(&a);
+    }
+    stop();
+}
+
 /* Without half_close, the end of its side is the end of a client that waits; one that has its answer coming is left alone. */
 static void test_end_is_gone(void **state)
 {
@@ -755,6 +779,7 @@ int main(void)
         IN_BOTH(test_shed_status),
         IN_BOTH(test_sent_ahead),
         IN_BOTH(test_gone),
+        IN_BOTH(test_end_with_bytes),
         IN_BOTH(test_end_is_gone),
         IN_BOTH(test_large_answer),
         IN_BOTH(test_log),

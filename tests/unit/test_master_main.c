@@ -50,6 +50,8 @@ static struct plan {
     bool worker_exits;       /* with ROLE_EXIT_INIT, at once */
     bool worker_deaf;        /* does not end with its bus */
     bool worker_forks;       /* leaves a process of its own running */
+    bool worker_crashes;     /* the first one leaves a report, whatever it dies of */
+    bool teller_hangs;       /* who tells of it; else it dies unless it is to tell no names */
     bool never_ready;        /* the bus does not say so */
     bool never_online;       /* nor that */
     unsigned bus_fails_at;   /* exits before it is online, from that generation on */
@@ -62,6 +64,8 @@ static struct plan {
     uint32_t lie;            /* once online, sends this type */
     uint32_t lie_pool;
     bool close_channel; /* once online, and lives on */
+    unsigned
+        ends_from; /* its module asks for the end of lpm before it is online, twice; from that generation on */
 } plan;
 
 static int trial_role(struct role_start *start)
@@ -101,10 +105,29 @@ static int trial_role(struct role_start *start)
     return 0;
 }
 
+static int crash_role(struct role_start *start)
+{
+    if (role_enter(start, "teller", NULL, 0)) {
+        return ROLE_EXIT_FAILED;
+    }
+    while (plan.teller_hangs) {
+        pause();
+    }
+    if (!start->job->plain) {
+        raise(SIGKILL);
+    }
+    log_write(&start->log, LPM_LOG_ERROR, "%s is told of, part %u", start->job->who,
+              start->job->page->death.written);
+    return 0;
+}
+
 static int worker_role(struct role_start *start)
 {
     char byte;
 
+    if (plan.worker_crashes && start->incarnation == 0) {
+        start->crash->death.written = ROLE_CRASH_SIGNAL;
+    }
     if (role_enter(start, "worker", NULL, 0)) {
         return ROLE_EXIT_FAILED;
     }
@@ -229,6 +252,10 @@ static int bus_role(struct role_start *start)
     for (size_t i = 0; i < WORKERS_MAX; i++) {
         bus.channels[i] = -1;
     }
+    if (plan.ends_from && start->generation >= plan.ends_from) {
+        say(&bus, CONTROL_ASK_SOFT_KILL, &(struct control){.pool = 0});
+        say(&bus, CONTROL_ASK_HARD_KILL, &(struct control){.pool = 0});
+    }
     for (;;) {
         struct pollfd readable = {start->channel, POLLIN, 0};
         poll(&readable, 1, -1);
@@ -239,7 +266,8 @@ static int bus_role(struct role_start *start)
     }
 }
 
-static const struct master_roles roles = {.trial = trial_role, .bus = bus_role, .worker = worker_role};
+static const struct master_roles roles = {
+    .trial = trial_role, .bus = bus_role, .worker = worker_role, .crash = crash_role};
 
 /* -- The master under test ---------------------------------------------------------------------------- */
 
@@ -599,6 +627,44 @@ static void test_worker_is_replaced(void **state)
     expect_end(run, 0);
 }
 
+static struct run *start_and_crash(void)
+{
+    struct run *run;
+
+    plan.conf = "load_module m.so; error_log stderr debug; worker { count 1; }";
+    plan.worker_crashes = true;
+    run = start();
+    wait_for(run, " is online");
+    kill(wait_for_child(run, "lpm: worker", 0), SIGKILL);
+    return run;
+}
+
+/* Who tells of it may die of it, too; then another one does, without what may have been the reason. */
+static void test_crash_is_told(void **state)
+{
+    struct run *run = start_and_crash();
+
+    (void)state;
+    wait_for(run, "the process that told of worker default/0 (pid ");
+    wait_for(run, ") died of SIGKILL");
+    wait_for(run, ") is told of, part 1");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* It has some seconds. */
+static void test_crash_cannot_be_told(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.teller_hangs = true;
+    run = start_and_crash();
+    wait_for_child(run, "lpm: teller", 0);
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
 static void test_degraded_and_back(void **state)
 {
     struct run *run;
@@ -773,6 +839,49 @@ static void test_probation(void **state)
     wait_for(run, " is online: generation 3, 2 workers");
     assert_int_equal(access("run/gen-1/000-m.so", F_OK), 0);
     assert_int_equal(access("run/s.sock", F_OK), 0);
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* A way back that is none is tried once: on with what there is. */
+static void test_way_back_fails(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.bus_fails_at = 3;
+    plan.bus_fails_with = 2;
+    run = start();
+    wait_for(run, " is online: generation 1, 2 workers");
+    write_conf("load_module m.so; error_log stderr info; probation 1m; worker { count 3; restarts 100; }");
+    kill(run->pid, SIGHUP);
+    wait_for(run, " is online: generation 2, 3 workers");
+    wait_for(run, "generation 1 has ended");
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
+    wait_for(run, "lpm goes back to what ran before it");
+    wait_for(run, "generation 3 failed: bus");
+    assert_memory_equal(wait_for(run, "generation 4"), ", 3 workers", strlen(", 3 workers"));
+    wait_until_gone("run/gen-1");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* What asks for the end of lpm before it serves fails, and takes nobody along, however often it asks. */
+static void test_failed_one_asks_for_the_end(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.ends_from = 2;
+    run = start();
+    wait_for(run, " is online: generation 1");
+    write_conf(CONF);
+    kill(run->pid, SIGHUP);
+    wait_for(run,
+             "reload failed, generation 1 goes on: a module asked for the end of lpm before generation 2");
+    kill(run->pid, SIGUSR1);
+    wait_for(run, "the logs are reopened");
+    assert_null(strstr(run->text, " kill\n"));
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
 }
@@ -1028,6 +1137,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bus_fails_at_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_listen_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_worker_is_replaced, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crash_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crash_cannot_be_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_degraded_and_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_retired_costs_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bus_dies, set_up, tear_down),
@@ -1037,6 +1148,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bus_closes_channel, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_probation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_way_back_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_failed_one_asks_for_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bus_dies_during_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload_mends_what_cannot_start, set_up, tear_down),

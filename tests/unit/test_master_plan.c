@@ -108,7 +108,6 @@ static void test_count(void **state)
 struct model {
     enum master_state state;
     bool is_reload;
-    bool failed; /* by itself, before it served */
     unsigned runs;
     unsigned patience;
 };
@@ -119,6 +118,7 @@ struct world {
     bool stopping, online, reload_wanted, start_failed;
     bool window_full;                 /* of the restarts */
     unsigned current, previous, last; /* what is run; previous 0: none */
+    unsigned way_back_failed;         /* what it led to: it is not tried again */
     uint64_t random;
     size_t promoted, back, again, abandoned, ended, mended; /* how often: the test has to have seen all */
 };
@@ -184,8 +184,14 @@ static void happen(struct world *w, struct model *g, enum master_event event)
     if (t.next != g->state) {
         g->patience = PATIENCE;
     }
-    if (g->state == MASTER_STARTING && (t.next == MASTER_KILLING || t.next == MASTER_GONE)) {
-        g->failed = event != MASTER_ON_RETIRE && event != MASTER_ON_SOFT_KILL && event != MASTER_ON_HARD_KILL;
+    if (g->state == MASTER_STARTING && t.next == MASTER_KILLING && event != MASTER_ON_RETIRE &&
+        !w->stopping && !g->is_reload && w->online) { /* by itself */
+        assert_false(g->runs == w->way_back_failed);
+        w->start_failed = true;
+        if (g->runs == w->previous) {
+            w->way_back_failed = w->previous;
+            w->previous = 0;
+        }
     }
     g->state = t.next;
     if (t.action == MASTER_DO_PROMOTE) {
@@ -214,12 +220,7 @@ static void restart_world(struct world *w)
 static void bury(struct world *w)
 {
     for (size_t i = 0; i < w->count;) {
-        struct model *g = &w->generations[i];
-        if (g->state == MASTER_GONE) {
-            if (g->failed && !g->is_reload && w->online) {
-                w->start_failed = true;
-                w->previous = g->runs == w->previous ? 0 : w->previous;
-            }
+        if (w->generations[i].state == MASTER_GONE) {
             w->generations[i] = w->generations[--w->count];
         } else {
             i++;

@@ -202,6 +202,27 @@ static void test_two_threads(void **state)
     }
 }
 
+/* What the process has forked is not the process. */
+static void fork_and_crash(struct child *child)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        crash(child);
+    }
+    waitpid(pid, NULL, 0);
+}
+
+static void test_child_of_the_process(void **state)
+{
+    struct child child = {.step = 0};
+
+    (void)state;
+    assert_int_equal(run(&child, fork_and_crash), 0);
+    assert_int_equal(child.page->death.written, ROLE_CRASH_NOTHING);
+    done(&child);
+}
+
 static void test_no_page(void **state)
 {
     (void)state;
@@ -236,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_show_from_thread),
         cmocka_unit_test(test_no_page),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_child_of_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,15 +43,15 @@ static void test_held(void **state)
     struct role_quarantine *table = new_table();
 
     (void)state;
-    assert_int_equal(table->until, 0);
+    assert_int_equal(table->added, 0);
     add(table, 7, "a", LATER);
-    assert_int_not_equal(table->until, 0);
+    assert_int_not_equal(table->added, 0);
     assert_true(role_quarantine_holds(table, 7, "a", NOW));
     assert_false(role_quarantine_holds(table, 8, "a", NOW));
     assert_false(role_quarantine_holds(table, 7, "another build", NOW));
     assert_true(role_quarantine_holds(table, 7, "a", LATER - 1));
     assert_false(role_quarantine_holds(table, 7, "a", LATER));
-    assert_int_equal(table->until, 0); /* nothing to look for any more */
+    assert_int_equal(table->added, 0); /* nothing to look for any more */
     free(table);
 }
 

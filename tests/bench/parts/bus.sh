@@ -54,10 +54,10 @@ if [ "$BENCH_SECONDS" = 0 ]; then
 fi
 
 measure 1 lpm $(grid)
-measure 2 'lpm, 2 workers' $(grid)
-measure 4 'lpm, 4 workers' $(grid)
 "$BUILD/tests/bench/roundtrip" "$MILLISECONDS"
 npm
+measure 2 'lpm, 2 workers' $(grid)
+measure 4 'lpm, 4 workers' $(grid)
 
 # Beside what the two workers have at most, 64 each.
 for queued in 10 1000 100000 1000000; do

@@ -3,6 +3,6 @@
 
 . "$SOURCE/tests/bench/lib.sh"
 
-rounds=100000
+rounds=4000
 [ "$BENCH_SECONDS" != 0 ] || rounds=100
 "$BUILD/tests/bench/dispatch" $rounds

@@ -2,7 +2,7 @@
  * Round trips between two processes: over a channel of lpm, and over what bounds it, a bare ring with the same slots and
  * doorbells, a SOCK_SEQPACKET socketpair with one system call to a message, eventfds, and memcpy(). Prints figures.
  *
- * usage: roundtrip MILLISECONDS (of each measurement, of which there are 60)
+ * usage: roundtrip MILLISECONDS (of each of some 50 measurements)
  */
 #include <errno.h>
 #include <signal.h>
@@ -112,9 +112,10 @@ static void print(const struct roundtrip_way *way, const struct roundtrip *r, co
 {
     figure_print(rate, "round trips/s", way->name, "%s, %u outstanding", payload, r->in_flight);
     if (r->time_count > 0) {
+        size_t middle = r->time_count / 2;
         qsort(r->times, r->time_count, sizeof(*r->times), by_size);
-        figure_print((double)r->times[r->time_count / 2] / 1e3, "us, p50", way->name, "%s, %u outstanding",
-                     payload, r->in_flight);
+        figure_print((double)r->times[middle] / 1e3, "us, p50", way->name, "%s, %u outstanding", payload,
+                     r->in_flight);
     }
 }
 

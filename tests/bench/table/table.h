@@ -65,8 +65,7 @@ struct spread table_ratio(const struct series *ours, const struct series *theirs
 
 void table_print(const struct table *table);
 
-/* Returns how many goals fall short. */
-size_t table_print_goals(const struct table *table);
+void table_print_goals(const struct table *table);
 
 /* All of it as JSON. Returns 0, or -1 when it cannot be written. */
 int table_write(const struct table *table, const char *path, const char *machine, const char *date);

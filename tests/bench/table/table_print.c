@@ -93,22 +93,17 @@ static const char *verdict(const struct goal *goal, const struct spread *ratio)
                                                        : "FALLS SHORT";
 }
 
-size_t table_print_goals(const struct table *table)
+void table_print_goals(const struct table *table)
 {
-    size_t short_of = 0;
-
     printf("\n== what it must show: ratios within each run\n%-42s %9s %6s %12s\n", "", "at least", "aim",
            "measured");
     for (size_t i = 0; i < goal_count; i++) {
         const struct goal *goal = &goals[i];
         struct spread ratio = table_ratio(table_find(table, &goal->ours), table_find(table, &goal->theirs));
-        const char *said = verdict(goal, &ratio);
         printf("%-42s %s %7.2f %6.2f", goal->name, goal->less ? "<" : ">", goal->least, goal->aim);
         if (ratio.count > 0) {
             print_spread(&ratio);
         }
-        printf(" %s\n", said);
-        short_of += strcmp(said, "FALLS SHORT") == 0;
+        printf(" %s\n", verdict(goal, &ratio));
     }
-    return short_of;
 }
