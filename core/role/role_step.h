@@ -21,6 +21,7 @@ enum role_step {
     ROLE_STEP_RESPONSE, /* lpm_supervisor_enqueue()'s on_response */
     ROLE_STEP_SOFT_KILL,
     ROLE_STEP_HARD_KILL,
+    ROLE_STEP_TRIM,
     ROLE_STEPS
 };
 
