@@ -49,8 +49,9 @@ static int set_up_modules(struct bus *bus)
         m->bus = bus;
         m->module = module;
         if (module->request) {
-            bus->handlers[bus->handler_count++] = (struct lpm_handler){
-                module->name, (uint16_t)i, &bus->pools[conf_core_pool_of(bus->start->core, module->name)]};
+            struct bus_pool *pool = &bus->pools[conf_core_pool_of(bus->start->core, module->name)];
+            bus->handlers[bus->handler_count++] =
+                (struct lpm_handler){module->name, (uint16_t)i, pool, pool->handler_count++};
         }
     }
     return 0;

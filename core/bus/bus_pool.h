@@ -5,6 +5,8 @@
 #define BUS_POOL_H
 
 #include "bus/bus_dispatch.h"
+#include "bus/bus_leak.h"
+#include "bus/bus_leave.h"
 #include "bus/bus_request.h"
 
 struct bus_rule_waiter;
@@ -23,9 +25,15 @@ struct bus_pool {
     bool resize_asked;                            /* see bus_rule: for the end of this turn */
     bool resizing;                                /* not all of them are up, or gone, yet */
     struct bus_rule_waiter *resize_waiter;
-    unsigned alive;                    /* workers that were forked and have not been reaped */
-    uint64_t degraded;                 /* ns: no restart before; 0: not degraded */
-    const struct bus_worker *retiring; /* the one that is being replaced for its memory; NULL: none */
+    unsigned alive;    /* workers that were forked and have not been reaped */
+    uint64_t degraded; /* ns: no restart before; 0: not degraded */
+
+    size_t handler_count;
+    struct bus_leak leak;         /* by lpm_handler.in_pool, and last the calls of connections of their own */
+    uint64_t no_successor_before; /* ns: see bus_succession */
+    uint64_t leaves[BUS_LEAVE_REASONS]; /* how many have left, or begun to, for each of them */
+    uint64_t killed;                    /* of those, or for themselves: for half as much again as rss_limit */
+    uint64_t trims;                     /* how often its workers were told to trim */
 
     struct list queue;
     bool wanting; /* the workers were told that requests wait */

@@ -38,6 +38,7 @@ struct lpm_handler {
     const char *name;
     uint16_t index; /* the module's place */
     struct bus_pool *pool;
+    size_t in_pool; /* its number among the handlers of the pool */
 };
 
 struct bus {

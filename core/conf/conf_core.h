@@ -24,7 +24,8 @@ struct conf_pool {
     int64_t restarts; /* LPM_NONE: without limit */
     int64_t max_restarts_in_interval;
     unsigned concurrency;
-    int64_t rss_limit; /* bytes, or LPM_NONE */
+    int64_t rss_limit;             /* bytes, or LPM_NONE */
+    int64_t max_requests, max_age; /* less a jitter, see bus_leave_jitter(); or LPM_NONE */
     int64_t ready_timeout;
     int64_t drain_timeout;
     int64_t kill_after; /* from a request's timeout to the end of a worker that cannot be talked to */

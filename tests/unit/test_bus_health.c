@@ -50,7 +50,7 @@ static void a_life(void **state)
     assert_int_equal(health_of(f).state, LPM_WORKER_BUSY);
     say_type(f, FRAME_READY);
     turn(f);
-    bus_worker_leave(worker(f));
+    bus_succession_event(worker(f), BUS_LEAVE_ON_ALONE);
     assert_int_equal(health_of(f).state, LPM_WORKER_LEAVING);
     die(f);
     assert_int_equal(health_of(f).state, LPM_WORKER_ABSENT);
