@@ -170,7 +170,7 @@ void bus_memory_begin(struct bus_worker *w)
     w->look_due = false;
     w->baseline = w->foreign = w->trimmed_at = 0;
     w->trims = 0;
-    w->growth = (struct bus_growth){0, 0, 0};
+    w->growth = (struct bus_growth){.at = 0};
     private_memory(w, &w->baseline);
     bus_growth_add(&w->growth, clock_now(), w->baseline);
     bus_worker_load(w)->pressure = 0;

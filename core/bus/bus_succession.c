@@ -226,8 +226,8 @@ void bus_succession_look(struct bus_worker *w)
         snprintf(why, sizeof(why), "has answered %llu requests, its share of max_requests",
                  (unsigned long long)answered);
     } else {
-        snprintf(why, sizeof(why), "is %llu s old, its share of max_age",
-                 (unsigned long long)((clock_now() - w->born) / CLOCK_NS_PER_S));
+        snprintf(why, sizeof(why), "is %.1f s old, its share of max_age",
+                 (double)(clock_now() - w->born) / (double)CLOCK_NS_PER_S);
     }
     leave(w, reason, event, why);
 }
