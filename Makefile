@@ -298,11 +298,11 @@ $(STRESS): $(STRESS_SOURCES) $(wildcard core/ipc/*.h) | deps-test
 
 # No part of `make test`, which has a few rounds of each.
 SOAK          ?= 100
-SOAK_PROGRAMS := $(BUILD)/tests/system/test_soak $(BUILD)/tests/system/test_upgrade
+SOAK_PROGRAMS := $(patsubst %,$(BUILD)/tests/system/test_%,soak upgrade leak)
 
 soak: all $(SOAK_PROGRAMS) $(TEST_MODULES) $(STRESS)
 	@LPM_SOAK='$(SOAK)' LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) $(RUN_TESTS) -s $(SOAK_PROGRAMS) $(STRESS)
-	@grep 'soak:' $(BUILD)/tests/log/test_soak.log
+	@grep -h 'soak:' $(BUILD)/tests/log/test_soak.log $(BUILD)/tests/log/test_leak.log
 
 # The bus beside a worker that does what libFuzzer likes: where the random deeds of tests/fuzz do not get.
 FUZZ         := $(BUILD)/fuzz/worker_fuzz
