@@ -31,8 +31,8 @@ struct bus_pool {
     size_t handler_count;
     struct bus_leak leak;         /* by lpm_handler.in_pool, and last the calls of connections of their own */
     uint64_t no_successor_before; /* ns: see bus_succession */
-    uint64_t leaves[BUS_LEAVE_REASONS]; /* how many have left, or begun to, for each of them */
-    uint64_t killed;                    /* of those, or for themselves: for half as much again as rss_limit */
+    uint64_t leaves[BUS_LEAVE_REASONS]; /* how many have drained for each of them */
+    uint64_t killed;                    /* for half as much again as rss_limit */
     uint64_t trims;                     /* how often its workers were told to trim */
 
     struct list queue;

@@ -115,6 +115,9 @@ void bus_succession_event(struct bus_worker *w, enum bus_leave_event event)
     if (successor) {
         successor->relieves = NULL; /* it is a worker like any other from now on */
     }
+    if (step.next == BUS_LEAVE_DRAINING && w->leave.state != BUS_LEAVE_DRAINING) {
+        w->pool->leaves[w->leave.reason]++;
+    }
     w->leave.state = step.next;
     act(w, step.action, successor);
     if (event == BUS_LEAVE_ON_REMOVE && before) {
@@ -160,7 +163,7 @@ static int choose(const struct bus_worker *w, enum bus_leave_reason reason, bool
     facts.away = count_away(pool);
     facts.count = pool->target;
     facts.may_start = pool->degraded == 0 && clock_now() >= pool->no_successor_before;
-    facts.has_room = has_room(w);
+    facts.has_room = facts.away < bus_leave_bound(facts.count) && has_room(w);
     return bus_leave_choose(&facts);
 }
 
@@ -173,7 +176,6 @@ static void leave(struct bus_worker *w, enum bus_leave_reason reason, int event,
     log_write(w->pool->bus->log, LPM_LOG_NOTICE, "worker %s (pid %d) %s: %s", w->name, (int)w->pid, why, how);
     if (w->leave.state == BUS_LEAVE_STAYING) {
         w->leave.reason = reason;
-        w->pool->leaves[reason]++;
     }
     bus_succession_event(w, (enum bus_leave_event)event);
 }

@@ -180,7 +180,7 @@ static void its_successor_is_ready_first(void **state)
     /* The next one goes to the place that is free. */
     grow(h, 1, 101);
     expect_master(h, CONTROL_RESIZE, 0);
-    assert_int_equal(h->f->bus.pools->leaves[BUS_LEAVE_FOR_MEMORY], 2);
+    assert_int_equal(h->f->bus.pools->leaves[BUS_LEAVE_FOR_MEMORY], 1);
     hands_free(h);
 }
 
@@ -235,6 +235,9 @@ static void after_max_requests(void **state)
     }
     expect_state(h, 0, BUS_LEAVE_REPLACING);
     expect_master(h, CONTROL_RESIZE, 1);
+    fork_at(h, 1);
+    say_at(h, 1, FRAME_READY);
+    expect_state(h, 0, BUS_LEAVE_HOME);
     assert_int_equal(h->f->bus.pools->leaves[BUS_LEAVE_FOR_REQUESTS], 1);
     hands_free(h);
 }
@@ -253,6 +256,9 @@ static void after_max_age(void **state)
     bus_memory_look(at(h, 0));
     expect_state(h, 0, BUS_LEAVE_REPLACING);
     expect_master(h, CONTROL_RESIZE, 1);
+    fork_at(h, 1);
+    say_at(h, 1, FRAME_READY);
+    expect_state(h, 0, BUS_LEAVE_HOME);
     assert_int_equal(h->f->bus.pools->leaves[BUS_LEAVE_FOR_AGE], 1);
     hands_free(h);
 }
