@@ -246,10 +246,12 @@ static void test_a_leak(void **state)
     double during, steady;
 
     server_conf(load.s,
-                SERVER_MODULES "load_module tmodules/leaker.so;\n"
-                               "leak_size %dm; leak_time %ums;\n"
-                               "worker { count %u; restarts 0; rss_limit %llum; }\n"
-                               "http { listen 127.0.0.1:0; location /leak { handler leaker; } }\n",
+                SERVER_MODULES
+                "load_module tmodules/leaker.so;\n"
+                "leak_size %dm; leak_time %ums;\n"
+                "worker { count %u; restarts 0; rss_limit %llum; }\n"
+                "http { listen 127.0.0.1:0; keepalive_requests 1000000000; keepalive_timeout 1h;\n"
+                "       location /leak { handler leaker; } }\n",
                 soak ? 1 : SHORT_LEAK, SERVICE_MS, WORKERS, (unsigned long long)(limit / MIB));
     server_start(load.s, NULL);
     load.answers = malloc(ANSWERS_MAX * sizeof(*load.answers));
