@@ -77,13 +77,6 @@ struct bus_leave_step bus_leave_next(enum bus_leave_state state, enum bus_leave_
     return table[state][event];
 }
 
-const char *bus_leave_reason_text(enum bus_leave_reason reason)
-{
-    static const char *const texts[BUS_LEAVE_REASONS] = {"no reason", "its memory", "max_requests",
-                                                         "max_age"};
-    return texts[reason];
-}
-
 enum bus_leave_level bus_leave_level(uint64_t bytes, uint64_t limit)
 {
     if (limit == 0 || bytes <= limit) {

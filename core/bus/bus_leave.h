@@ -64,9 +64,6 @@ enum bus_leave_reason {
     BUS_LEAVE_REASONS
 };
 
-/* "its memory", for the log. */
-const char *bus_leave_reason_text(enum bus_leave_reason reason);
-
 /* How far its memory is: the limit is passed; half of the way to the hard one is; the hard one is. */
 enum bus_leave_level { BUS_LEAVE_BELOW = 0, BUS_LEAVE_OVER, BUS_LEAVE_URGENT, BUS_LEAVE_HARD };
 

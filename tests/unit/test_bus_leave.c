@@ -181,20 +181,12 @@ static void test_when_it_is_time(void **state)
     }
 }
 
-static void test_words(void **state)
-{
-    (void)state;
-    assert_string_equal(bus_leave_reason_text(BUS_LEAVE_FOR_MEMORY), "its memory");
-    assert_string_equal(bus_leave_reason_text(BUS_LEAVE_FOR_AGE), "max_age");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_cell), cmocka_unit_test(test_each_one_ends),
         cmocka_unit_test(test_levels),     cmocka_unit_test(test_a_quarter),
         cmocka_unit_test(test_jitter),     cmocka_unit_test(test_when_it_is_time),
-        cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
