@@ -31,7 +31,7 @@ help:
 	@echo 'make                 build lpm and its modules in $(BUILD)/'
 	@echo 'make run             build, then serve conf/lpm.conf in the foreground'
 	@echo 'make test            every test, over a plain and over a sanitizer build'
-	@echo 'make bench           build, then measure lpm beside its peers'
+	@echo 'make bench           build, then measure lpm beside its peers (BENCH="PART ...": not all; BENCH_RUNS=5)'
 	@echo 'make soak            reloads, upgrades and faults under load, for minutes (SOAK=N: so many, 100)'
 	@echo 'make install         put lpm under the prefix of configure (DESTDIR is honoured)'
 	@echo 'make clean           remove $(BUILD)/'
@@ -63,6 +63,7 @@ $(BUILD)/config.mk: $(BUILD)/.configured ;
 
 $(BUILD)/.configured: configure $(filter-out auto/deps auto/packages auto/test,$(wildcard auto/*))
 	@auto/deps build
+	@auto/deps names || echo "lpm is built without it: its crash reports do not name functions"
 	@if [ -f $(BUILD)/reconfigure ]; then sh $(BUILD)/reconfigure; \
 	else ./configure --build=$(BUILD) $(CONFIGURE_ARGS); fi
 
@@ -91,7 +92,7 @@ CXX_MODULE_FLAGS = $(CXX_COMMON) -fPIC -fvisibility=hidden
 LINK_FLAGS   = $(OPT_CFLAGS) $(OPT_LDFLAGS) -pie
 LINK_MODULE  = $(OPT_CFLAGS) $(OPT_LDFLAGS) -shared $(MODULE_LDFLAGS)
 
-CORE_LIBS = $(LIBS_LIBEVENT) $(LIBS_JANSSON) $(LIBS_DLOPEN)
+CORE_LIBS = $(LIBS_LIBEVENT) $(LIBS_JANSSON) $(LIBS_DLOPEN) $(LIBS_LIBDW)
 
 # What was built with other flags, or from other files, is built again.
 FLAGS_TEXT   = $(CC) $(CXX) $(CORE_FLAGS) $(MODULE_FLAGS) $(TEST_FLAGS) $(LINK_FLAGS) $(LINK_MODULE) $(foreach module,$(MODULES),$(CFLAGS_$(module)))
@@ -298,11 +299,11 @@ $(STRESS): $(STRESS_SOURCES) $(wildcard core/ipc/*.h) | deps-test
 
 # No part of `make test`, which has a few rounds of each.
 SOAK          ?= 100
-SOAK_PROGRAMS := $(patsubst %,$(BUILD)/tests/system/test_%,soak upgrade leak)
+SOAK_PROGRAMS := $(patsubst %,$(BUILD)/tests/system/test_%,soak upgrade overload leak)
 
 soak: all $(SOAK_PROGRAMS) $(TEST_MODULES) $(STRESS)
 	@LPM_SOAK='$(SOAK)' LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) $(RUN_TESTS) -s $(SOAK_PROGRAMS) $(STRESS)
-	@grep -h 'soak:' $(BUILD)/tests/log/test_soak.log $(BUILD)/tests/log/test_leak.log
+	@grep -h 'soak:' $(patsubst %,$(BUILD)/tests/log/test_%.log,soak overload leak)
 
 # The bus beside a worker that does what libFuzzer likes: where the random deeds of tests/fuzz do not get.
 FUZZ         := $(BUILD)/fuzz/worker_fuzz
@@ -351,17 +352,30 @@ test: deps-test
 	@auto/test -c $(TOTALS)
 
 # ---------------------------------------------------------------------------------------------
-# Measurements: tests/bench/run.sh drives the programs made from tests/bench/*.c, if any.
+# Measurements: tests/bench/run.sh drives tests/bench/parts/*.sh. They use programs, of which each is a file of tests/bench,
+# or all those of a folder there.
 
-BENCH_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/*.c))
+BENCH_NAMES    := $(sort $(basename $(notdir $(wildcard tests/bench/*.c))) \
+    $(notdir $(patsubst %/,%,$(dir $(wildcard tests/bench/*/*.c)))))
+BENCH_PROGRAMS := $(patsubst %,$(BUILD)/tests/bench/%,$(BENCH_NAMES))
 
-$(BENCH_PROGRAMS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(CORE_LIB)
-	$(call link,$(LINK_FLAGS),$(TEST_LIBS) -lm)
+# Each may set LIBS_<name>.
+-include $(wildcard tests/bench/*.mk)
+
+define bench_rule
+$(BUILD)/tests/bench/$(1): $(call objects,$(wildcard tests/bench/$(1).c tests/bench/$(1)/*.c)) $(TEST_LIB) $(CORE_LIB)
+	$$(call link,$$(LINK_FLAGS),$$(TEST_LIBS) $$(LIBS_$(1)) -lm)
+endef
+$(foreach name,$(BENCH_NAMES),$(eval $(call bench_rule,$(name))))
+
+# That they do not rot, `make test` runs them in their smallest form (tests/system/test_bench.c).
+test-programs: $(BENCH_PROGRAMS)
+check-system: $(BENCH_PROGRAMS)
 
 bench: all $(BENCH_PROGRAMS) $(TEST_MODULES)
 	@auto/deps bench
-	@BUILD='$(BUILD_DIR)' tests/bench/run.sh
-	@BUILD='$(BUILD_DIR)' tests/bench/dispatch.sh
+	@for peer in nginx haproxy peer; do auto/deps $$peer || echo "bench: goes on without it"; done
+	@BUILD='$(BUILD_DIR)' tests/bench/run.sh $(BENCH)
 
 # ---------------------------------------------------------------------------------------------
 # Running from the source tree: a prefix inside the output folder, so nothing is written elsewhere.

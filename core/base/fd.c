@@ -46,13 +46,11 @@ static void do_not_linger(int fd)
     }
 }
 
-void fd_close(int *fd)
+void fd_close_open(int *fd)
 {
-    if (*fd >= 0) {
-        do_not_linger(*fd);
-        close(*fd);
-        *fd = -1;
-    }
+    do_not_linger(*fd);
+    close(*fd);
+    *fd = -1;
 }
 
 int fd_reserve_standard(void)

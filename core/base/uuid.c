@@ -3,7 +3,8 @@
  */
 #include "base/uuid.h"
 
-#include <stdlib.h>
+#include <endian.h>
+#include <string.h>
 #include <sys/random.h>
 
 static void refill(struct uuid_source *source)
@@ -18,24 +19,46 @@ static void refill(struct uuid_source *source)
     source->left = sizeof(source->bytes);
 }
 
+/* Four bytes as eight digits, all at once: one in each byte of a word, the lower half of a byte before the upper. */
+static void put_digits(char *to, const uint8_t *random)
+{
+    uint32_t bits;
+    uint64_t digits, letters;
+
+    memcpy(&bits, random, sizeof(bits));
+    bits = le32toh(bits);
+    digits = (bits | (uint64_t)bits << 16) & UINT64_C(0x0000ffff0000ffff);
+    digits = (digits | digits << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    digits = (digits | digits << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    letters = (digits + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+    digits += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+    digits = htole64(digits);
+    memcpy(to, &digits, sizeof(digits));
+}
+
 void uuid_make(struct uuid_source *source, char text[UUID_TEXT_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
-    uint8_t *b;
+    const uint8_t *random;
+    char digits[32];
 
     if (source->left < 16) {
         refill(source);
     }
     source->left -= 16;
-    b = source->bytes + source->left;
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    for (int i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *text++ = '-';
-        }
-        *text++ = digits[b[i] >> 4];
-        *text++ = digits[b[i] & 15];
+    random = source->bytes + source->left;
+    for (size_t i = 0; i < 4; i++) {
+        put_digits(digits + 8 * i, random + 4 * i);
     }
-    *text = '\0';
+    digits[12] = '4';
+    digits[16] = "89ab"[random[8] & 3];
+    memcpy(text, digits, 8);
+    text[8] = '-';
+    memcpy(text + 9, digits + 8, 4);
+    text[13] = '-';
+    memcpy(text + 14, digits + 12, 4);
+    text[18] = '-';
+    memcpy(text + 19, digits + 16, 4);
+    text[23] = '-';
+    memcpy(text + 24, digits + 20, 12);
+    text[36] = '\0';
 }

@@ -51,7 +51,7 @@ static void act(struct bus *bus, const struct control *message, int *fd)
 
     switch (message->type) {
     case CONTROL_WORKER_NEW:
-        if (w && *fd >= 0) {
+        if (w) {
             bus_worker_new(w, message, *fd);
             *fd = -1;
         }
@@ -78,8 +78,10 @@ static void act(struct bus *bus, const struct control *message, int *fd)
         *fd = -1;
         break;
     case CONTROL_PREDECESSOR:
-        bus_handover_predecessor(bus, *fd);
-        *fd = -1;
+        if (*fd >= 0) {
+            bus_handover_predecessor(bus, *fd);
+            *fd = -1;
+        }
         break;
     case CONTROL_RELOADED:
         bus_reload_done(bus, message, *fd);
@@ -100,6 +102,18 @@ static void act(struct bus *bus, const struct control *message, int *fd)
     }
 }
 
+/* The kernel has thrown it away: the bus does without. */
+static void tell_of_loss(const struct bus *bus, const struct control *message)
+{
+    const char *what = message->type == CONTROL_WORKER_NEW ? "the channel of a new worker, which is killed"
+                       : message->type == CONTROL_SUCCESSOR
+                           ? "the way to the next generation: connections stay here"
+                       : message->type == CONTROL_PREDECESSOR
+                           ? "the way from the generation before: its connections stay there"
+                           : "the new file of a log: it stays with the old one";
+    log_write(bus->log, LPM_LOG_ERROR, "no descriptor was left for %s", what);
+}
+
 static void on_readable(evutil_socket_t channel, short what, void *arg)
 {
     struct bus *bus = arg;
@@ -108,6 +122,9 @@ static void on_readable(evutil_socket_t channel, short what, void *arg)
 
     (void)what;
     while (!bus->over && (rc = control_receive(channel, &message, &fd)) > 0) {
+        if (control_has_lost(&message, fd)) {
+            tell_of_loss(bus, &message);
+        }
         act(bus, &message, &fd);
         fd_close(&fd);
     }

@@ -19,6 +19,7 @@
 #define LINE_MAX_LEN (8u * 1024 * 1024)  /* bytes of one command */
 #define UNREAD_MAX   (64u * 1024 * 1024) /* bytes of answers that a client may leave in our buffer */
 #define IDLE_SECONDS 60
+#define PAUSE_MS     100
 
 static const struct {
     int code;
@@ -29,7 +30,7 @@ static const struct {
     {LPM_ETIMEDOUT, "LPM_ETIMEDOUT"}, {LPM_EWORKER, "LPM_EWORKER"},       {LPM_EFULL, "LPM_EFULL"},
     {LPM_ESHUTDOWN, "LPM_ESHUTDOWN"}, {LPM_ENOHANDLER, "LPM_ENOHANDLER"}, {LPM_ENOWORKER, "LPM_ENOWORKER"},
     {LPM_ECONF, "LPM_ECONF"},         {LPM_EAGAIN, "LPM_EAGAIN"},         {LPM_EIO, "LPM_EIO"},
-    {LPM_EPROTO, "LPM_EPROTO"},
+    {LPM_EPROTO, "LPM_EPROTO"},       {LPM_ESHED, "LPM_ESHED"},           {LPM_EPOISON, "LPM_EPOISON"},
 };
 
 static const char *code_name(int code)
@@ -203,12 +204,27 @@ static int add_client(struct bus *bus, int fd)
     return 0;
 }
 
+static void on_pause_end(evutil_socket_t fd, short what, void *arg)
+{
+    struct bus *bus = arg;
+
+    (void)fd;
+    (void)what;
+    event_add(bus->ctl_acceptable, NULL);
+}
+
+/* Without a descriptor for the next it waits a moment, instead of being told again and again. */
 static void on_acceptable(evutil_socket_t listener, short what, void *arg)
 {
     struct bus *bus = arg;
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     (void)what;
+    if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        struct timeval wait = {0, PAUSE_MS * 1000};
+        event_del(bus->ctl_acceptable);
+        event_add(&bus->ctl_pause, &wait);
+    }
     if (fd < 0) {
         return;
     }
@@ -224,6 +240,7 @@ int bus_ctl_init(struct bus *bus)
     if (fd < 0) {
         return 0;
     }
+    event_assign(&bus->ctl_pause, bus->base, -1, 0, on_pause_end, bus);
     bus->ctl_acceptable = event_new(bus->base, fd, EV_READ | EV_PERSIST, on_acceptable, bus);
     return bus->ctl_acceptable ? 0 : LPM_ENOMEM;
 }
@@ -239,6 +256,7 @@ void bus_ctl_close(struct bus *bus)
 {
     if (bus->ctl_acceptable) {
         event_del(bus->ctl_acceptable);
+        event_del(&bus->ctl_pause);
         fd_close(&bus->start->core->control_fd);
     }
 }
@@ -252,6 +270,7 @@ void bus_ctl_fini(struct bus *bus)
         close_client(client);
     }
     if (bus->ctl_acceptable) {
+        event_del(&bus->ctl_pause);
         event_free(bus->ctl_acceptable);
     }
 }

@@ -12,6 +12,7 @@
 #include "base/version.h"
 #include "bus/bus_ctl_memory.h"
 #include "bus/bus_pool.h"
+#include "bus/bus_quarantine.h"
 #include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 
@@ -104,15 +105,26 @@ static void health(struct bus_ctl_client *client, const json_t *request)
                                      bus_ctl_memory_of_handlers(client->bus)));
 }
 
+/* How many were refused, and why. */
+static json_t *shed_json(const struct bus_pool *pool)
+{
+    return json_pack("{s:I,s:I,s:I,s:I}", "full", (json_int_t)pool->shed[BUS_SHED_FULL], "old",
+                     (json_int_t)pool->shed[BUS_SHED_OLD], "hopeless",
+                     (json_int_t)pool->shed[BUS_SHED_HOPELESS], "unfair",
+                     (json_int_t)pool->shed[BUS_SHED_UNFAIR]);
+}
+
 static json_t *pool_json(const struct bus_pool *pool)
 {
     uint64_t now = clock_now();
     json_int_t degraded = pool->degraded > now ? (json_int_t)((pool->degraded - now) / CLOCK_NS_PER_MS)
                                                : (json_int_t)(pool->degraded != 0);
 
-    return json_pack("{s:s,s:i,s:I,s:I,s:I}", "name", pool->conf->name, "alive", (int)pool->alive, "queued",
-                     (json_int_t)pool->queued, "queued_bytes", (json_int_t)pool->queued_bytes, "degraded_ms",
-                     degraded);
+    return json_pack("{s:s,s:i,s:I,s:I,s:I,s:I,s:o,s:I}", "name", pool->conf->name, "alive", (int)pool->alive,
+                     "queued", (json_int_t)pool->queue.sum.count, "queued_bytes",
+                     (json_int_t)pool->queue.sum.bytes, "clients", (json_int_t)pool->share.clients,
+                     "queue_wait_ms", (json_int_t)(bus_pool_queue_wait(pool) / CLOCK_NS_PER_MS), "shed",
+                     shed_json(pool), "degraded_ms", degraded);
 }
 
 /* PSI in percent; null: not known. */
@@ -130,6 +142,50 @@ static json_t *memory_json(const struct bus *bus)
                      waiting_json(m->full), "squeeze", (int)bus->squeeze);
 }
 
+static json_t *quarantine_json(const struct bus *bus)
+{
+    struct role_quarantine_entry list[ROLE_QUARANTINE_MAX];
+    unsigned count = bus_quarantine_list(bus, list);
+    json_t *all = json_array();
+    uint64_t now = clock_now();
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct role_quarantine_entry *entry = &list[i];
+        bool ends = entry->until < UINT64_MAX - 1;
+        char print[BUS_QUARANTINE_TEXT_SIZE];
+        snprintf(print, sizeof(print), "%016llx", (unsigned long long)entry->fingerprint);
+        json_array_append_new(
+            all, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I}", "fingerprint", print, "handler",
+                           entry->handler, "method", entry->method, "path", entry->path, "request", entry->id,
+                           "build", entry->build, "deaths", (json_int_t)entry->deaths, "first_ms",
+                           (json_int_t)((now - entry->first) / CLOCK_NS_PER_MS), "last_ms",
+                           (json_int_t)((now - entry->last) / CLOCK_NS_PER_MS), "left_ms",
+                           ends ? (json_int_t)((entry->until - now) / CLOCK_NS_PER_MS) : -1));
+    }
+    return all;
+}
+
+static void quarantine(struct bus_ctl_client *client, const json_t *request)
+{
+    (void)request;
+    bus_ctl_answer(client, json_pack("{s:b,s:o,s:I}", "ok", 1, "quarantine", quarantine_json(client->bus),
+                                     "refused", (json_int_t)client->bus->quarantine_refused));
+}
+
+static void release(struct bus_ctl_client *client, const json_t *request)
+{
+    const char *which = json_string_value(json_object_get(request, "fingerprint"));
+    int rc = which ? bus_quarantine_release(client->bus, which) : LPM_EINVAL;
+
+    if (rc < 0) {
+        bus_ctl_refuse(client, rc, "release expects a fingerprint, or all");
+    } else if (rc == 0 && strcmp(which, "all") != 0) {
+        bus_ctl_refuse(client, LPM_EDONE, "nothing is in quarantine as %.64s", which);
+    } else {
+        bus_ctl_answer(client, json_pack("{s:b,s:i}", "ok", 1, "released", rc));
+    }
+}
+
 static void status(struct bus_ctl_client *client, const json_t *request)
 {
     static const char *const phases[] = {"starting", "serving", "draining"};
@@ -142,11 +198,12 @@ static void status(struct bus_ctl_client *client, const json_t *request)
         bus_ctl_memory_of_pool(pool, &bus->pools[i]);
         json_array_append_new(pools, pool);
     }
-    answer = json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o,s:o}", "ok", 1, "version", LPM_VERSION, "state",
-                       phases[bus->phase], "generation", (int)bus->start->generation, "master",
+    answer = json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o,s:o,s:o}", "ok", 1, "version", LPM_VERSION,
+                       "state", phases[bus->phase], "generation", (int)bus->start->generation, "master",
                        (int)bus->start->master, "bus", (int)getpid(), "uptime_ms",
                        (json_int_t)((clock_now() - bus->born) / CLOCK_NS_PER_MS), "waiting",
-                       (json_int_t)bus->waiting, "memory", memory_json(bus), "pools", pools);
+                       (json_int_t)bus->waiting, "memory", memory_json(bus), "pools", pools, "quarantine",
+                       quarantine_json(bus));
     if (bus->trouble.text[0]) {
         json_object_set_new(answer, "trouble", json_string(bus->trouble.text));
     }
@@ -228,13 +285,17 @@ static void enqueue(struct bus_ctl_client *client, const json_t *request)
                         .data = data.data,
                         .len = data.len,
                         .timeout = number_or(request, "timeout", LPM_DEFAULT),
-                        .retries = number_or(request, "retries", LPM_DEFAULT)};
+                        .retries = number_or(request, "retries", LPM_DEFAULT),
+                        .priority = (int32_t)number_or(request, "priority", LPM_PRIORITY_NORMAL)};
     rc = lpm_supervisor_enqueue(self(client), &spec, on_response, client);
     free(memory);
     if (rc == LPM_ENOHANDLER) {
         bus_ctl_refuse(client, rc, "no module \"%s\" answers requests", name);
+    } else if (rc == LPM_ESHED) {
+        bus_ctl_refuse(client, rc, "too many requests are waiting: there should be room in %lld ms",
+                       (long long)lpm_supervisor_retry_after(self(client), spec.handler));
     } else if (rc != 0) {
-        bus_ctl_refuse(client, rc, "the request was refused");
+        bus_ctl_refuse(client, rc, "the request was refused%s", rc == LPM_EPOISON ? ": quarantine" : "");
     }
 }
 
@@ -332,9 +393,9 @@ static const struct {
     const char *name;
     void (*run)(struct bus_ctl_client *client, const json_t *request);
 } commands[] = {
-    {"health", health},       {"status", status},       {"enqueue", enqueue},
-    {"broadcast", broadcast}, {"resize", resize},       {"reload", reload},
-    {"reopen", reopen},       {"soft-kill", soft_kill}, {"hard-kill", hard_kill},
+    {"health", health},   {"status", status},       {"enqueue", enqueue},     {"broadcast", broadcast},
+    {"resize", resize},   {"reload", reload},       {"reopen", reopen},       {"quarantine", quarantine},
+    {"release", release}, {"soft-kill", soft_kill}, {"hard-kill", hard_kill},
 };
 
 void bus_ctl_command(struct bus_ctl_client *client, const json_t *request)
@@ -350,6 +411,6 @@ void bus_ctl_command(struct bus_ctl_client *client, const json_t *request)
     bus_ctl_refuse(
         client, LPM_EINVAL,
         "no command \"%.64s\": expected health, status, enqueue, broadcast, resize, reload, reopen, "
-        "soft-kill or hard-kill",
+        "quarantine, release, soft-kill or hard-kill",
         name ? name : "");
 }

@@ -7,11 +7,24 @@
 #include <stdlib.h>
 
 #define NOT_THERE UINT32_MAX
+#define NONE      UINT32_MAX
+
+/* Places below one in the heap. */
+#define WAYS 4u
 
 /* Bits of the rank, above the number of requests before it. */
 #define RANK_FAILING (UINT64_C(1) << 42)
 #define RANK_HOT     (UINT64_C(1) << 41)
 #define RANK_LOADED  (UINT64_C(1) << 40)
+
+/* How a key is packed: its parts, from the highest. */
+#define AHEAD_BITS  17
+#define RANK_BITS   (3 + AHEAD_BITS)
+#define TURN_BITS   46
+#define AHEAD_MAX   ((UINT64_C(1) << AHEAD_BITS) - 1)
+#define FAILING_BIT (UINT64_C(1) << 63)
+#define SCORE_MAX   ((UINT64_C(1) << 62) - 1)
+#define TURN_MAX    ((UINT64_C(1) << TURN_BITS) - 1)
 
 /* Prequal's bound is counted anew after so many sent, or one for each worker. */
 #define SORT_EVERY 64
@@ -29,7 +42,7 @@ static bool may_have(enum conf_dispatch policy, const struct bus_load *load)
 
 static uint64_t prequal_score(const struct bus_dispatch_pool *pool, const struct bus_load *load)
 {
-    uint64_t most = UINT64_MAX / 2, before = bus_load_ahead(load) + UINT64_C(1);
+    uint64_t most = SCORE_MAX / 2, before = bus_load_ahead(load) + UINT64_C(1);
 
     if (load->in_flight > pool->in_flight) {
         return most + 1 + load->in_flight;
@@ -63,15 +76,23 @@ bool bus_dispatch_key(const struct bus_dispatch_pool *pool, const struct bus_loa
     return true;
 }
 
-static bool is_before(const struct bus_dispatch_key *a, const struct bus_dispatch_key *b)
+/* The three flags and 17 bits of what is before a request, 62 bits of the score, 46 of the turn. What is more than fits counts as
+ * the most that does; turns begin again after two years of a million in a second, when some equals change places once. */
+static struct bus_dispatch_node pack(const struct bus_dispatch_key *key, uint32_t place)
 {
-    if (a->rank != b->rank) {
-        return a->rank < b->rank;
-    }
-    if (a->score != b->score) {
-        return a->score < b->score;
-    }
-    return a->turn < b->turn;
+    uint64_t ahead = key->rank & (RANK_LOADED - 1), rank = key->rank / RANK_LOADED << AHEAD_BITS;
+    uint64_t score = key->score < SCORE_MAX ? key->score : SCORE_MAX;
+
+    rank |= ahead < AHEAD_MAX ? ahead : AHEAD_MAX;
+    return (struct bus_dispatch_node){.high = rank << (64 - RANK_BITS) | score >> (64 - TURN_BITS),
+                                      .low = score << TURN_BITS | (key->turn & TURN_MAX),
+                                      .place = place};
+}
+
+/* Without a jump: which of two it is cannot be foreseen. */
+static bool is_before(const struct bus_dispatch_node *a, const struct bus_dispatch_node *b)
+{
+    return (a->high < b->high) | ((a->high == b->high) & (a->low < b->low));
 }
 
 /* -- The heap ----------------------------------------------------------------------------------------- */
@@ -79,7 +100,7 @@ static bool is_before(const struct bus_dispatch_key *a, const struct bus_dispatc
 int bus_dispatch_init(struct bus_dispatch *d, enum conf_dispatch policy, size_t room)
 {
     /* Pages that are never touched cost nothing. */
-    *d = (struct bus_dispatch){.pool.policy = policy, .room = room};
+    *d = (struct bus_dispatch){.pool.policy = policy, .room = room, .changed = NONE};
     d->loads = calloc(room, sizeof(*d->loads));
     d->entries = calloc(room, sizeof(*d->entries));
     d->heap = calloc(room, sizeof(*d->heap));
@@ -95,71 +116,88 @@ void bus_dispatch_fini(struct bus_dispatch *d)
     free(d->scratch);
 }
 
-static const struct bus_dispatch_key *key_at(const struct bus_dispatch *d, uint32_t position)
+static void put(struct bus_dispatch *d, uint32_t position, const struct bus_dispatch_node *node)
 {
-    return &d->entries[d->heap[position]].key;
+    d->heap[position] = *node;
+    d->entries[node->place].position = position;
 }
 
-static void put(struct bus_dispatch *d, uint32_t position, uint32_t place)
+static uint32_t first_of(const struct bus_dispatch *d, uint32_t a, uint32_t b)
 {
-    d->heap[position] = place;
-    d->entries[place].position = position;
+    return is_before(&d->heap[b], &d->heap[a]) ? b : a;
 }
 
-/* Puts `place` at `position`, or where it has to be above or below it. */
-static void sift(struct bus_dispatch *d, uint32_t position, uint32_t place)
+/* The first of those below `position`, of which there is one at least. */
+static uint32_t first_below(const struct bus_dispatch *d, uint32_t position)
 {
-    const struct bus_dispatch_key *key = &d->entries[place].key;
+    uint32_t first = WAYS * position + 1;
 
-    while (position > 0 && is_before(key, key_at(d, (position - 1) / 2))) {
-        put(d, position, d->heap[(position - 1) / 2]);
-        position = (position - 1) / 2;
+    if (first + WAYS <= d->heap_count) {
+        return first_of(d, first_of(d, first, first + 1), first_of(d, first + 2, first + 3));
     }
-    for (uint32_t child = 2 * position + 1; child < d->heap_count; child = 2 * position + 1) {
-        if (child + 1 < d->heap_count && is_before(key_at(d, child + 1), key_at(d, child))) {
-            child++;
-        }
-        if (!is_before(key_at(d, child), key)) {
+    for (uint32_t i = first + 1; i < d->heap_count; i++) {
+        first = first_of(d, first, i);
+    }
+    return first;
+}
+
+/* Puts `node` at `position`, or where it has to be above or below it. */
+static void sift(struct bus_dispatch *d, uint32_t position, const struct bus_dispatch_node *node)
+{
+    while (position > 0 && is_before(node, &d->heap[(position - 1) / WAYS])) {
+        put(d, position, &d->heap[(position - 1) / WAYS]);
+        position = (position - 1) / WAYS;
+    }
+    while (WAYS * position + 1 < d->heap_count) {
+        uint32_t below = first_below(d, position);
+        if (!is_before(&d->heap[below], node)) {
             break;
         }
-        put(d, position, d->heap[child]);
-        position = child;
+        put(d, position, &d->heap[below]);
+        position = below;
     }
-    put(d, position, place);
+    put(d, position, node);
 }
 
 static void take_out(struct bus_dispatch *d, uint32_t place)
 {
     uint32_t position = d->entries[place].position;
-    uint32_t last = d->heap[--d->heap_count];
+    struct bus_dispatch_node last = d->heap[--d->heap_count];
 
     d->entries[place].position = NOT_THERE;
-    if (last != place) {
-        sift(d, position, last);
+    if (last.place != place) {
+        sift(d, position, &last);
     }
 }
 
 static void rekey(struct bus_dispatch *d, uint32_t place)
 {
-    struct bus_dispatch_entry *entry = &d->entries[place];
+    uint32_t position = d->entries[place].position;
     struct bus_dispatch_key key;
-    bool there = entry->position != NOT_THERE;
 
-    if (!bus_dispatch_key(&d->pool, &d->loads[place], &key)) {
-        if (there) {
-            take_out(d, place);
+    if (bus_dispatch_key(&d->pool, &d->loads[place], &key)) {
+        struct bus_dispatch_node node = pack(&key, place);
+        if (position == NOT_THERE) {
+            sift(d, d->heap_count++, &node);
+        } else if (d->heap[position].high != node.high || d->heap[position].low != node.low) {
+            sift(d, position, &node);
         }
-        return;
+    } else if (position != NOT_THERE) {
+        take_out(d, place);
     }
-    if (there && !is_before(&key, &entry->key) && !is_before(&entry->key, &key)) {
-        return;
+}
+
+static void settle(struct bus_dispatch *d)
+{
+    if (d->changed != NONE) {
+        rekey(d, d->changed);
+        d->changed = NONE;
     }
-    entry->key = key;
-    sift(d, there ? entry->position : d->heap_count++, place);
 }
 
 static void rekey_all(struct bus_dispatch *d)
 {
+    d->changed = NONE;
     for (size_t i = 0; i < d->count; i++) {
         rekey(d, (uint32_t)i);
     }
@@ -173,14 +211,17 @@ static void count_in(struct bus_dispatch *d, struct bus_dispatch_entry *entry, c
         d->serving--;
         d->failing -= entry->failing;
         d->failures -= entry->failures;
+        d->in_flight -= entry->in_flight;
     }
     entry->serving = load->serving;
     entry->failing = load->failing;
     entry->failures = load->failures;
+    entry->in_flight = load->in_flight;
     if (entry->serving) {
         d->serving++;
         d->failing += entry->failing;
         d->failures += entry->failures;
+        d->in_flight += entry->in_flight;
     }
 }
 
@@ -196,8 +237,9 @@ void bus_dispatch_update(struct bus_dispatch *d, size_t place)
     if (all_fail != d->pool.all_fail) {
         d->pool.all_fail = all_fail;
         rekey_all(d);
-    } else {
-        rekey(d, (uint32_t)place);
+    } else if (d->changed != place) {
+        settle(d);
+        d->changed = (uint32_t)place;
     }
 }
 
@@ -230,37 +272,38 @@ static void count_bound(struct bus_dispatch *d)
 
 /* -- Picking ------------------------------------------------------------------------------------------ */
 
-static bool is_due(const struct bus_dispatch *d, uint32_t place, uint64_t now)
+/* One that fails, and is in the heap as such, waits for the end of its time. */
+static bool is_due(const struct bus_dispatch *d, const struct bus_dispatch_node *node, uint64_t now)
 {
-    const struct bus_dispatch_key *key = &d->entries[place].key;
-    return (key->rank & RANK_FAILING) == 0 || key->score <= now;
+    const struct bus_load *load = &d->loads[node->place];
+    return (node->high & FAILING_BIT) == 0 || load->probe_at <= now;
 }
 
 static int pick_for_socket(const struct bus_dispatch *d, uint64_t now)
 {
-    int best = -1;
+    const struct bus_dispatch_node *best = NULL;
 
-    for (uint32_t i = 0; i < d->heap_count; i++) {
-        uint32_t place = d->heap[i];
-        uint32_t sockets = d->loads[place].sockets;
-        if (!is_due(d, place, now)) {
+    for (const struct bus_dispatch_node *node = d->heap; node < d->heap + d->heap_count; node++) {
+        uint32_t sockets = d->loads[node->place].sockets;
+        if (!is_due(d, node, now)) {
             continue;
         }
-        if (best < 0 || sockets < d->loads[best].sockets ||
-            (sockets == d->loads[best].sockets && is_before(key_at(d, i), &d->entries[best].key))) {
-            best = (int)place;
+        if (!best || sockets < d->loads[best->place].sockets ||
+            (sockets == d->loads[best->place].sockets && is_before(node, best))) {
+            best = node;
         }
     }
-    return best;
+    return best ? (int)best->place : -1;
 }
 
-int bus_dispatch_pick(const struct bus_dispatch *d, uint64_t now, bool socket)
+int bus_dispatch_pick(struct bus_dispatch *d, uint64_t now, bool socket)
 {
+    settle(d);
     if (socket) {
         return pick_for_socket(d, now);
     }
     /* Of those that fail, which come last, the first is the first that is due. */
-    return d->heap_count > 0 && is_due(d, d->heap[0], now) ? (int)d->heap[0] : -1;
+    return d->heap_count > 0 && is_due(d, &d->heap[0], now) ? (int)d->heap[0].place : -1;
 }
 
 void bus_dispatch_sent(struct bus_dispatch *d, size_t place, uint64_t now)

@@ -53,10 +53,16 @@ struct bus_dispatch_pool {
 bool bus_dispatch_key(const struct bus_dispatch_pool *pool, const struct bus_load *load,
                       struct bus_dispatch_key *key);
 
+/* A place in the heap: each has four below it, which stand together. Its key is packed, so that two are compared by two words. */
+struct bus_dispatch_node {
+    uint64_t high, low;
+    uint32_t place;
+};
+
 struct bus_dispatch_entry {
-    struct bus_dispatch_key key;
     uint32_t position; /* in the heap; UINT32_MAX: not there */
-    uint32_t failures; /* what of its load is counted in the sums */
+    uint32_t failures; /* what of its load is counted in the sums ... */
+    uint32_t in_flight;
     bool serving, failing;
 };
 
@@ -64,11 +70,14 @@ struct bus_dispatch {
     struct bus_dispatch_pool pool;
     struct bus_load *loads; /* by place */
     struct bus_dispatch_entry *entries;
-    uint32_t *heap, *scratch;
+    struct bus_dispatch_node *heap;
+    uint32_t *scratch;
     size_t room, count;
     uint32_t heap_count;
+    uint32_t changed;          /* the one place whose key may be another than in the heap; UINT32_MAX: none */
     uint32_t serving, failing; /* how many are */
-    uint64_t failures;         /* of all that serve, together */
+    uint64_t failures;         /* of all that serve, together ... */
+    uint64_t in_flight;
     uint64_t turn;
     size_t sorted_at; /* prequal: sent since its bound was counted */
 };
@@ -77,7 +86,8 @@ struct bus_dispatch {
 int bus_dispatch_init(struct bus_dispatch *d, enum conf_dispatch policy, size_t room);
 void bus_dispatch_fini(struct bus_dispatch *d);
 
-/* The load of `place` has changed. */
+/* The load of `place` has changed. Its key is looked at when another's changes or one is picked: what comes and goes meanwhile
+ * costs nothing. */
 void bus_dispatch_update(struct bus_dispatch *d, size_t place);
 
 /* The mean of the share of failures of those that serve. */
@@ -85,7 +95,7 @@ uint32_t bus_dispatch_usual_failures(const struct bus_dispatch *d);
 
 /* The place of the worker to send to, or -1 when none may have one now. With `socket`, the request hands a connection
  * over: the fewest sockets come first of all, then the order (this looks at all workers). */
-int bus_dispatch_pick(const struct bus_dispatch *d, uint64_t now, bool socket);
+int bus_dispatch_pick(struct bus_dispatch *d, uint64_t now, bool socket);
 
 /* A request was sent there; what that changed in its load besides is told with it. */
 void bus_dispatch_sent(struct bus_dispatch *d, size_t place, uint64_t now);

@@ -14,6 +14,8 @@
 #include "bus/bus_sweep.h"
 
 static const struct timeval burial_wait = {1, 0};
+/* The master gives one that hangs a second before it sends SIGKILL. */
+static const struct timeval late_burial_wait = {3, 0};
 
 static void free_board(struct bus_worker *w)
 {
@@ -78,11 +80,11 @@ void bus_end_channel(struct bus_worker *w)
     if (w->over) {
         channel_shut(w->over);
     }
-    event_add(&w->buried, &burial_wait);
+    event_add(&w->buried, w->aborted ? &late_burial_wait : &burial_wait);
     bus_settle_death(w, false);
 }
 
-void bus_end_kill(struct bus_worker *w, const char *why)
+static void end(struct bus_worker *w, enum control_type how, const char *why)
 {
     struct bus *bus = w->pool->bus;
 
@@ -90,10 +92,21 @@ void bus_end_kill(struct bus_worker *w, const char *why)
         return;
     }
     log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d) is killed: %s", w->name, (int)w->pid, why);
-    bus_lifecycle_tell_master(bus, CONTROL_WORKER_KILL, w);
+    bus_lifecycle_tell_master(bus, how, w);
+    w->aborted = how == CONTROL_WORKER_ABORT;
     bus_end_channel(w);
     /* This may be the end of a turn, and its requests want another one. */
     bus_lifecycle_again(bus);
+}
+
+void bus_end_kill(struct bus_worker *w, const char *why)
+{
+    end(w, CONTROL_WORKER_KILL, why);
+}
+
+void bus_end_abort(struct bus_worker *w, const char *why)
+{
+    end(w, CONTROL_WORKER_ABORT, why);
 }
 
 void bus_end_bury(struct bus_worker *w)

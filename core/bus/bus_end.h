@@ -20,6 +20,9 @@ void bus_end_channel(struct bus_worker *w);
 /* Asks the master to kill it, and ends its channel. */
 void bus_end_kill(struct bus_worker *w, const char *why);
 
+/* The same for one that hangs: it is given a moment to say where. */
+void bus_end_abort(struct bus_worker *w, const char *why);
+
 /* The process is no more: all that it had is settled. */
 void bus_end_bury(struct bus_worker *w);
 

@@ -72,7 +72,7 @@ size_t bus_event_tell(struct bus *bus, const char *name, const struct bus_worker
 
 void bus_event_init(struct bus *bus)
 {
-    role_event_init(&bus->listeners);
+    role_event_init(&bus->listeners, bus->start->step);
     bus_emission_init(bus);
 }
 
@@ -170,7 +170,7 @@ void bus_event_sigint(struct bus *bus)
 static int on(const void *handle, const char *event, lpm_event_fn fn, void *arg, int once)
 {
     const struct lpm_supervisor *s = handle;
-    int rc = role_event_on(&s->bus->listeners, s, event, fn, arg, once != 0);
+    int rc = role_event_on(&s->bus->listeners, s, (size_t)(s - s->bus->modules), event, fn, arg, once != 0);
 
     settle_sigint(s->bus);
     return loader_misused(s, once ? "lpm_supervisor_once" : "lpm_supervisor_on", rc);

@@ -4,14 +4,19 @@
  */
 #include "bus/bus_handover.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "ipc/handover.h"
 
 /* Connections taken over in one turn of the loop. */
 #define TURN_MESSAGES 64
+
+/* How long a predecessor's connections wait in the channel when there is no descriptor for one. */
+#define STARVED_MS 100
 
 /* More than fit into the channel. */
 #define LAST_MESSAGES 4096
@@ -27,7 +32,8 @@ struct parcel {
 struct predecessor {
     struct list link;
     struct bus *bus;
-    struct event readable;
+    struct event readable, starved;
+    bool was_starved; /* which is in the log */
     int fd;
 };
 
@@ -77,6 +83,9 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 void bus_handover_successor(struct bus *bus, int fd)
 {
     forget_successor(bus);
+    if (fd < 0) {
+        return;
+    }
     bus->successor = fd;
     event_assign(&bus->successor_writable, bus->base, fd, EV_WRITE, on_writable, bus);
     flush(bus);
@@ -123,6 +132,7 @@ static int supervisor_hand_over(lpm_supervisor *s, int fd, const void *data, siz
 static void forget_predecessor(struct predecessor *from)
 {
     event_del(&from->readable);
+    event_del(&from->starved);
     fd_close(&from->fd);
     list_remove(&from->link);
     free(from);
@@ -134,11 +144,45 @@ static void take(struct bus *bus, const struct handover *message, int fd)
     for (size_t i = 0; i < bus->loader.count; i++) {
         struct lpm_supervisor *m = &bus->modules[i];
         if (m->on_take_over && strcmp(m->module->name, message->module) == 0) {
+            uint32_t step = bus_step_enter(m, ROLE_STEP_TAKE_OVER);
             m->on_take_over(m, fd, (lpm_slice){message->data, message->len}, m->on_take_over_arg);
+            bus_step_back(m, step);
             return;
         }
     }
     fd_close(&fd);
+}
+
+/* Is there a descriptor for the next? The kernel throws away what it has none for. */
+static bool has_descriptor(const struct predecessor *from)
+{
+    int spare = fcntl(from->fd, F_DUPFD_CLOEXEC, 0);
+    bool has = spare >= 0;
+
+    fd_close(&spare);
+    return has;
+}
+
+static void starve(struct predecessor *from)
+{
+    struct timeval wait = clock_timeval(STARVED_MS * CLOCK_NS_PER_MS);
+
+    if (!from->was_starved) {
+        from->was_starved = true;
+        log_write(from->bus->log, LPM_LOG_ERROR,
+                  "no descriptor is left for connections of the bus before: they wait");
+    }
+    event_del(&from->readable);
+    event_add(&from->starved, &wait);
+}
+
+static void on_starved(evutil_socket_t fd, short what, void *arg)
+{
+    struct predecessor *from = arg;
+
+    (void)fd;
+    (void)what;
+    event_add(&from->readable, NULL);
 }
 
 /* Up to `max`: false: it is over, and `from` is gone. */
@@ -146,9 +190,18 @@ static bool receive(struct predecessor *from, unsigned max)
 {
     for (unsigned i = 0; i < max; i++) {
         struct handover message;
-        int fd;
-        int rc = handover_receive(from->fd, &message, &fd);
+        int fd, rc;
 
+        if (!has_descriptor(from)) {
+            starve(from);
+            break;
+        }
+        rc = handover_receive(from->fd, &message, &fd);
+        if (rc == LPM_ENOMEM) {
+            log_write(from->bus->log, LPM_LOG_ERROR,
+                      "a connection of the bus before is lost: no descriptor was left");
+            continue;
+        }
         if (rc == LPM_EPROTO) {
             log_write(from->bus->log, LPM_LOG_ERROR,
                       "the bus before sent what is no connection: not heard any more");
@@ -184,6 +237,7 @@ void bus_handover_predecessor(struct bus *bus, int fd)
     from->fd = fd;
     list_append(&bus->predecessors, &from->link);
     event_assign(&from->readable, bus->base, fd, EV_READ | EV_PERSIST, on_readable, from);
+    event_assign(&from->starved, bus->base, -1, 0, on_starved, from);
     event_add(&from->readable, NULL);
 }
 

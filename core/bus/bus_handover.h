@@ -10,7 +10,7 @@
 void bus_handover_init(struct bus *bus);
 void bus_handover_fini(struct bus *bus);
 
-/* Takes `fd`, the way to the bus that serves now; the one before is over. */
+/* Takes `fd`, the way to the bus that serves now (-1: it is lost); the one before is over. */
 void bus_handover_successor(struct bus *bus, int fd);
 
 /* Takes `fd`, the way from a bus that was retired. */

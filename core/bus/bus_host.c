@@ -110,7 +110,9 @@ static lpm_slice response_data(const lpm_response *res)
 
 static int response_header_at(const lpm_response *res, size_t i, lpm_header *header)
 {
-    return header && frame_header_at(res->answer->headers, i, header);
+    /* The object is ours, and none that was made as a constant. */
+    struct frame_cursor *cursor = (struct frame_cursor *)(uintptr_t)&res->cursor;
+    return header && frame_header_at(res->answer->headers, i, cursor, header);
 }
 
 static lpm_slice response_header(const lpm_response *res, const char *name)

@@ -47,17 +47,15 @@ static bool headers_are_sound(const struct frame *frame, bool *failed)
     return true;
 }
 
-static void measure(struct bus_worker *w, const struct bus_request *req, bool failed)
+static void measure(struct bus_worker *w, const struct bus_request *req, bool failed, uint64_t now)
 {
     struct bus_load *load = bus_worker_load(w);
-    uint64_t now = clock_now();
     uint64_t since = req->sent_at > w->last_event ? req->sent_at : w->last_event;
 
     load->service = bus_load_average(load->service, now - since);
     bus_load_answered(load, failed, bus_dispatch_usual_failures(&w->pool->dispatch));
     bus_dispatch_update(&w->pool->dispatch, w->index);
     w->last_event = now;
-    bus_pool_count_done(w->pool, now);
     bus_memory_count(w, req->handler->in_pool);
     bus_succession_answered(w);
 }
@@ -68,8 +66,8 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
     struct bus *bus = w->pool->bus;
     struct bus_request *req = frame->key.slot < w->slot_count ? w->slots[frame->key.slot] : NULL;
     bool streamed = (frame->flags & FRAME_STREAM) != 0;
-    struct bus_answer answer = {frame->header_count, frame->headers, frame->data, streamed ? fds : NULL,
-                                streamed && fds[0] < 0};
+    struct bus_answer answer = {frame->header_count,   frame->headers,         frame->data,
+                                streamed ? fds : NULL, streamed && fds[0] < 0, clock_now()};
     bool failed;
 
     if (!req || req->key.seq != frame->key.seq) {
@@ -90,8 +88,8 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
     w->free_slots[w->free_count++] = frame->key.slot;
     bus_worker_load(w)->in_flight--;
     list_remove(&req->link);
-    bus_timeout_answered(w, req);
-    measure(w, req, failed);
+    bus_timeout_answered(w, req, answer.at);
+    measure(w, req, failed, answer.at);
     bus_request_finish(bus, req, 0, "", &answer, false);
     bus_worker_go_home(w);
     return NULL;

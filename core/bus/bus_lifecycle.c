@@ -27,15 +27,29 @@ static void leave(struct bus *bus)
     event_base_loopbreak(bus->base);
 }
 
+static role_step_word *word_of(const struct lpm_supervisor *m)
+{
+    return m == &m->bus->ctl ? NULL : m->bus->start->step;
+}
+
+uint32_t bus_step_enter(const struct lpm_supervisor *m, enum role_step step)
+{
+    return role_step_enter(word_of(m), step, (size_t)(m - m->bus->modules));
+}
+
+void bus_step_back(const struct lpm_supervisor *m, uint32_t before)
+{
+    role_step_back(word_of(m), before);
+}
+
 static void run_hard_kill_hooks(struct bus *bus)
 {
     EACH_MODULE(m, bus)
     {
         if (m->up && m->module->supervisor_hard_kill) {
-            uint32_t before =
-                role_step_enter(bus->start->step, ROLE_STEP_HARD_KILL, (size_t)(m - bus->modules));
+            uint32_t before = bus_step_enter(m, ROLE_STEP_HARD_KILL);
             m->module->supervisor_hard_kill(m);
-            role_step_back(bus->start->step, before); /* it may be an init hook that has refused */
+            bus_step_back(m, before); /* it may be an init hook that has refused */
         }
     }
 }
@@ -217,6 +231,7 @@ void bus_lifecycle_end_turn(struct bus *bus)
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_dispatch(&bus->pools[i]);
     }
+    bus_pool_bound_all(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
         bus_pool_end_turn(&bus->pools[i]);
     }

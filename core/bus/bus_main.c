@@ -17,17 +17,19 @@
 #include "bus/bus_host.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_master.h"
+#include "bus/bus_quarantine.h"
 #include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
 #include "bus/bus_squeeze.h"
 #include "bus/bus_watch.h"
+#include "conf/conf_cpu.h"
 #include "os/os_limit.h"
 #include "role/role_base.h"
 
 static int set_up_modules(struct bus *bus)
 {
-    static const lpm_module ctl = {.name = "ctl", .version = LPM_VERSION};
+    static const lpm_module ctl = {.name = "ctl", .version = LPM_VERSION, .needs = LPM_ABI_MINOR};
     size_t count = bus->loader.count;
 
     bus->modules = calloc(count + 1, sizeof(*bus->modules));
@@ -48,10 +50,13 @@ static int set_up_modules(struct bus *bus)
         m->handle = (lpm_handle){&bus->host, &m->owner};
         m->bus = bus;
         m->module = module;
+        role_crash_name(bus->start->crash, i, module->name);
         if (module->request) {
             struct bus_pool *pool = &bus->pools[conf_core_pool_of(bus->start->core, module->name)];
-            bus->handlers[bus->handler_count++] =
-                (struct lpm_handler){module->name, (uint16_t)i, pool, pool->handler_count++};
+            struct lpm_handler *handler = &bus->handlers[bus->handler_count++];
+            *handler = (struct lpm_handler){
+                .name = module->name, .index = (uint16_t)i, .pool = pool, .in_pool = pool->handler_count++};
+            bus_quarantine_name_build(bus, handler);
         }
     }
     return 0;
@@ -73,6 +78,11 @@ static int set_up_pools(struct bus *bus)
     return rc;
 }
 
+static void on_conf(void *arg, size_t i)
+{
+    role_step_set(arg, ROLE_STEP_CONF, i);
+}
+
 static void on_load(void *arg, size_t i)
 {
     role_step_set(arg, ROLE_STEP_LOAD, i);
@@ -85,7 +95,8 @@ static int set_up(struct bus *bus, struct error *err)
 
     if (rc == 0) {
         bus_host_init(bus);
-        rc = loader_configure(&bus->loader, start->core->tree, &bus->host, &bus->owner, err);
+        rc = loader_configure(&bus->loader, start->core->tree, &bus->host, &bus->owner, on_conf, start->step,
+                              err);
     }
     if (rc != 0) {
         return rc;
@@ -138,6 +149,13 @@ static int enter(struct role_start *start)
     return rc;
 }
 
+/* One pass of the loop: what is due, or the next that comes. */
+static int pass(struct bus *bus)
+{
+    bool sleeps = bus->spin.window == 0 || role_spin_may_sleep(&bus->spin, bus->events, clock_now());
+    return event_base_loop(bus->base, sleeps ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+}
+
 int bus_main(struct role_start *start)
 {
     struct bus bus = {.start = start, .log = &start->log};
@@ -157,13 +175,15 @@ int bus_main(struct role_start *start)
         return ROLE_EXIT_FAILED;
     }
     os_limit_raise_files();
+    role_crash_init(start->crash, start->step, NULL);
     if (set_up(&bus, &err) != 0) {
         log_write(bus.log, LPM_LOG_ERROR, "%s", err.text);
         bus.status = ROLE_EXIT_FAILED;
     } else {
         bus_squeeze_init(&bus);
         bus.status = bus_lifecycle_init(&bus);
-        while (bus.status == 0 && !bus.over && event_base_loop(bus.base, EVLOOP_ONCE) == 0) {
+        role_spin_init(&bus.spin, start->core->spin, conf_cpu_count());
+        while (bus.status == 0 && !bus.over && pass(&bus) == 0) {
             bus_lifecycle_end_turn(&bus);
         }
     }

@@ -4,7 +4,9 @@
 #ifndef BUS_POOL_H
 #define BUS_POOL_H
 
+#include "bus/bus_admit.h"
 #include "bus/bus_dispatch.h"
+#include "bus/bus_drain.h"
 #include "bus/bus_leak.h"
 #include "bus/bus_leave.h"
 #include "bus/bus_request.h"
@@ -35,38 +37,60 @@ struct bus_pool {
     uint64_t killed;                    /* for half as much again as rss_limit */
     uint64_t trims;                     /* how often its workers were told to trim */
 
-    struct list queue;
-    bool wanting; /* the workers were told that requests wait */
-    size_t queued, queued_bytes;
-    size_t left;      /* queued when all had been sent that could be */
-    struct event age; /* queue_timeout of the oldest */
+    struct bus_queue queue;
+    bool wanting;              /* the workers were told that requests wait */
+    struct bus_queue_sum left; /* of the queue, when all had been sent that could be */
+    struct bus_share share;    /* who has how much of it */
+    struct event age;          /* queue_timeout of the oldest */
     bool age_armed;
-    uint64_t last_done;    /* ns: the last completion */
-    uint64_t done_average; /* ns between completions while requests waited; 0: not known */
+    struct bus_drain drain, level_drains[BUS_QUEUE_LEVELS];
+    uint64_t wait_average, wait_at; /* ns: how long those that were sent had waited, and when the last was */
+    uint64_t shed[BUS_SHED_KINDS];  /* how many were refused, and why */
+    uint64_t shed_logged;           /* ns: when the log said so last */
+};
+
+/* One that may come to wait. */
+struct bus_pool_newcomer {
+    enum bus_queue_level level;
+    size_t bytes;
+    uint64_t deadline; /* ns; 0: none */
+    struct bus_share_client client;
 };
 
 int bus_pool_init(struct bus_pool *pool, struct bus *bus, size_t place);
 void bus_pool_fini(struct bus_pool *pool);
 
-/* May one more of `bytes` wait? 0, LPM_EFULL, LPM_ENOWORKER. */
-int bus_pool_admit(const struct bus_pool *pool, size_t bytes);
-
-/* To the end of the queue; or back to its head, with the queued_at that it has. */
-void bus_pool_push(struct bus_pool *pool, struct bus_request *req);
-void bus_pool_push_back(struct bus_pool *pool, struct bus_request *req);
-
-/* Out of the queue. */
-void bus_pool_remove(struct bus_pool *pool, struct bus_request *req);
-
-/* Sends what can be sent, and refuses what is over the queue's limit then; once for each turn of the loop. */
+/* Sends what can be sent, and refuses what is over the queue's bounds then; once for each turn of the loop. */
 void bus_pool_dispatch(struct bus_pool *pool);
 
 /* Does what the events of this turn have made possible for the pool's workers: sends the batches, tells the workers that may
  * go. Looks only at those that were touched. */
 void bus_pool_end_turn(struct bus_pool *pool);
 
-/* A request was answered by a worker: for the drain rate. */
-void bus_pool_count_done(struct bus_pool *pool, uint64_t now);
+/* -- The queue, in bus_pool_queue.c --------------------------------------------------------------------- */
+
+void bus_pool_queue_init(struct bus_pool *pool);
+void bus_pool_queue_fini(struct bus_pool *pool);
+
+/* May one more wait? 0, LPM_ESHED, LPM_ENOWORKER. */
+int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcomer, uint64_t now);
+
+/* To the end of those of its priority (item.level); or back, before them. Its item and client are set, the rest of the item by
+ * this. */
+void bus_pool_push(struct bus_pool *pool, struct bus_request *req);
+void bus_pool_push_back(struct bus_pool *pool, struct bus_request *req);
+
+/* Out of the queue; or because it was sent, at its sent_at. */
+void bus_pool_remove(struct bus_pool *pool, struct bus_request *req);
+void bus_pool_sent(struct bus_pool *pool, struct bus_request *req);
+
+/* All has been sent that can be: refuses what is over the pool's bounds, or over those of all pools. */
+void bus_pool_bound(struct bus_pool *pool);
+void bus_pool_bound_all(struct bus *bus);
+
+/* ns: how long those that were sent lately had waited, or, if that is more, how long the oldest has. 0: nobody waits, and
+ * nobody did in the last second. */
+uint64_t bus_pool_queue_wait(const struct bus_pool *pool);
 
 /* ms until there should be room: at least 1. */
 int64_t bus_pool_retry_after(const struct bus_pool *pool);

@@ -10,11 +10,13 @@
 
 #include "base/list.h"
 #include "base/uuid.h"
+#include "bus/bus_queue.h"
 #include "ipc/policy.h"
 #include "loader/loader.h"
 #include "os/os_memory.h"
 #include "role/role.h"
 #include "role/role_event.h"
+#include "role/role_spin.h"
 
 struct bus_pool;
 struct bus_request;
@@ -33,12 +35,18 @@ struct lpm_supervisor {
     void *on_take_over_arg;
 };
 
+/* Around a call into the module, or the control socket's part, which is none: what the step word said before, for
+ * bus_step_back(). */
+uint32_t bus_step_enter(const struct lpm_supervisor *m, enum role_step step);
+void bus_step_back(const struct lpm_supervisor *m, uint32_t before);
+
 /* Public as lpm_handler. */
 struct lpm_handler {
     const char *name;
     uint16_t index; /* the module's place */
     struct bus_pool *pool;
-    size_t in_pool; /* its number among the handlers of the pool */
+    size_t in_pool;                   /* its number among the handlers of the pool */
+    char build[LOADER_BUILD_ID_SIZE]; /* of the module; see bus_quarantine */
 };
 
 struct bus {
@@ -57,17 +65,22 @@ struct bus {
     size_t handler_count;
     struct bus_pool *pools; /* as in the configuration */
     size_t pool_count;
+    struct bus_queue_sum queued; /* in all pools: now ... */
+    struct bus_queue_sum left;   /* ... and when all had been sent that could be */
 
     struct bus_request **requests; /* by place, see bus_request */
     size_t request_count;
     struct list request_free;
     size_t waiting; /* requests whose outcome somebody waits for */
     struct uuid_source uuids;
+    struct role_spin spin;
+    uint64_t events; /* requests that came in, and what was heard of workers */
 
     uid_t starter;             /* who started lpm */
     uint64_t born;             /* ns: this process */
     struct lpm_supervisor ctl; /* the handle of the control socket's commands */
     struct event *ctl_acceptable;
+    struct event ctl_pause;
     struct list ctl_clients;
     size_t ctl_count;
     struct list reload_waiters; /* see bus_reload */
@@ -89,9 +102,11 @@ struct bus {
     size_t emissions_lost_count, emissions_lost_bytes;
     bool emissions_dropped; /* it was too many of those, which is in the log */
 
-    struct event *watch;                 /* see bus_watch; NULL: was not needed yet */
-    struct os_memory_paths memory_paths; /* see bus_squeeze */
-    struct os_memory memory;             /* as it was seen last */
+    uint64_t slow_next;                           /* ns: see bus_slow */
+    uint64_t quarantine_refused, quarantine_next; /* see bus_quarantine; ns */
+    struct event *watch;                          /* see bus_watch; NULL: was not needed yet */
+    struct os_memory_paths memory_paths;          /* see bus_squeeze */
+    struct os_memory memory;                      /* as it was seen last */
     struct event squeeze_timer;
     unsigned squeeze; /* the level */
 

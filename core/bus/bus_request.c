@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "bus/bus_response.h"
+#include "bus/bus_timeout.h"
 #include "role/role_enqueue.h"
+#include "role/role_error.h"
 
 #define PAYLOAD_KEPT 4096
 #define TABLE_MIN    256
@@ -30,20 +32,17 @@ static struct bus_request *make_record(struct bus *bus)
     }
     req = calloc(1, sizeof(*req));
     if (req) {
+        bus_timeout_init_request(bus, req);
         req->place = (uint32_t)bus->request_count;
         list_init(&req->link);
+        list_init(&req->item.link);
         bus->requests[bus->request_count++] = req;
     }
     return req;
 }
 
-static int copy_payload(struct bus_request *req, const lpm_enqueue *spec)
+static int copy_payload(struct bus_request *req, const lpm_enqueue *spec, size_t headers)
 {
-    size_t headers = 0;
-
-    for (size_t i = 0; i < spec->header_count; i++) {
-        headers += frame_header_size(spec->headers[i].name.len, spec->headers[i].value.len);
-    }
     if (headers + spec->len > req->payload_room) {
         char *payload = malloc(headers + spec->len);
         if (!payload) {
@@ -60,7 +59,7 @@ static int copy_payload(struct bus_request *req, const lpm_enqueue *spec)
     return 0;
 }
 
-struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
+struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec, size_t headers_len)
 {
     struct bus_request *req;
 
@@ -70,7 +69,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
         req = LIST_ENTRY(bus->request_free.next, struct bus_request, link);
         list_remove(&req->link);
     }
-    if (req && copy_payload(req, spec) != 0) {
+    if (req && copy_payload(req, spec, headers_len) != 0) {
         list_insert(&bus->request_free, &req->link);
         req = NULL;
     }
@@ -81,6 +80,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
     req->waited = true;
     req->asked_back = req->owes_cancel = req->owes_abandon = req->suspected = false;
     req->kills = 0;
+    req->poison = false;
     req->stream = req->socket = -1;
     req->worker = NULL;
     req->worker_name = "-";
@@ -90,9 +90,7 @@ struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec)
 
 void bus_request_free(struct bus *bus, struct bus_request *req)
 {
-    if (event_initialized(&req->timer)) {
-        event_del(&req->timer);
-    }
+    req->due = 0;
     if (req->waited) {
         req->waited = false;
         bus->waiting--;
@@ -109,25 +107,27 @@ void bus_request_free(struct bus *bus, struct bus_request *req)
     list_insert(&bus->request_free, &req->link);
 }
 
-/* For lpmctl's requests it is no module's code. */
-static void call_back(const struct bus *bus, const struct bus_request *req, struct lpm_response *res)
+static void call_back(const struct bus_request *req, struct lpm_response *res)
 {
-    role_step_word *word = req->module == &bus->ctl ? NULL : bus->start->step;
-    uint32_t step = role_step_enter(word, ROLE_STEP_RESPONSE, (size_t)(req->module - bus->modules));
+    const struct lpm_supervisor *module = req->module;
+    uint32_t step = bus_step_enter(module, ROLE_STEP_RESPONSE);
 
     req->on_response(res, req->arg);
-    role_step_back(word, step);
+    bus_step_back(module, step);
 }
 
 void bus_request_finish(struct bus *bus, struct bus_request *req, int error, const char *text,
                         const struct bus_answer *answer, bool keep)
 {
-    static const struct bus_answer nothing = {0, {"", 0}, {"", 0}, NULL, false};
-    struct lpm_response res = {{&bus->host, &req->module->owner}, error, text, req,
-                               answer ? answer : &nothing,        0};
+    static const struct bus_answer nothing = {.headers = {"", 0}, .data = {"", 0}};
+    struct lpm_response res = {.handle = {&bus->host, &req->module->owner},
+                               .error = role_error_for(req->module->module, error),
+                               .text = text,
+                               .req = req,
+                               .answer = answer ? answer : &nothing};
     bool waited = req->waited;
 
-    res.at = clock_now();
+    res.at = answer ? answer->at : clock_now();
     if (!keep) { /* whoever holds the other end finds it closed already in the callback */
         fd_close(&req->stream);
         fd_close(&req->socket);
@@ -137,7 +137,7 @@ void bus_request_finish(struct bus *bus, struct bus_request *req, int error, con
         req->waited = false;
         bus->waiting--;
         if (req->on_response) {
-            call_back(bus, req, &res);
+            call_back(req, &res);
         }
     }
     if (!keep) {
@@ -160,9 +160,7 @@ struct bus_request *bus_request_find(const struct bus *bus, uint64_t ticket)
 void bus_request_free_all(struct bus *bus)
 {
     for (size_t i = 0; i < bus->request_count; i++) {
-        if (bus->requests[i]->state != BUS_REQUEST_FREE && event_initialized(&bus->requests[i]->timer)) {
-            event_del(&bus->requests[i]->timer);
-        }
+        event_del(&bus->requests[i]->timer);
         if (bus->requests[i]->state != BUS_REQUEST_FREE) {
             fd_close(&bus->requests[i]->stream);
             fd_close(&bus->requests[i]->socket);

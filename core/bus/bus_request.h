@@ -5,6 +5,7 @@
 #define BUS_REQUEST_H
 
 #include "bus/bus_process.h"
+#include "bus/bus_share.h"
 #include "ipc/frame.h"
 
 enum bus_request_state { BUS_REQUEST_FREE = 0, BUS_REQUEST_QUEUED, BUS_REQUEST_SENT };
@@ -12,7 +13,9 @@ enum bus_request_state { BUS_REQUEST_FREE = 0, BUS_REQUEST_QUEUED, BUS_REQUEST_S
 struct bus_worker;
 
 struct bus_request {
-    struct list link; /* free list, the pool's queue, or the worker's requests in the order of sending */
+    struct list link;           /* free list, or the worker's requests in the order of sending */
+    struct bus_queue_item item; /* in the pool's queue */
+    struct bus_share_client client;
     enum bus_request_state state;
     uint32_t place, uses;           /* the ticket: place in the table, and how often that was used */
     bool waited;                    /* somebody waits for the outcome */
@@ -26,14 +29,16 @@ struct bus_request {
     void *arg;
     char id[UUID_TEXT_SIZE];
     uint64_t created_at, deadline; /* ns; deadline 0: none */
-    uint64_t queued_at, sent_at;
+    uint64_t sent_at;
     int64_t retries_left;
     uint32_t kills;
+    bool poison;               /* they were too many */
     struct bus_worker *worker; /* that has it, or had it last; NULL: none ever had */
     const char *worker_name;   /* "-": none ever had it */
     struct frame_key key;
     struct event timer;   /* the deadline; then, when nobody waits any more, kill_after */
-    uint64_t due;         /* ns: when the timer is to do its work */
+    uint64_t due;         /* ns: when it is to do its work; 0: it has none */
+    uint64_t timer_at;    /* ns: when it fires, which may be earlier; 0: it does not run */
     bool with_descriptor; /* it came with a stream or a socket */
     int stream, socket;   /* that go to the worker, ours until they are known to be there; -1 */
     char *payload;        /* encoded headers, then data; the room is kept for the next */
@@ -47,10 +52,12 @@ struct bus_answer {
     lpm_slice headers, data;
     int *stream; /* -1: taken by the callback; NULL: none came */
     bool lost;   /* it came, and this process had no descriptor left for it */
+    uint64_t at; /* ns: when */
 };
 
-/* A fresh request with the payload of `spec`, or NULL: LPM_ENOMEM. The caller checked the spec. */
-struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec);
+/* A fresh request with the payload of `spec`, whose headers take so many bytes, or NULL: LPM_ENOMEM. The caller checked the
+ * spec. */
+struct bus_request *bus_request_new(struct bus *bus, const lpm_enqueue *spec, size_t headers_len);
 
 /* Gives it back without an outcome. It is in no list but the one it is taken from here. */
 void bus_request_free(struct bus *bus, struct bus_request *req);

@@ -12,7 +12,8 @@ struct lpm_response {
     const char *text;
     const struct bus_request *req;
     const struct bus_answer *answer;
-    uint64_t at; /* ns: when the outcome was there */
+    uint64_t at;                /* ns: when the outcome was there */
+    struct frame_cursor cursor; /* of the header that was asked for last */
 };
 
 #endif

@@ -16,13 +16,15 @@
 
 struct bus_rule_waiter {
     struct list link;
+    const struct lpm_supervisor *asker;
     lpm_done_fn on_done;
     void *arg;
     int error;
 };
 
 /* `*waiter` is NULL when nobody wants to be told. 0 or LPM_ENOMEM. */
-static int new_waiter(struct bus_rule_waiter **waiter, lpm_done_fn on_done, void *arg)
+static int new_waiter(struct bus_rule_waiter **waiter, const lpm_supervisor *asker, lpm_done_fn on_done,
+                      void *arg)
 {
     *waiter = NULL;
     if (!on_done) {
@@ -32,7 +34,7 @@ static int new_waiter(struct bus_rule_waiter **waiter, lpm_done_fn on_done, void
     if (!*waiter) {
         return LPM_ENOMEM;
     }
-    **waiter = (struct bus_rule_waiter){.on_done = on_done, .arg = arg};
+    **waiter = (struct bus_rule_waiter){.asker = asker, .on_done = on_done, .arg = arg};
     list_init(&(*waiter)->link);
     return 0;
 }
@@ -50,9 +52,11 @@ static void end_wait(struct bus *bus, struct bus_rule_waiter *waiter, int error)
 static void call_one(struct list *link)
 {
     struct bus_rule_waiter *waiter = LIST_ENTRY(link, struct bus_rule_waiter, link);
+    uint32_t step = bus_step_enter(waiter->asker, ROLE_STEP_DONE);
 
     list_remove(link);
     waiter->on_done(waiter->error, waiter->arg);
+    bus_step_back(waiter->asker, step);
     free(waiter);
 }
 
@@ -99,7 +103,7 @@ static int supervisor_soft_kill(lpm_supervisor *s, lpm_done_fn on_done, void *ar
     struct bus *bus = s->bus;
     bool begun = bus->phase == POLICY_DRAINING || bus->soft_kill_asked;
     struct bus_rule_waiter *waiter;
-    int rc = bus->over ? LPM_ESHUTDOWN : new_waiter(&waiter, on_done, arg);
+    int rc = bus->over ? LPM_ESHUTDOWN : new_waiter(&waiter, s, on_done, arg);
 
     if (rc != 0) {
         return rc;
@@ -315,10 +319,11 @@ static struct bus_pool *pool_named(const struct bus *bus, const char *name)
     return NULL;
 }
 
-static int resize(struct bus_pool *pool, unsigned count, lpm_done_fn on_done, void *arg)
+static int resize(struct bus_pool *pool, const lpm_supervisor *s, unsigned count, lpm_done_fn on_done,
+                  void *arg)
 {
     struct bus_rule_waiter *waiter;
-    int rc = new_waiter(&waiter, on_done, arg);
+    int rc = new_waiter(&waiter, s, on_done, arg);
 
     if (rc != 0) {
         return rc;
@@ -345,7 +350,7 @@ static int supervisor_resize(lpm_supervisor *s, const char *name, unsigned count
     if (s->bus->phase == POLICY_DRAINING || s->bus->over) {
         return LPM_ESHUTDOWN;
     }
-    return resize(pool, count, on_done, arg);
+    return resize(pool, s, count, on_done, arg);
 }
 
 void bus_rule_step(struct bus *bus, int by)
@@ -357,7 +362,7 @@ void bus_rule_step(struct bus *bus, int by)
     if (bus->phase != POLICY_SERVING) {
         return;
     }
-    rc = count < 1 || count > CONF_CORE_WORKERS_MAX ? LPM_EINVAL : resize(pool, count, NULL, NULL);
+    rc = count < 1 || count > CONF_CORE_WORKERS_MAX ? LPM_EINVAL : resize(pool, NULL, count, NULL, NULL);
     if (rc != 0) {
         log_write(bus->log, LPM_LOG_NOTICE, "pool %s keeps its %u workers, 1 to %u are possible",
                   pool->conf->name, pool->target, CONF_CORE_WORKERS_MAX);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "bus/bus_quarantine.h"
 
 struct boards_word {
     uint32_t unstarted, running;
@@ -59,23 +60,23 @@ static void requeue(struct bus_worker *w, struct bus_request *req, bool free_of_
         w->death.retried++;
         req->retries_left--;
     }
-    req->queued_at = clock_now();
     bus_pool_push_back(w->pool, req);
 }
 
 static void fail(struct bus_worker *w, struct bus_request *req)
 {
-    char text[160];
-    bool poison = req->kills > 1;
+    char text[160] = "the worker died while it had the request";
 
     if (req->waited) {
         w->death.failed++;
     }
-    snprintf(text, sizeof(text),
-             poison ? "%u workers died while they ran the request"
-                    : "the worker died while it had the request",
-             req->kills);
-    bus_request_finish(w->pool->bus, req, LPM_EWORKER, text, NULL, false);
+    if (req->kills > 1) {
+        snprintf(text, sizeof(text), "%u workers died while they ran the request", req->kills);
+    }
+    if (req->poison) {
+        bus_quarantine_add(w->pool->bus, req);
+    }
+    bus_request_finish(w->pool->bus, req, req->poison ? LPM_EPOISON : LPM_EWORKER, text, NULL, false);
 }
 
 static struct boards_word read_board(const struct bus_worker *w)
@@ -111,6 +112,7 @@ static void settle_all(struct bus_worker *w, bool dead, struct list *failed)
             continue;
         }
         blame(w, req, &board);
+        req->poison = verdict == BUS_RETRY_POISON;
         if (again) {
             requeue(w, req, verdict == BUS_RETRY_FREE);
         } else {

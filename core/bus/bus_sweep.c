@@ -4,6 +4,8 @@
  */
 #include "bus/bus_sweep.h"
 
+#include "bus/bus_slow.h"
+
 static const struct timeval pause = {0, 50000};
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
@@ -13,7 +15,8 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     w->sweeping = false;
-    if (bus_worker_load(w)->in_flight > 0) {
+    bus_slow_look(w);
+    if (bus_worker_load(w)->in_flight > 0 || bus_slow_watches(w)) {
         bus_sweep_begin(w);
     }
     if (channel_sweep(w->channel)) {

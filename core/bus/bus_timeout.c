@@ -16,10 +16,20 @@ static void arm(struct event *timer, uint64_t due)
     event_add(timer, &wait);
 }
 
+/* The timer is moved only when it has to be earlier: it looks what is due when it fires, and stays when its request ends, for the
+ * next that is kept in the same record. So most requests do not touch it at all. */
+static void watch(struct bus_request *req, uint64_t due)
+{
+    req->due = due;
+    if (req->timer_at == 0 || req->timer_at > due) {
+        req->timer_at = due;
+        arm(&req->timer, due);
+    }
+}
+
 static void arm_in(struct bus_request *req, uint64_t ns)
 {
-    req->due = clock_now() + ns;
-    arm(&req->timer, req->due);
+    watch(req, clock_now() + ns);
 }
 
 static uint64_t kill_after(const struct bus_pool *pool)
@@ -93,45 +103,48 @@ static void on_kill_after(struct bus *bus, struct bus_request *req)
                   "worker %s (pid %d): the handler of module \"%s\" still runs request %s, %lld ms after its "
                   "timeout",
                   w->name, (int)w->pid, req->handler->name, req->id, (long long)w->pool->conf->kill_after);
-        bus_end_kill(w, "its handler does not come back");
+        bus_end_abort(w, "its handler does not come back");
     } else if (running != 0) {
         req->suspected = false;
         arm_kill_after(req); /* it stands behind another in that worker, whose own limit will tell */
     } else if (!is_stuck(w, req)) {
         arm_in(req, SECOND_LOOK_NS);
     } else {
-        bus_end_kill(w, "it runs nothing and does not react: stopped, or blocked outside of a handler");
+        bus_end_abort(w, "it runs nothing and does not react: stopped, or blocked outside of a handler");
     }
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct bus_request *req = arg;
-    struct bus *bus = req->module->bus;
 
     (void)fd;
     (void)what;
+    req->timer_at = 0;
+    if (req->due == 0) {
+        return;
+    }
     if (clock_now() < req->due) {
-        arm(&req->timer, req->due); /* the loop counts from the beginning of the turn in which it was set */
+        watch(req, req->due); /* or the loop counts from the beginning of the turn in which it was set */
     } else if (req->waited) {
-        on_deadline(bus, req);
+        on_deadline(req->module->bus, req);
     } else {
-        on_kill_after(bus, req);
+        on_kill_after(req->module->bus, req);
     }
 }
 
-void bus_timeout_watch(struct bus *bus, struct bus_request *req)
+void bus_timeout_init_request(struct bus *bus, struct bus_request *req)
 {
     event_assign(&req->timer, bus->base, -1, 0, on_timer, req);
-    req->due = req->deadline;
-    arm(&req->timer, req->due);
 }
 
-void bus_timeout_cancelled(struct bus *bus, struct bus_request *req)
+void bus_timeout_watch(struct bus_request *req)
 {
-    if (!req->deadline) {
-        event_assign(&req->timer, bus->base, -1, 0, on_timer, req);
-    }
+    watch(req, req->deadline);
+}
+
+void bus_timeout_cancelled(struct bus_request *req)
+{
     arm_kill_after(req);
 }
 
@@ -150,7 +163,7 @@ static void on_overdue(evutil_socket_t fd, short what, void *arg)
     if (clock_now() < w->answered_due) {
         arm(&w->overdue, w->answered_due);
     } else {
-        bus_end_kill(w, "its handler has answered and does not come back");
+        bus_end_abort(w, "its handler has answered and does not come back");
     }
 }
 
@@ -159,10 +172,8 @@ void bus_timeout_init(struct bus_worker *w)
     event_assign(&w->overdue, w->pool->bus->base, -1, 0, on_overdue, w);
 }
 
-void bus_timeout_answered(struct bus_worker *w, const struct bus_request *req)
+void bus_timeout_answered(struct bus_worker *w, const struct bus_request *req, uint64_t now)
 {
-    uint64_t now = clock_now();
-
     if (!req->deadline || channel_running(w->channel) != req->key.seq) {
         return;
     }

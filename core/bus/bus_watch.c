@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "bus/bus_end.h"
+#include "bus/bus_slow.h"
 
 #define LOOK_NS (250 * CLOCK_NS_PER_MS)
 
@@ -29,9 +30,10 @@ static bool look(struct bus_worker *w)
             w->pool->bus->log, LPM_LOG_ERROR,
             "worker %s (pid %d): a handler still runs for a connection of its own, %lld ms after its timeout",
             w->name, (int)w->pid, (long long)w->pool->conf->kill_after);
-        bus_end_kill(w, "its handler does not come back");
+        bus_end_abort(w, "its handler does not come back");
         return false;
     }
+    bus_slow_look(w);
     return true;
 }
 

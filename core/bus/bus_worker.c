@@ -90,7 +90,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     bus_worker_touch(w);
     w->incarnation = message->incarnation;
     w->pid = message->pid;
-    w->busy = w->sent_home = w->blocked = false;
+    w->busy = w->sent_home = w->blocked = w->aborted = false;
     w->seq = 0;
     w->last_event = w->answered = w->heap_total = w->heap_used = 0;
     w->log_due = w->log_sent = w->log_taken = 0; /* it was born with the newest, or a LOG is under way */
@@ -102,6 +102,10 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     reset_slots(w);
     bus_end_reset_load(w);
     w->state = BUS_WORKER_STARTING;
+    if (fd < 0) {
+        bus_end_kill(w, "its channel is lost");
+        return;
+    }
     if (channel_new_bus(&w->channel, fd, &err) != 0) {
         log_write(bus->log, LPM_LOG_ERROR, "worker %s (pid %d): %s", w->name, (int)w->pid, err.text);
         bus_end_kill(w, "it has no channel");
@@ -205,6 +209,7 @@ char *bus_worker_reserve(struct bus_worker *w, size_t len, const int *fds, unsig
     char *room = channel_reserve_with(w->channel, len, fds, count, code);
 
     bus_worker_touch(w);
+    w->noise.messages += room != NULL;
     if (!room && *code == LPM_EAGAIN) {
         w->blocked = true; /* until the bell rings */
     } else if (!room && *code == LPM_ENOMEM) {
@@ -226,7 +231,7 @@ int bus_worker_put(struct bus_worker *w, const struct frame *frame, const int *f
     return 0;
 }
 
-int bus_worker_send(struct bus_worker *w, struct bus_request *req)
+int bus_worker_send(struct bus_worker *w, struct bus_request *req, uint64_t now)
 {
     struct bus_load *load = bus_worker_load(w);
     uint32_t slot = w->free_slots[w->free_count - 1]; /* in flight < concurrency: there is one */
@@ -265,9 +270,10 @@ int bus_worker_send(struct bus_worker *w, struct bus_request *req)
     w->slots[slot] = req;
     req->key = frame.key;
     req->worker = w;
-    req->sent_at = clock_now();
+    req->sent_at = now;
     req->state = BUS_REQUEST_SENT;
     req->worker_name = w->name;
+    bus_pool_sent(w->pool, req);
     list_append(&w->sent, &req->link);
     load->in_flight++;
     load->unstarted++;
@@ -376,6 +382,7 @@ static int receive(struct bus_worker *w, unsigned max)
             return rc;
         }
         if (rc > 0) {
+            w->noise.messages++;
             why = bus_input_act(w, &message);
             channel_release(w->channel, &message);
         } else if (!why) {
@@ -397,6 +404,7 @@ void bus_worker_hear(struct bus_worker *w)
     int rc;
 
     bus_worker_touch(w);
+    w->pool->bus->events++;
     rc = receive(w, TURN_MESSAGES);
     if (rc == LPM_EIO) {
         /* Dead, or alive without a channel: the master sees to it that it is dead. One that was sent home ends by
@@ -423,6 +431,18 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     bus_worker_hear(w);
 }
 
+/* Does it ring for the sake of ringing? Each time costs the bus a turn. */
+static bool rings_for_nothing(struct bus_worker *w)
+{
+    uint64_t now = clock_now();
+
+    if (now - w->noise.since >= CLOCK_NS_PER_S) {
+        w->noise.since = now;
+        w->noise.messages = w->noise.bells = 0;
+    }
+    return ++w->noise.bells > w->noise.messages + BUS_WORKER_EMPTY_BELLS_MAX;
+}
+
 static void on_bell(evutil_socket_t fd, short what, void *arg)
 {
     struct bus_worker *w = arg;
@@ -432,6 +452,9 @@ static void on_bell(evutil_socket_t fd, short what, void *arg)
     bus_worker_hear(w);
     if (w->channel && w->blocked) {
         send_what_waits(w);
+    }
+    if (w->channel && rings_for_nothing(w)) {
+        bus_end_kill(w, "it rings its bell for nothing, again and again");
     }
 }
 

@@ -17,6 +17,10 @@ enum bus_worker_state {
     BUS_WORKER_GONE     /* its channel is over; the master has not reaped it */
 };
 
+/* So many bells in a second may tell of nothing. Each honest one is for a message that came, or for the room of one that was sent;
+ * of these, as many may be from the second before as there are slots. */
+#define BUS_WORKER_EMPTY_BELLS_MAX 4096u
+
 struct bus_worker {
     struct bus_pool *pool;
     size_t index;
@@ -49,6 +53,11 @@ struct bus_worker {
     unsigned long bells_lost; /* ... which found so many messages of which no bell had told */
     bool blocked;             /* the channel is full until its bell rings */
 
+    struct { /* within a second from `since` on (ns): messages, either way, and bells */
+        uint64_t since;
+        unsigned long messages, bells;
+    } noise;
+
     struct list sent; /* bus_request, in the order of sending */
     uint32_t seq;     /* of the last one sent */
     struct bus_request **slots;
@@ -72,6 +81,13 @@ struct bus_worker {
 
     uint32_t log_due, log_sent, log_taken; /* numbers of LOGs; see bus_reopen */
 
+    struct { /* see bus_slow: what its board shows, since when, and whether that was told of */
+        uint32_t running;
+        uint64_t calls, since;
+        bool told;
+    } slow;
+    bool aborted; /* it hangs, and has been given time for its last words */
+
     unsigned done, over_limit; /* answered since the last look at its memory; looks in a row over the limit */
     bool look_due;             /* at its memory, whatever its growth says */
     uint64_t foreign;          /* bytes that were taken for its own, and are not */
@@ -92,7 +108,7 @@ struct bus_worker {
 int bus_worker_init(struct bus_worker *w, struct bus_pool *pool, size_t index);
 void bus_worker_fini(struct bus_worker *w);
 
-/* The master forked it; takes `fd`. */
+/* The master forked it; takes `fd`, -1: its channel is lost. */
 void bus_worker_new(struct bus_worker *w, const struct control *message, int fd);
 
 /* The master reaped it. */
@@ -123,9 +139,9 @@ bool bus_worker_is_quiet(const struct bus_worker *w);
 /* Brings what dispatch knows up to date. */
 void bus_worker_look(struct bus_worker *w);
 
-/* Puts the request in the channel; bus_worker_flush() sends it. 0; LPM_ENOMEM: nothing was left to send it with, another turn
+/* Puts the request, which leaves its queue, in the channel, at `now`; bus_worker_flush() sends it. 0; LPM_ENOMEM: nothing was left to send it with, another turn
  * comes when that may have changed; another error: this worker cannot take it, try another. */
-int bus_worker_send(struct bus_worker *w, struct bus_request *req);
+int bus_worker_send(struct bus_worker *w, struct bus_request *req, uint64_t now);
 void bus_worker_flush(struct bus_worker *w);
 
 /* Closes our copies of the descriptors of those of its requests that have started: from then on they are the worker's. */

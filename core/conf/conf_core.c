@@ -12,6 +12,7 @@
 
 #define POOL_DEFAULT  "default"
 #define POOL_NAME_MAX 64
+#define SPIN_MAX_US   1000
 
 /* The row of a directive that the table has. */
 static const lpm_directive *row_of(const char *context, const char *name)
@@ -72,6 +73,29 @@ static int read_error_log(struct conf_core *core, struct error *err)
     return LPM_OK;
 }
 
+/* The one time that is counted in microseconds. */
+static int read_spin(struct conf_core *core, struct error *err)
+{
+    const struct lpm_conf *node = conf_tree_child(core->tree->root, "spin");
+    const char *text = node ? node->args[0].data : "off";
+    unsigned us = 0;
+    size_t digits = strspn(text, "0123456789");
+
+    if (strcmp(text, "off") == 0) {
+        core->spin = 0;
+        return LPM_OK;
+    }
+    for (size_t i = 0; i < digits && us <= SPIN_MAX_US; i++) {
+        us = us * 10 + (unsigned)(text[i] - '0');
+    }
+    if (digits == 0 || us == 0 || us > SPIN_MAX_US || strcmp(text + digits, "us") != 0) {
+        return conf_tree_error(node, err, "\"spin\" expects a time from 1us to %dus or off, found \"%s\"",
+                               SPIN_MAX_US, text);
+    }
+    core->spin = us;
+    return LPM_OK;
+}
+
 static size_t count_of(const struct lpm_conf *block, const char *name)
 {
     size_t count = 0;
@@ -125,6 +149,13 @@ static bool is_pool_name(const char *name)
     return len > 0 && len <= POOL_NAME_MAX && name[len] == '\0';
 }
 
+/* What the pool says of its queue, or `request` for all. */
+static int64_t own_or(const struct lpm_conf *pool, const struct lpm_conf *request, const char *name)
+{
+    const struct lpm_conf *own = conf_tree_child(pool, name);
+    return own ? own->value : number(request, "request", name);
+}
+
 static void read_limits(struct conf_pool *pool, const struct lpm_conf *node, const struct lpm_conf *request)
 {
     int64_t count = number(node, "worker", "count");
@@ -142,10 +173,12 @@ static void read_limits(struct conf_pool *pool, const struct lpm_conf *node, con
     pool->ready_timeout = number(node, "worker", "ready_timeout");
     pool->drain_timeout = number(node, "worker", "drain_timeout");
     pool->kill_after = number(node, "worker", "kill_after");
+    pool->slow_request = conf_tree_child(node, "slow_request") ? number(node, "worker", "slow_request")
+                                                               : number(request, "request", "slow_request");
     pool->dispatch = (enum conf_dispatch)number(node, "worker", "dispatch");
-    pool->queue_limit = number(request, "request", "queue_limit");
-    pool->queue_bytes = number(request, "request", "queue_bytes");
-    pool->queue_timeout = number(request, "request", "queue_timeout");
+    pool->queue_limit = own_or(node, request, "queue_limit");
+    pool->queue_bytes = own_or(node, request, "queue_bytes");
+    pool->queue_timeout = own_or(node, request, "queue_timeout");
 }
 
 /* The directive that puts `handler` into a pool that was read before, or into this one; NULL: none does. */
@@ -253,13 +286,19 @@ int conf_core_read(struct conf_core *core, struct conf_tree *tree, struct error 
     core->max_generations = (unsigned)number(root, "main", "max_generations");
     core->probation = number(root, "main", "probation");
     core->shutdown_timeout = number(root, "main", "shutdown_timeout");
+    core->upgrade_timeout = number(root, "main", "upgrade_timeout");
     core->timeout = number(request, "request", "timeout");
     core->retries = number(request, "request", "retries");
     core->poison_after = number(request, "request", "poison_after");
+    core->quarantine = number(request, "request", "quarantine");
+    core->queue_total_limit = number(request, "request", "queue_total_limit");
+    core->queue_total_bytes = number(request, "request", "queue_total_bytes");
     if ((rc = string(root, "user", &core->user, err)) != LPM_OK ||
         (rc = string(root, "pid", &core->pid, err)) != LPM_OK ||
         (rc = string(root, "control", &core->control, err)) != LPM_OK ||
-        (rc = read_error_log(core, err)) != LPM_OK || (rc = read_modules(core, err)) != LPM_OK) {
+        (rc = string(root, "slow_log", &core->slow_log, err)) != LPM_OK ||
+        (rc = read_error_log(core, err)) != LPM_OK || (rc = read_spin(core, err)) != LPM_OK ||
+        (rc = read_modules(core, err)) != LPM_OK) {
         return rc;
     }
     return read_pools(core, request, err);

@@ -28,7 +28,8 @@ struct conf_pool {
     int64_t max_requests, max_age; /* less a jitter, see bus_leave_jitter(); or LPM_NONE */
     int64_t ready_timeout;
     int64_t drain_timeout;
-    int64_t kill_after; /* from a request's timeout to the end of a worker that cannot be talked to */
+    int64_t slow_request; /* a handler that runs so long is told of; LPM_NONE */
+    int64_t kill_after;   /* from a request's timeout to the end of a worker that cannot be talked to */
     int64_t queue_limit, queue_bytes, queue_timeout;
     enum conf_dispatch dispatch;
 };
@@ -46,18 +47,23 @@ struct conf_core {
     const char *pid;
     const char *error_log; /* a path or "stderr" */
     int error_log_level;
-    const char *control; /* "off": none */
-    int control_fd;      /* what the master bound for it, or -1 */
+    const char *slow_log; /* a path; NULL: the error log */
+    const char *control;  /* "off": none */
+    int control_fd;       /* what the master bound for it, or -1 */
     bool daemon;
     unsigned max_generations; /* that drain, before a reload waits */
     int64_t probation;        /* ms */
     int64_t shutdown_timeout; /* ms, or LPM_NONE */
+    unsigned spin;            /* us; 0: off */
+    int64_t upgrade_timeout;  /* ms, or LPM_NONE */
     struct conf_module *modules;
     size_t module_count;
     int64_t timeout; /* request { }: ms, LPM_NONE */
     int64_t retries;
-    int64_t poison_after;    /* workers that a request may kill before it is never tried again */
-    struct conf_pool *pools; /* the default pool is the first */
+    int64_t poison_after; /* workers that a request may kill before it is never tried again */
+    int64_t quarantine;   /* ms; LPM_NONE: until somebody lets them go; 0: none */
+    int64_t queue_total_limit, queue_total_bytes; /* of all pools together; LPM_NONE */
+    struct conf_pool *pools;                      /* the default pool is the first */
     size_t pool_count;
 };
 

@@ -24,7 +24,9 @@ struct lpm_conf {
     struct lpm_conf *next;
     int64_t
         value; /* conf_schema: the checked value; milliseconds, bytes, 0 or 1, place in the list, -1 for none */
-    int fd;    /* what the master opened for a `listen` or `access_log`; -1 */
+    const char *
+        address; /* of a `listen`, after master_listen_resolve(): with a number for the host's name; else NULL */
+    int fd;      /* what the master opened for a `listen` or `access_log`; -1 */
 };
 
 /* A file that was read, in that order, for lpm -T. */

@@ -109,6 +109,8 @@ static json_t *make_request(const struct ctl_options *o)
             json_object_set_new(request, "pool", json_string(o->pool));
         }
         rc = set_argument(request, o);
+    } else if (request && o->command->what == CTL_RELEASE) {
+        json_object_set_new(request, "fingerprint", json_string(o->args[0]));
     } else if (request && o->command->what == CTL_RESIZE) {
         json_object_set_new(request, "pool", json_string(o->args[0]));
         json_object_set_new(request, "count", json_integer(strtol(o->args[1], NULL, 10)));
@@ -149,6 +151,12 @@ static int print(const struct ctl_options *o, const json_t *answer)
     case CTL_REOPEN:
         printf("%lld logs are reopened\n", (long long)json_integer_value(json_object_get(answer, "logs")));
         return 0;
+    case CTL_QUARANTINE:
+        ctl_print_quarantine(stdout, answer, false);
+        return 0;
+    case CTL_RELEASE:
+        printf("%lld released\n", (long long)json_integer_value(json_object_get(answer, "released")));
+        return 0;
     default:
         return 0;
     }
@@ -164,7 +172,7 @@ static int fail(int status, const char *text)
 static bool may_repeat(enum ctl_what what)
 {
     return what == CTL_HEALTH || what == CTL_STATUS || what == CTL_TOP || what == CTL_RELOAD ||
-           what == CTL_REOPEN;
+           what == CTL_REOPEN || what == CTL_QUARANTINE;
 }
 
 /* A bus that is retired or dies meanwhile cannot answer; the one after it can. */

@@ -12,7 +12,8 @@
 static const struct ctl_command commands[] = {
     {"health", CTL_HEALTH, 0, 0, "", "the workers: memory, requests, state"},
     {"status", CTL_STATUS, 0, 0, "",
-     "the server: version, generation, pools and their queues, why the last reload failed"},
+     "the server: version, generation, pools and their queues, what is in quarantine, why the last reload "
+     "failed"},
     {"top", CTL_TOP, 0, 0, "[--count N]", "health, again each second, N times or until it is stopped"},
     {"enqueue", CTL_ENQUEUE, 1, 2, "HANDLER [DATA|-]",
      "a request for that module; prints the data of the answer and nothing else (-: data from standard "
@@ -22,6 +23,9 @@ static const struct ctl_command commands[] = {
     {"reload", CTL_RELOAD, 0, 0, "",
      "the configuration and the modules as they are now; returns when they serve, or with why they do not"},
     {"reopen", CTL_REOPEN, 0, 0, "", "the logs; returns when every process writes to the new files"},
+    {"quarantine", CTL_QUARANTINE, 0, 1, "[list]",
+     "requests that are refused because their like killed workers"},
+    {"release", CTL_RELEASE, 1, 1, "FINGERPRINT|all", "let them be tried again"},
     {"soft-kill", CTL_SOFT_KILL, 0, 0, "[--no-wait]",
      "answer everything, then end; returns when the workers are gone"},
     {"hard-kill", CTL_HARD_KILL, 0, 0, "", "end at once"},
@@ -168,7 +172,8 @@ int ctl_options_parse(struct ctl_options *o, int argc, char **argv, struct error
     if (!o->command) {
         return error_set(err, LPM_EINVAL, "no command (lpmctl --help lists them)");
     }
-    if (o->arg_count < o->command->args_min) {
+    if (o->arg_count < o->command->args_min ||
+        (o->command->what == CTL_QUARANTINE && o->arg_count > 0 && strcmp(o->args[0], "list") != 0)) {
         return error_set(err, LPM_EINVAL, "usage: lpmctl %s %s", o->command->name, o->command->usage);
     }
     return 0;

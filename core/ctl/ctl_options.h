@@ -36,6 +36,8 @@ enum ctl_what {
     CTL_RESIZE,
     CTL_RELOAD,
     CTL_REOPEN,
+    CTL_QUARANTINE,
+    CTL_RELEASE,
     CTL_SOFT_KILL,
     CTL_HARD_KILL
 };

@@ -106,17 +106,44 @@ void ctl_print_status(FILE *out, const json_t *answer)
                 bytes_of(memory, "limit", limit), number_of(memory, "squeeze") > 0 ? ": short" : "",
                 number_of(memory, "oom_kills"));
     }
-    fprintf(out, "%-20s %8s %8s %8s %12s %8s %8s %8s\n", "POOL", "WORKERS", "QUEUED", "BYTES", "DEGRADED",
-            "TRIMS", "REPLACED", "KILLED");
+    fprintf(out, "%-20s %8s %8s %8s %10s %10s %12s %8s %8s %8s\n", "POOL", "WORKERS", "QUEUED", "BYTES",
+            "WAIT", "SHED", "DEGRADED", "TRIMS", "REPLACED", "KILLED");
     json_array_foreach(pools, i, pool)
     {
-        const json_t *replaced = json_object_get(pool, "replaced");
-        fprintf(out, "%-20s %8lld %8lld %8s %10lldms %8lld %8lld %8lld\n", text_of(pool, "name"),
-                number_of(pool, "alive"), number_of(pool, "queued"), bytes_of(pool, "queued_bytes", bytes),
+        const json_t *shed = json_object_get(pool, "shed"), *replaced = json_object_get(pool, "replaced");
+        fprintf(out, "%-20s %8lld %8lld %8s %8lldms %10lld %10lldms %8lld %8lld %8lld\n",
+                text_of(pool, "name"), number_of(pool, "alive"), number_of(pool, "queued"),
+                bytes_of(pool, "queued_bytes", bytes), number_of(pool, "queue_wait_ms"),
+                number_of(shed, "full") + number_of(shed, "old") + number_of(shed, "hopeless") +
+                    number_of(shed, "unfair"),
                 number_of(pool, "degraded_ms"), number_of(pool, "trims"),
                 number_of(replaced, "memory") + number_of(replaced, "max_requests") +
                     number_of(replaced, "max_age"),
                 number_of(pool, "killed"));
+    }
+    ctl_print_quarantine(out, answer, true);
+}
+
+void ctl_print_quarantine(FILE *out, const json_t *answer, bool quiet)
+{
+    const json_t *all = json_object_get(answer, "quarantine"), *entry;
+    char left[24];
+    size_t i;
+
+    if (json_array_size(all) == 0) {
+        fprintf(out, "%s", quiet ? "" : "nothing is in quarantine\n");
+        return;
+    }
+    fprintf(out, "%s%-16s %6s %9s %9s %9s  %s\n", quiet ? "\n" : "", "QUARANTINE", "DEATHS", "FIRST", "LAST",
+            "LEFT", "REQUEST");
+    json_array_foreach(all, i, entry)
+    {
+        snprintf(left, sizeof(left), "%llds", number_of(entry, "left_ms") / 1000);
+        fprintf(out, "%-16s %6lld %8llds %8llds %9s  %s %s %s (%s)\n", text_of(entry, "fingerprint"),
+                number_of(entry, "deaths"), number_of(entry, "first_ms") / 1000,
+                number_of(entry, "last_ms") / 1000, number_of(entry, "left_ms") < 0 ? "-" : left,
+                text_of(entry, "handler"), text_of(entry, "method"), text_of(entry, "path"),
+                text_of(entry, "request"));
     }
 }
 

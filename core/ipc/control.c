@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <lpm/module.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -39,19 +38,27 @@ static bool has_to_bring(const struct control *message)
            message->type == CONTROL_PREDECESSOR || (message->type == CONTROL_LOG && message->status == 0);
 }
 
-static bool is_sound(const struct control *message, int fd)
+static bool is_sound(const struct control *message, bool brings)
 {
     return message->type >= CONTROL_WORKER_NEW && message->type < CONTROL_TYPE_END &&
-           (may_bring(message) || (fd >= 0) == has_to_bring(message));
+           (may_bring(message) || brings == has_to_bring(message));
+}
+
+bool control_has_lost(const struct control *message, int fd)
+{
+    return fd < 0 && has_to_bring(message);
 }
 
 int control_receive(int channel, struct control *message, int *fd)
 {
     int rc = rights_receive(channel, message, sizeof(*message), fd);
 
-    if (rc == 1 && !is_sound(message, *fd)) {
-        fd_close(fd);
-        rc = LPM_EPROTO;
+    if (rc != 1 && rc != LPM_ENOMEM) {
+        return rc;
     }
-    return rc;
+    if (!is_sound(message, *fd >= 0 || rc == LPM_ENOMEM)) {
+        fd_close(fd);
+        return LPM_EPROTO;
+    }
+    return 1;
 }

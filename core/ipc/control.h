@@ -5,6 +5,7 @@
 #ifndef CONTROL_H
 #define CONTROL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -30,6 +31,8 @@ enum control_type {
     CONTROL_WORKER_READY,  /* said ready for the first time */
     CONTROL_ONLINE,        /* every worker is ready, and the supervisor_online hooks have run */
     CONTROL_WORKER_KILL,   /* SIGKILL it: it broke the protocol, hangs, or closed its channel */
+    CONTROL_WORKER_ABORT,  /* it hangs: SIGABRT, for a report of where, and SIGKILL a second later */
+    CONTROL_WORKER_SHOW,   /* its handler is slow: have it show its stack */
     CONTROL_WORKER_RETIRE, /* it was told to exit: replace it, at no cost to the restart limit */
     CONTROL_WORKER_REMOVE, /* its place is given up: whoever is there was told to exit, and nobody comes after him */
     CONTROL_RESIZE, /* fork a worker for place `index`: the pool's next one, or one that was given up */
@@ -60,5 +63,8 @@ int control_send(int channel, const struct control *message, int fd);
 /* 1 with a message (and `*fd`, the caller's from then on, or -1); 0: none now; LPM_EIO: the peer is gone;
  * LPM_EPROTO: no message of this form, or a descriptor where none belongs. */
 int control_receive(int channel, struct control *message, int *fd);
+
+/* Was one to come with it, which is lost because this process had no descriptor left? */
+bool control_has_lost(const struct control *message, int fd);
 
 #endif

@@ -94,17 +94,30 @@ char *frame_encode_around(const struct frame *frame, char *room);
  * are NUL-terminated, that each type carries only what is its own. 0 or LPM_EPROTO with what was wrong in `*why`. */
 int frame_decode(struct frame *frame, const char *bytes, size_t len, const char **why);
 
+/* What a header takes besides its name and its value. */
+#define FRAME_HEADER_OVERHEAD 10u
+
 /* Room for one header (more than FRAME_HEADERS_MAX when its name is over 65535 bytes or its value over that limit, so
  * that no sum of it passes), and its writing; returns the place behind it. */
-size_t frame_header_size(size_t name_len, size_t value_len);
+static inline size_t frame_header_size(size_t name_len, size_t value_len)
+{
+    bool passes = name_len <= UINT16_MAX && value_len <= FRAME_HEADERS_MAX;
+    return passes ? FRAME_HEADER_OVERHEAD + name_len + value_len : FRAME_HEADERS_MAX + 1;
+}
 char *frame_header_encode(char *room, lpm_slice name, lpm_slice value);
 
 /* Reads the header at `*cursor` (start with 0) of decoded headers and moves the cursor on: true, or false at the
  * end. Slices are NUL-terminated. */
 bool frame_header_next(lpm_slice headers, size_t *cursor, lpm_header *header);
 
-/* Header `i`, counted from 0: true, or false when there is none. */
-bool frame_header_at(lpm_slice headers, size_t i, lpm_header *header);
+/* Where a search has got to: zero to begin. */
+struct frame_cursor {
+    size_t index, at;
+};
+
+/* Header `i`, counted from 0: true, or false when there is none. Who asks for one behind the other with the same cursor
+ * gets each at once. */
+bool frame_header_at(lpm_slice headers, size_t i, struct frame_cursor *cursor, lpm_header *header);
 
 /* The value of the first header `name` (NULL: of none), or an empty slice whose data is "". */
 lpm_slice frame_header_find(lpm_slice headers, const char *name);

@@ -31,8 +31,8 @@ int handover_receive(int channel, struct handover *message, int *fd)
 {
     int rc = rights_receive(channel, message, sizeof(*message), fd);
 
-    if (rc == 1 && (*fd < 0 || message->len > HANDOVER_DATA_MAX ||
-                    memchr(message->module, '\0', sizeof(message->module)) == NULL)) {
+    if ((rc == 1 || rc == LPM_ENOMEM) && ((rc == 1 && *fd < 0) || message->len > HANDOVER_DATA_MAX ||
+                                          memchr(message->module, '\0', sizeof(message->module)) == NULL)) {
         fd_close(fd);
         rc = LPM_EPROTO;
     }

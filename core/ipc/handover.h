@@ -24,7 +24,7 @@ int handover_pair(int fds[2], struct error *err);
 int handover_send(int channel, const struct handover *message, int fd);
 
 /* 1 with a message, checked, and `*fd`, the caller's from then on; 0: none now; LPM_EIO: the peer is gone; LPM_EPROTO: no
- * message of this form. */
+ * message of this form; LPM_ENOMEM: it is lost, because this process had no descriptor left. */
 int handover_receive(int channel, struct handover *message, int *fd);
 
 #endif

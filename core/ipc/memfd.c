@@ -7,9 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 
@@ -38,6 +42,32 @@ int memfd_seal(int fd, int seals)
     return fcntl(fd, F_ADD_SEALS, seals) < 0 ? -1 : 0;
 }
 
+#ifndef SYS_cachestat
+#define SYS_cachestat 451 /* on every architecture */
+#endif
+
+/* What statistics of the page cache there are since Linux 6.5. */
+struct cache_range {
+    uint64_t offset, len;
+};
+
+struct cache_state {
+    uint64_t cached, dirty, writeback, evicted, recently_evicted;
+};
+
+/* Are some of its pages nowhere, in memory or swapped out? The blocks of the file do not tell: it may have as many behind its
+ * end. Nor may it be cut there, or its holes be sought, which would wait for a lock that the peer may hold for ever. Without
+ * the call nothing is known: false. */
+static bool lacks_pages(int fd, size_t len)
+{
+    struct cache_range range = {0, len};
+    struct cache_state state;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    return syscall(SYS_cachestat, fd, &range, &state, 0u) == 0 &&
+           state.cached + state.evicted < (len + page - 1) / page;
+}
+
 const char *memfd_check(int fd, size_t len, int seals)
 {
     struct stat st;
@@ -53,7 +83,7 @@ const char *memfd_check(int fd, size_t len, int seals)
     if (fstat(fd, &st) < 0 || (size_t)st.st_size != len) {
         return "a memfd of another size than announced";
     }
-    if ((size_t)st.st_blocks * 512 < len) {
+    if ((size_t)st.st_blocks * 512 < len || lacks_pages(fd, len)) {
         return "a memfd with holes";
     }
     /* One of huge pages may have to be paid for by its reader. */

@@ -13,7 +13,8 @@ int memfd_make(const char *name, size_t len);
 int memfd_seal(int fd, int seals);
 
 /* Is it a memfd of ordinary pages, of exactly `len` bytes without holes, with at least these seals? Then reading its
- * mapping can neither fail nor take memory. NULL, or what is wrong. */
+ * mapping can neither fail nor take memory. Before Linux 6.5, holes that are made up for by blocks behind its end are not
+ * seen. NULL, or what is wrong. */
 const char *memfd_check(int fd, size_t len, int seals);
 
 #endif

@@ -26,11 +26,11 @@ static const unsigned frames[POLICY_ROLES][POLICY_PHASES] = {
     (CONTROL(WORKER_NEW) | CONTROL(WORKER_GONE) | CONTROL(POOL_DEGRADED) | CONTROL(RETIRE) |                 \
      CONTROL(SOFT_KILL) | CONTROL(HARD_KILL) | CONTROL(SIGNAL) | CONTROL(SUCCESSOR) | CONTROL(PREDECESSOR) | \
      CONTROL(LOG) | CONTROL(REOPENED) | CONTROL(RELOADED))
-#define FROM_BUS                                                                                      \
-    (CONTROL(WORKER_READY) | CONTROL(WORKER_KILL) | CONTROL(SIGNAL_WANTED) | CONTROL(ASK_SOFT_KILL) | \
-     CONTROL(ASK_HARD_KILL) | CONTROL(ASK_REOPEN))
+#define FROM_BUS                                                                                     \
+    (CONTROL(WORKER_READY) | CONTROL(WORKER_KILL) | CONTROL(WORKER_ABORT) | CONTROL(SIGNAL_WANTED) | \
+     CONTROL(ASK_SOFT_KILL) | CONTROL(ASK_HARD_KILL) | CONTROL(ASK_REOPEN))
 #define OUT   (CONTROL(WORKER_RETIRE) | CONTROL(WORKER_REMOVE))
-#define ASKED (CONTROL(RESIZE) | CONTROL(ASK_RELOAD))
+#define ASKED (CONTROL(RESIZE) | CONTROL(ASK_RELOAD) | CONTROL(WORKER_SHOW))
 
 /* RESIZE and ASK_RELOAD while draining: they were on their way when the soft kill came. */
 static const unsigned controls[POLICY_ROLES][POLICY_PHASES] = {

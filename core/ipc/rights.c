@@ -87,6 +87,7 @@ int rights_receive(int channel, void *message, size_t len, int *fd)
     struct iovec part = {message, len};
     struct msghdr head;
     ssize_t n;
+    int rc;
 
     *fd = -1;
     /* A reset (the peer died with unread messages) is reported once, before what the peer had sent. */
@@ -96,17 +97,15 @@ int rights_receive(int channel, void *message, size_t len, int *fd)
         n = recvmsg(channel, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     if (n < 0) {
-        return errno == EAGAIN ? 0 : LPM_EIO;
+        return errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS ? 0 : LPM_EIO;
     }
-    if (rights_take(&head, fd) < 0) {
-        return LPM_EPROTO;
-    }
-    if (n == 0 && *fd < 0) {
+    rc = rights_take(&head, fd);
+    if (n == 0 && *fd < 0 && rc == 0) {
         return LPM_EIO;
     }
-    if (n != (ssize_t)len || (head.msg_flags & MSG_TRUNC) != 0) {
+    if (rc == LPM_EPROTO || n != (ssize_t)len || (head.msg_flags & MSG_TRUNC) != 0) {
         fd_close(fd);
         return LPM_EPROTO;
     }
-    return 1;
+    return rc == 0 ? 1 : rc;
 }

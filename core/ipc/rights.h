@@ -23,7 +23,7 @@ int rights_take(struct msghdr *message, int *fd);
 int rights_send(int channel, const void *message, size_t len, int fd);
 
 /* 1 with a message of `len` bytes (and `*fd`, the caller's from then on, or -1); 0: none now; LPM_EIO: the peer is gone;
- * LPM_EPROTO: no message of this length. */
+ * LPM_EPROTO: no message of this length; LPM_ENOMEM: a message whose descriptor is lost, as in rights_take(). */
 int rights_receive(int channel, void *message, size_t len, int *fd);
 
 #endif

@@ -97,6 +97,7 @@ static int load_one(struct loader *loader, const struct conf_module *from, size_
                          same->path);
     }
     loader->modules[i] = (struct loader_module){.module = module, .path = from->path};
+    loader_build_id(copy, loader->modules[i].build);
     loader->count = i + 1;
     return 0;
 }
@@ -234,13 +235,16 @@ static int run_conf_hook(const lpm_module *module, struct conf_tree *tree, const
 }
 
 int loader_configure(const struct loader *loader, struct conf_tree *tree, const lpm_host *host,
-                     const void *owner, struct error *err)
+                     const void *owner, void (*on_hook)(void *arg, size_t i), void *arg, struct error *err)
 {
     const struct log *log = ((const struct loader_owner *)owner)->log;
     int rc = check_tree(loader, tree, err);
 
     for (size_t i = 0; i < loader->count && !rc; i++) {
         if (loader->modules[i].module.conf) {
+            if (on_hook) {
+                on_hook(arg, i);
+            }
             rc = run_conf_hook(&loader->modules[i].module, tree, log, err);
         }
     }

@@ -10,10 +10,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "conf/conf_core.h"
+#include "loader/loader_build_id.h"
 
 struct loader_module {
     lpm_module module; /* extended to this lpm's size */
     const char *path;  /* as in the configuration */
+    char build[LOADER_BUILD_ID_SIZE];
 };
 
 /* The modules in the order of load_module; a module's place is the same in every process of a generation. */
@@ -44,11 +46,11 @@ const struct loader_module *loader_find(const struct loader *loader, const char 
 
 /*
  * Checks the whole configuration against the core's table and those of the modules, binds the tree to `host`
- * (see conf_tree_bind) and runs the modules' conf hooks. `owner` begins with a struct loader_owner. What a hook
+ * (see conf_tree_bind) and runs the modules' conf hooks, each after `on_hook(arg, i)`, if that is not NULL. `owner` begins with a struct loader_owner. What a hook
  * reported with lpm_conf_error(), or its mere refusal, is in `err`. 0, LPM_ECONF or LPM_ENOMEM.
  */
 int loader_configure(const struct loader *loader, struct conf_tree *tree, const lpm_host *host,
-                     const void *owner, struct error *err);
+                     const void *owner, void (*on_hook)(void *arg, size_t i), void *arg, struct error *err);
 
 /* What the owner of every handle of a process begins with. */
 struct loader_owner {

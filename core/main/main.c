@@ -13,6 +13,7 @@
 #include "base/title.h"
 #include "bus/bus.h"
 #include "conf/conf_load.h"
+#include "crash/crash.h"
 #include "main/main_options.h"
 #include "master/master.h"
 #include "master/master_arrival.h"
@@ -21,7 +22,8 @@
 #include "trial/trial.h"
 #include "worker/worker.h"
 
-static const struct master_roles main_roles = {.trial = trial_main, .bus = bus_main, .worker = worker_main};
+static const struct master_roles main_roles = {
+    .trial = trial_main, .bus = bus_main, .worker = worker_main, .crash = crash_main};
 
 static int enter_prefix(const char *prefix, struct error *err)
 {

@@ -9,6 +9,7 @@
 /* How the other processes begin; given by main(), as roles do not know each other. */
 struct master_roles {
     role_main trial, bus, worker;
+    role_main crash; /* NULL: nobody tells of crashes */
 };
 
 struct master_arrival;

@@ -121,13 +121,18 @@ static void bury_elder(struct master *master)
     master_notify_repeat(master);
 }
 
+static bool has_ended(int channel)
+{
+    char byte;
+    return recv(channel, &byte, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct master *master = arg;
-    char byte;
 
     (void)what;
-    if (recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) {
+    if (!has_ended(fd)) {
         return;
     }
     event_del(master->upgrade.readable);
@@ -179,4 +184,14 @@ void master_arrival_online(struct master *master)
     say(master->options->arrival->channel, MASTER_UPGRADE_ONLINE);
     master_share_trim(master);
     bury_elder(master);
+}
+
+void master_arrival_end(struct master *master)
+{
+    const struct master_upgrade *upgrade = &master->upgrade;
+
+    if (upgrade->elder > 0 && (upgrade->elder_gone || has_ended(master->options->arrival->channel))) {
+        sweep_old_names(&master->current->core, upgrade->elder);
+        master_share_end(master);
+    }
 }

@@ -28,10 +28,12 @@ void master_arrival_fail(struct master_arrival *arrival, const char *why);
 /* Closes what is left of it. */
 void master_arrival_fini(struct master_arrival *arrival);
 
-/* The master's part, all three without effect when lpm was started by people: takes the listeners over; begins to wait for the old
- * one's end (there is a loop now); says that this one serves. 0 or LPM_ENOMEM. */
+/* The master's part, all four without effect when lpm was started by people: takes the listeners over; begins to wait for the old
+ * one's end (there is a loop now); says that this one serves; and, at its end, closes what was shared with an old one that has gone
+ * by then. 0 or LPM_ENOMEM. */
 int master_arrival_begin(struct master *master, struct error *err);
 int master_arrival_watch(struct master *master, struct error *err);
 void master_arrival_online(struct master *master);
+void master_arrival_end(struct master *master);
 
 #endif

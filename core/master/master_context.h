@@ -30,8 +30,10 @@ struct master_worker {
     uint32_t incarnation; /* how many were before it */
     pid_t pid;            /* 0: the place is empty */
     bool ready;
-    bool retired;        /* its end was ordered: its successor costs nothing */
-    bool removed;        /* its place is not to be filled any more */
+    bool retired; /* its end was ordered: its successor costs nothing */
+    bool removed; /* its place is not to be filled any more */
+    bool aborted; /* it hangs, and was told to end with a report */
+    struct role_crash_page *crash;
     uint64_t not_before; /* ns: its successor is not forked earlier */
     struct event *ready_timer;
 };
@@ -64,13 +66,15 @@ struct master_generation {
     struct conf_core *core;     /* the setup's */
     unsigned number;
     enum master_state state;
-    bool is_reload; /* its setup is a new one */
+    bool is_reload;  /* its setup is a new one */
+    bool is_restart; /* of a bus that has died: it counts, from when it begins */
     bool was_active;
     struct error reason; /* why it failed; empty: it did not */
     role_step_word
         *steps; /* shared with its processes: the bus's, then for each pool CONF_CORE_WORKERS_MAX */
     struct master_trial *trial;
     pid_t bus; /* 0: none */
+    struct role_crash_page *bus_crash;
     int control;
     bool control_over; /* the bus's end is closed */
     enum policy_phase bus_phase;
@@ -93,7 +97,9 @@ struct master_upgrade {
     bool elder_gone;  /* which we act on when we serve */
     int channel;      /* to the heir; -1 */
     struct event *readable;
-    struct error why;         /* what the heir said about its failure */
+    struct event *timer;      /* until the heir serves, or is killed */
+    bool overdue;             /* it was told to end for not serving */
+    struct error why;         /* what the heir said about its failure, or what was said of it */
     char *pid_path, *control; /* the names that were given to it; NULL */
 };
 
@@ -124,6 +130,9 @@ struct master {
     struct event *signal_readable;
     struct list generations; /* oldest first */
     struct list setups;
+    struct role_quarantine *quarantine; /* of the buses, one after the other; NULL: no memory for it */
+    struct list tellers;                /* see master_crash */
+    size_t teller_count;
     struct master_setup
         *current; /* of the generation that serves, or served last; before that: the first one's */
     struct master_setup

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "master/master_crash.h"
 #include "master/master_fleet.h"
 #include "master/master_generation.h"
 #include "master/master_pool.h"
@@ -126,6 +127,10 @@ static void handle_worker(struct master_generation *generation, const struct con
         master_worker_ready(worker);
     } else if (message->type == CONTROL_WORKER_KILL) {
         master_worker_kill(worker);
+    } else if (message->type == CONTROL_WORKER_ABORT) {
+        master_worker_abort(worker);
+    } else if (message->type == CONTROL_WORKER_SHOW) {
+        master_crash_show(worker);
     } else {
         master_worker_retire(worker);
     }

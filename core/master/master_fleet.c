@@ -129,17 +129,44 @@ void master_fleet_prove(struct master *master)
 
 /* -- The next one ------------------------------------------------------------------------------------- */
 
-/* A generation of what was tried already. */
-static void begin_again(struct master *master, struct master_setup *setup, uint64_t wait_ns)
+/* A generation of what was tried already, which waits; NULL: lpm is given up. */
+static struct master_generation *begin_again(struct master *master, struct master_setup *setup,
+                                             uint64_t wait_ns)
 {
     struct master_generation *next;
     struct error why;
 
     if (master_generation_new(&next, setup, false, &why) != 0) {
         give_up(master, &why);
-        return;
+        return NULL;
     }
     master_generation_set_timer(next, wait_ns);
+    return next;
+}
+
+void master_fleet_restart(struct master_generation *generation)
+{
+    struct master *master = generation->master;
+
+    if (generation->is_restart && master_restart_note(&master->bus_restarts, clock_now()) != 0) {
+        log_write(&master->log, LPM_LOG_ERROR, "no memory to count a restart of the bus");
+    }
+    master_generation_event(generation, MASTER_ON_RESTART);
+}
+
+void master_fleet_failed(struct master_generation *generation)
+{
+    struct master *master = generation->master;
+
+    if (!master->online || generation->is_reload) {
+        return; /* that is said when it has ended */
+    }
+    log_write(&master->log, LPM_LOG_CRIT, "generation %u failed: %s", generation->number,
+              generation->reason.text);
+    master->start_failed = true;
+    if (generation->setup == master->previous) {
+        master_setup_release(&master->previous); /* no way back: on with what came after it */
+    }
 }
 
 static void start_again(struct master *master)
@@ -147,6 +174,7 @@ static void start_again(struct master *master)
     const struct conf_pool *pool = &master->current->core.pools[0];
     uint64_t now = clock_now();
     uint64_t when = master_restart_when(&master->bus_restarts, now);
+    struct master_generation *next;
     struct error why;
 
     if (when == MASTER_RESTART_NEVER) {
@@ -164,12 +192,10 @@ static void start_again(struct master *master)
     if (master->start_failed && when < now + PAUSE_NS) {
         when = now + PAUSE_NS;
     }
-    if (master_restart_note(&master->bus_restarts, when) != 0) {
-        error_set(&why, 0, "no memory for another generation");
-        give_up(master, &why);
-        return;
+    next = begin_again(master, master->current, when - now);
+    if (next) {
+        next->is_restart = true;
     }
-    begin_again(master, master->current, when - now);
 }
 
 static void go_back(struct master *master)
@@ -204,15 +230,30 @@ static void bury(struct master_generation *generation)
             master->failure = *why;
         } else if (generation->is_reload) {
             master_reload_failed(master, why);
-        } else {
-            log_write(&master->log, LPM_LOG_CRIT, "generation %u failed: %s", generation->number, why->text);
-            master->start_failed = true;
-            if (generation->setup == master->previous) {
-                master_setup_release(&master->previous); /* there is no way back: on with what came after it */
-            }
         }
     }
     master_generation_free(generation);
+}
+
+/* One generation at most is on its way: one that only waits for its time gives way to the reload. */
+static void begin_reload(struct master *master)
+{
+    MASTER_EACH_GENERATION(g, master)
+    {
+        if (g->state == MASTER_NEW) {
+            master_generation_event(g, MASTER_ON_RETIRE);
+        }
+    }
+    master_reload_begin(master);
+}
+
+/* May what has run before not start at once? */
+static bool must_pause(struct master *master)
+{
+    uint64_t now = clock_now();
+
+    return master->start_failed ||
+           (!master->previous && master_restart_when(&master->bus_restarts, now) > now);
 }
 
 /* May a reload begin that somebody wants? If not now, the timer looks again. */
@@ -239,6 +280,7 @@ static enum master_plan next_plan(struct master *master)
                                .online = master->online,
                                .can_go_back = master->previous != NULL,
                                .reload_due = reload_is_due(master),
+                               .must_pause = must_pause(master),
                                .max_leaving = master->current->core.max_generations};
 
     MASTER_EACH_GENERATION(g, master)
@@ -267,7 +309,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     }
     switch (next_plan(master)) {
     case MASTER_RELOAD:
-        master_reload_begin(master);
+        begin_reload(master);
         break;
     case MASTER_AGAIN:
         start_again(master);
@@ -337,9 +379,14 @@ void master_fleet_stop(struct master *master, enum master_event kill)
     if (master->upgrade.heir == 0) {
         master_notify_stopping(master, kill == MASTER_ON_SOFT_KILL ? "answers what it has" : "ends");
     }
+    /* The bus takes nothing new in, so nobody shall wait for it. Where another master may serve this one stays, to close for
+     * both if the other dies. */
     LIST_EACH(link, after, &master->setups)
-    { /* the bus takes nothing new in, so nobody shall wait for it */
-        master_setup_close_listeners(LIST_ENTRY(link, struct master_setup, link));
+    {
+        struct master_setup *setup = LIST_ENTRY(link, struct master_setup, link);
+        if (!setup->shared) {
+            master_setup_close_listeners(setup);
+        }
     }
     MASTER_EACH_GENERATION(g, master)
     {

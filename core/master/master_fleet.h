@@ -33,6 +33,12 @@ void master_fleet_prove(struct master *master);
 /* Something has changed that the plan depends on. */
 void master_fleet_look(struct master *master);
 
+/* `generation` has waited for its time, and begins. */
+void master_fleet_restart(struct master_generation *generation);
+
+/* `generation` could not start, for its reason; it may still have processes. */
+void master_fleet_failed(struct master_generation *generation);
+
 /* The one that serves, or NULL. */
 struct master_generation *master_fleet_serving(const struct master *master);
 

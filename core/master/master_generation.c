@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "master/master_control.h"
+#include "master/master_crash.h"
 #include "master/master_fleet.h"
 #include "master/master_pool.h"
 #include "master/master_reload.h"
@@ -125,7 +126,10 @@ static int start_bus(struct master_generation *generation, struct error *err)
     start.generation = generation->number;
     start.channel = fds[1];
     start.step = master_generation_step(generation, NULL);
-    generation->bus = master_spawn(generation->master->roles->bus, &start, err);
+    master_crash_page(&generation->bus_crash);
+    start.crash = generation->bus_crash;
+    start.quarantine = generation->master->quarantine;
+    generation->bus = master_crash_spawn(generation->master->roles->bus, &start, err);
     close(fds[1]);
     if (generation->bus < 0) {
         generation->bus = 0;
@@ -262,6 +266,8 @@ static void (*const actions[MASTER_ACTIONS])(struct master_generation *) = {
 void master_generation_event(struct master_generation *generation, enum master_event event)
 {
     struct master_transition transition = master_state_next(generation->state, event);
+    bool failed = generation->state == MASTER_STARTING && transition.next == MASTER_KILLING &&
+                  generation->reason.text[0] != '\0';
 
     if (generation->state != transition.next) {
         log_write(&generation->master->log, LPM_LOG_DEBUG, "generation %u is %s", generation->number,
@@ -269,6 +275,9 @@ void master_generation_event(struct master_generation *generation, enum master_e
         master_fleet_look(generation->master);
     }
     generation->state = transition.next;
+    if (failed) {
+        master_fleet_failed(generation);
+    }
     actions[transition.action](generation);
 }
 
@@ -302,7 +311,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     switch (generation->state) {
     case MASTER_NEW:
-        master_generation_event(generation, MASTER_ON_RESTART);
+        master_fleet_restart(generation);
         break;
     case MASTER_STARTING:
         error_set(&why, 0, "bus (pid %ld) was not online within %g s after the last worker was ready%s",
@@ -328,10 +337,12 @@ static void bus_reaped(struct master_generation *generation, int status)
 {
     bool expected =
         generation->state == MASTER_KILLING || (generation->state == MASTER_RELEASED && status == 0);
-    char end[TEXT_EXIT_SIZE], step[MASTER_STEP_TEXT_SIZE];
+    char end[TEXT_EXIT_SIZE], step[MASTER_STEP_TEXT_SIZE], who[32];
     struct error why;
 
     text_exit(status, end, sizeof(end));
+    snprintf(who, sizeof(who), "bus (pid %ld)", (long)generation->bus);
+    master_crash_died(generation, who, status, generation->bus_crash, ROLE_CRASH_DIED);
     master_generation_step_text(generation, NULL, step);
     error_set(&why, 0, "bus (pid %ld) %s%s", (long)generation->bus, end, expected ? "" : step);
     log_write(&generation->master->log, expected ? LPM_LOG_INFO : LPM_LOG_ERROR, "%s", why.text);
@@ -414,6 +425,7 @@ void master_generation_free(struct master_generation *generation)
     if (generation->steps) {
         munmap((void *)generation->steps, steps_size(generation->core));
     }
+    master_crash_page_free(&generation->bus_crash);
     master_setup_release(&generation->setup);
     free(generation);
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "master/master_listen.h"
 #include "os/os_listen.h"
 
 #define PREFIX    "lpm_"
@@ -119,7 +120,8 @@ static void give(struct master_setup *setup, struct lpm_conf *node)
 
     for (size_t i = 0; i < master->inherited.count; i++) {
         struct os_inherited *given = &master->inherited.list[i];
-        if (given->fd < 0 || !is_listener(given->fd) || !os_listen_bound(given->fd, node->args[0].data)) {
+        if (given->fd < 0 || !is_listener(given->fd) ||
+            !os_listen_bound(given->fd, master_listen_address(node))) {
             continue;
         }
         node->fd = given->fd;
@@ -137,7 +139,7 @@ static void give_again(struct master_setup *setup, struct lpm_conf *node)
 {
     EACH_KEPT(k, setup->master)
     {
-        if (k->fd >= 0 && node->fd < 0 && os_listen_bound(k->fd, node->args[0].data)) {
+        if (k->fd >= 0 && node->fd < 0 && os_listen_bound(k->fd, master_listen_address(node))) {
             node->fd = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
         }
     }

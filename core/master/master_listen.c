@@ -98,6 +98,32 @@ int master_listen_check(const struct conf_tree *tree, struct error *err)
     return rc;
 }
 
+int master_listen_resolve(struct conf_tree *tree, struct error *err)
+{
+    char address[OS_LISTEN_TEXT_SIZE], *copy;
+    struct error why;
+
+    for (struct lpm_conf *node = next_of(tree->root, "listen"); node; node = next_of(node, "listen")) {
+        int rc = os_listen_resolve(node->args[0].data, address, &why);
+        if (rc) {
+            conf_tree_error(node, err, "%s", why.text);
+            return rc;
+        }
+        copy = conf_tree_alloc(tree, strlen(address) + 1);
+        if (!copy) {
+            return error_set(err, LPM_ENOMEM, "no memory for an address");
+        }
+        strcpy(copy, address);
+        node->address = copy;
+    }
+    return 0;
+}
+
+const char *master_listen_address(const struct lpm_conf *node)
+{
+    return node->address ? node->address : node->args[0].data;
+}
+
 /* -- Shared with another configuration ---------------------------------------------------------------- */
 
 /* How many listeners of the same words stand before `node`. */
@@ -107,7 +133,7 @@ static size_t twins_before(const struct conf_tree *tree, const struct lpm_conf *
 
     for (const struct lpm_conf *other = next_of(tree->root, "listen"); other != node;
          other = next_of(other, "listen")) {
-        count += strcmp(other->args[0].data, node->args[0].data) == 0;
+        count += strcmp(master_listen_address(other), master_listen_address(node)) == 0;
     }
     return count;
 }
@@ -116,14 +142,15 @@ static size_t twins_before(const struct conf_tree *tree, const struct lpm_conf *
 static const struct lpm_conf *find_same(const struct conf_tree *from, const struct conf_tree *tree,
                                         const struct lpm_conf *node)
 {
-    const char *address = node->args[0].data;
+    const char *address = master_listen_address(node);
     bool any = any_port(address);
     size_t skip = any ? twins_before(tree, node) : 0;
 
     for (const struct lpm_conf *other = next_of(from->root, "listen"); other;
          other = next_of(other, "listen")) {
         if (other->fd >= 0 &&
-            (any ? strcmp(other->args[0].data, address) == 0 : os_listen_bound(other->fd, address)) &&
+            (any ? strcmp(master_listen_address(other), address) == 0
+                 : os_listen_bound(other->fd, address)) &&
             skip-- == 0) {
             return other;
         }
@@ -189,7 +216,7 @@ static int open_listen(struct lpm_conf *node, const struct log *log, struct erro
     if (rc) {
         return rc;
     }
-    rc = os_listen(&node->fd, node->args[0].data, backlog, bound, sizeof(bound), &why);
+    rc = os_listen(&node->fd, master_listen_address(node), backlog, bound, sizeof(bound), &why);
     if (rc) {
         node->fd = -1;
         conf_tree_error(node, err, "%s", why.text);
@@ -270,11 +297,7 @@ int master_listen_control(struct conf_core *core, struct error *err)
     control_address(core, address, sizeof(address));
     rc = os_dir_make_parent(core->control, 0755, &why);
     if (!rc) {
-        rc = os_listen(&core->control_fd, address, -1, bound, sizeof(bound), &why);
-    }
-    if (!rc && chmod(core->control, 0600) != 0) {
-        rc = error_set(&why, LPM_EIO, "cannot set the mode of %s: %s", core->control, strerror(errno));
-        os_listen_close(&core->control_fd, address);
+        rc = os_listen_private(&core->control_fd, address, bound, sizeof(bound), &why);
     }
     if (rc) {
         core->control_fd = -1;
@@ -314,7 +337,7 @@ void master_listen_part(struct conf_tree *tree)
 void master_listen_sweep(const struct conf_tree *tree)
 {
     for (struct lpm_conf *node = next_of(tree->root, "listen"); node; node = next_of(node, "listen")) {
-        os_listen_sweep(node->args[0].data);
+        os_listen_sweep(master_listen_address(node));
     }
 }
 
@@ -326,7 +349,7 @@ void master_listen_close(struct conf_tree *tree)
     }
     for (struct lpm_conf *node = next_of(tree->root, "listen"); node; node = next_of(node, "listen")) {
         if (node->fd >= 0) {
-            os_listen_close(&node->fd, node->args[0].data);
+            os_listen_close(&node->fd, master_listen_address(node));
         }
     }
 }

@@ -11,6 +11,13 @@
  * 0 or LPM_ECONF. */
 int master_listen_check(const struct conf_tree *tree, struct error *err);
 
+/* Resolves the hosts' names in every `listen`, once for the life of the tree: this alone may wait for a resolver. 0, LPM_ECONF,
+ * LPM_EIO or LPM_ENOMEM. */
+int master_listen_resolve(struct conf_tree *tree, struct error *err);
+
+/* Where a `listen` listens: what was resolved, or else what stands there. */
+const char *master_listen_address(const struct lpm_conf *node);
+
 /* Opens all that is not open yet, puts the descriptors into the nodes, and logs each address. What was opened before
  * a failure stays in the tree, for master_listen_close(). 0, LPM_ECONF or LPM_EIO. */
 int master_listen_open(struct conf_tree *tree, const struct log *log, struct error *err);

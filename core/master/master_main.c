@@ -18,6 +18,7 @@
 #include "master/master_arrival.h"
 #include "master/master_context.h"
 #include "master/master_control.h"
+#include "master/master_crash.h"
 #include "master/master_daemon.h"
 #include "master/master_fleet.h"
 #include "master/master_generation.h"
@@ -29,6 +30,8 @@
 #include "master/master_standin.h"
 #include "master/master_upgrade.h"
 #include "os/os_log.h"
+#include "os/os_shared.h"
+#include "role/role_quarantine.h"
 
 /* -- Signals ------------------------------------------------------------------------------------------ */
 
@@ -126,12 +129,12 @@ static bool owns(const struct master *master, pid_t pid)
             return true;
         }
     }
-    return false;
+    return master_crash_owns(master, pid);
 }
 
 static void on_reaped(struct master *master, pid_t pid, int status)
 {
-    if (master_upgrade_reaped(master, pid, status)) {
+    if (master_upgrade_reaped(master, pid, status) || master_crash_reaped(master, pid, status)) {
         return;
     }
     LIST_EACH(link, after, &master->generations)
@@ -159,6 +162,7 @@ static void init(struct master *master, const struct master_options *options,
     master_upgrade_init(master);
     list_init(&master->generations);
     list_init(&master->setups);
+    list_init(&master->tellers);
     master_restart_init(&master->bus_restarts, pool->restarts, pool->max_restarts_in_interval);
     os_log_own(STDERR_FILENO);
     log_init(&master->log, STDERR_FILENO, options->core->error_log_level, "master");
@@ -176,6 +180,10 @@ static int open_all(struct master *master, struct error *err)
         return rc;
     }
     master_rundir_clean();
+    master->quarantine = os_shared_new(sizeof(*master->quarantine));
+    if (master->quarantine) {
+        role_quarantine_init(master->quarantine);
+    }
     master->base = event_base_new();
     if (!master->base) {
         return error_set(err, LPM_ENOMEM, "cannot make an event loop");
@@ -217,7 +225,12 @@ static int start(struct master *master, struct error *err)
 
 static void fini(struct master *master)
 {
+    master_crash_fini(master);
     master_fleet_fini(master);
+    if (master->pidfile.fd >=
+        0) { /* the lock of another master that was killed may have outlived it for a moment */
+        master_rundir_clean();
+    }
     master_signal_close(master);
     master_inherit_fini(master);
     master_notify_fini(master);
@@ -227,6 +240,7 @@ static void fini(struct master *master)
     master_restart_fini(&master->bus_restarts);
     os_pidfile_remove(&master->pidfile);
     log_fini(&master->log);
+    os_shared_free(master->quarantine, sizeof(*master->quarantine));
     fd_close(&master->launcher);
     fd_close(&master->upgrade.channel); /* last: it says that nothing is ours any more */
 }
@@ -264,6 +278,7 @@ int master_main(const struct master_options *options, const struct master_roles 
                   master.upgrade.heir > 0 ? "the old master" : "lpm");
         status = 0;
     }
+    master_arrival_end(&master);
     heir = master_upgrade_fini(&master, &pid_path);
     fini(&master);
     if (heir > 0) {

@@ -8,6 +8,9 @@ void master_plan_count(struct master_view *view, enum master_state state, bool i
 {
     switch (state) {
     case MASTER_NEW:
+        view->waiting++;
+        view->coming++;
+        break;
     case MASTER_TRIAL:
     case MASTER_STARTING:
         view->coming++;
@@ -30,14 +33,20 @@ void master_plan_count(struct master_view *view, enum master_state state, bool i
     }
 }
 
-/* Nobody serves. */
+/* Nobody serves. What has run before is back soonest, unless it cannot start: then a reload may be what mends it. */
 static enum master_plan plan_loss(const struct master_view *view)
 {
-    if (view->coming > 0) {
-        return view->reloading > 0 ? MASTER_ABANDON : MASTER_WAIT;
+    if (view->coming > view->waiting) {
+        return view->reloading > 0 && !view->must_pause ? MASTER_ABANDON : MASTER_WAIT;
     }
     if (!view->online) {
         return MASTER_GIVE_UP;
+    }
+    if (view->reload_due && view->must_pause) {
+        return MASTER_RELOAD;
+    }
+    if (view->waiting > 0) {
+        return MASTER_WAIT;
     }
     return view->can_go_back ? MASTER_BACK : MASTER_AGAIN;
 }

@@ -10,12 +10,12 @@
 
 enum master_plan {
     MASTER_WAIT = 0, /* until something happens */
-    MASTER_RELOAD,   /* begin a generation from what the configuration says now */
+    MASTER_RELOAD,   /* begin a generation from what the configuration says now; one that waits gives way */
     MASTER_AGAIN,    /* nobody serves: begin one from what served last */
     MASTER_BACK,     /* what serves has failed its probation: begin one from what served before */
-    MASTER_ABANDON,  /* nobody serves, and a reload would take its time: throw it away, to be done later */
-    MASTER_GIVE_UP,  /* lpm could not start */
-    MASTER_END       /* nobody is left */
+    MASTER_ABANDON, /* nobody serves, and what has run before starts sooner: throw the reload away, to be done later */
+    MASTER_GIVE_UP, /* lpm could not start */
+    MASTER_END      /* nobody is left */
 };
 
 /* What the plan depends on. Zeroed, then the flags, then master_plan_count() for each generation. */
@@ -25,8 +25,10 @@ struct master_view {
     bool online;      /* one has served */
     bool can_go_back; /* what served before is kept */
     bool reload_due;  /* somebody asked for a reload, and it may begin */
+    bool must_pause;  /* what has run before may not start at once: it has just failed to, or too often */
     unsigned max_leaving;
     unsigned coming, reloading; /* on their way to serve; those of them that are reloads */
+    unsigned waiting;           /* and those that only wait for their time to begin */
     unsigned serving, failing;  /* failing ones serve too */
     unsigned leaving;           /* drain */
     unsigned ending;            /* are being killed, or are gone and not buried yet */

@@ -19,6 +19,7 @@
 
 #define RUN    "run"
 #define PREFIX "gen-"
+#define TRIES  100 /* how often a new directory may vanish under us */
 
 /* The lock on a directory, or -1: it is not there, or somebody has it. */
 static int take_lock(int parent, const char *name)
@@ -113,6 +114,26 @@ static int make_temporary(char *path, size_t size, struct error *err)
                      tmp && tmp[0] ? tmp : "/tmp", strerror(errno));
 }
 
+/* Another instance that cleans up may take it between the two steps. */
+static int make_and_lock(unsigned number, char *path, size_t size, int *lock, struct error *err)
+{
+    struct stat st;
+
+    for (int i = 0; i < TRIES; i++) {
+        int rc = number ? make(number, path, size, err) : make_temporary(path, size, err);
+        if (rc) {
+            return rc;
+        }
+        *lock = take_lock(AT_FDCWD, path);
+        if (*lock >= 0 && fstat(*lock, &st) == 0 && st.st_nlink > 0) {
+            return 0;
+        }
+        fd_close(lock);
+        rmdir(path);
+    }
+    return error_set(err, LPM_EIO, "cannot lock the directory \"%s\"", path);
+}
+
 int master_rundir_make(const struct conf_core *core, unsigned number, char *path, size_t size, int *lock,
                        struct error *err)
 {
@@ -122,13 +143,13 @@ int master_rundir_make(const struct conf_core *core, unsigned number, char *path
     if (mkdir(RUN, 0755) == 0) {
         chmod(RUN, 0755); /* the umask may have forbidden it: the workers' user has to look in */
     }
-    rc = number ? make(number, path, size, err) : make_temporary(path, size, err);
+    rc = make_and_lock(number, path, size, lock, err);
     if (rc) {
         return rc;
     }
-    *lock = take_lock(AT_FDCWD, path);
-    if (*lock < 0 || chmod(path, 0755) != 0) {
-        rc = error_set(err, LPM_EIO, "cannot lock the directory \"%s\": %s", path, strerror(errno));
+    if (fchmod(*lock, 0755) != 0) {
+        rc =
+            error_set(err, LPM_EIO, "cannot set the mode of the directory \"%s\": %s", path, strerror(errno));
     } else {
         rc = loader_copy(core, NULL, path, err);
     }

@@ -37,6 +37,9 @@ int master_setup_take(struct master_setup **out, struct master *master, struct c
     if (!rc) {
         rc = master_listen_check(tree, err);
     }
+    if (!rc) {
+        rc = master_listen_resolve(tree, err);
+    }
     if (rc) {
         master_setup_release(&setup);
         return rc;

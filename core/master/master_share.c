@@ -49,7 +49,7 @@ char *master_share_text(const struct master *master)
     for (const struct lpm_conf *node = tree->root; node; node = conf_tree_walk(node)) {
         if (node->fd >= 0 && is_listen(node)) {
             fputs("listen ", out);
-            write_word(out, node->args[0].data);
+            write_word(out, master_listen_address(node));
             fprintf(out, " %d", node->fd);
             name = master_inherit_name(master, node->fd);
             if (name) {

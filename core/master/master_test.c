@@ -118,6 +118,9 @@ int master_test(const struct master_options *options, const struct master_roles 
     if (!rc) {
         rc = master_listen_check(options->core->tree, err);
     }
+    if (!rc) {
+        rc = master_listen_resolve(options->core->tree, err);
+    }
     if (rc) {
         return rc;
     }

@@ -23,6 +23,7 @@ struct master_trial {
     struct master_setup *setup;
     pid_t pid; /* 0: reaped */
     int pipe;
+    bool deaf; /* nothing that it says counts any more */
     struct report_reader reader;
     struct master_trial_end end;
     struct event *readable, *timer;
@@ -102,19 +103,33 @@ static void restart_timer(struct master_trial *trial)
     event_add(trial->timer, &limit);
 }
 
-/* Takes in what the trial has said. What is no record is as good as silence. */
+/* Each step comes once, in the order of their types and modules; so all of them have an end. */
+static bool is_next_step(const struct report *last, const struct report *next)
+{
+    if (last->type == REPORT_FAILED || last->type == REPORT_OK) {
+        return false;
+    }
+    return next->type > last->type || (next->type == last->type && next->module > last->module);
+}
+
+/* Takes in what the trial has said. What is no record of a next step is as good as silence, and so is all behind it. */
 static void take_reports(struct master_trial *trial)
 {
+    uint32_t modules = (uint32_t)trial->setup->core.module_count;
     struct report report;
-    int rc;
 
-    while ((rc = report_read(trial->pipe, &trial->reader, (uint32_t)trial->setup->core.module_count,
-                             &report)) == 1) {
+    while (!trial->deaf) {
+        int rc = report_read(trial->pipe, &trial->reader, modules, &report);
+        if (rc == 0) {
+            return;
+        }
+        if (rc < 0 || !is_next_step(&trial->end.last, &report)) {
+            trial->deaf = true;
+            event_del(trial->readable);
+            return;
+        }
         trial->end.last = report;
         restart_timer(trial);
-    }
-    if (rc < 0) {
-        event_del(trial->readable);
     }
 }
 

@@ -13,107 +13,47 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "master/master_fleet.h"
 #include "master/master_listen.h"
+#include "master/master_names.h"
 #include "master/master_notify.h"
 #include "master/master_rundir.h"
 #include "master/master_share.h"
+
+/* From TERM to KILL, for one that takes too long to start: its own hard kill takes a second. */
+#define GRACE_NS (5 * CLOCK_NS_PER_S)
 
 void master_upgrade_init(struct master *master)
 {
     master->upgrade = (struct master_upgrade){.channel = -1};
 }
 
-/* -- Names -------------------------------------------------------------------------------------------- */
-
-/* NAME.oldbin, which the caller frees; NULL: no memory. */
-static char *old_name(const char *name)
-{
-    char *old = NULL;
-    return asprintf(&old, "%s" MASTER_UPGRADE_SUFFIX, name) < 0 ? NULL : old;
-}
-
-/* Gives a file the other of its two names; one that is not there has none. */
-static int swap_name(const char *name, bool away, struct error *err)
-{
-    char *old = old_name(name);
-    int rc = 0;
-
-    if (!old) {
-        return error_set(err, LPM_ENOMEM, "no memory for the name of %s", name);
-    }
-    if (rename(away ? name : old, away ? old : name) != 0 && errno != ENOENT) {
-        rc = error_set(err, LPM_EIO, "cannot rename %s: %s", away ? name : old, strerror(errno));
-    }
-    free(old);
-    return rc;
-}
-
-static int rename_pidfile(struct master *master, bool away, struct error *err)
-{
-    char *name = away ? old_name(master->pidfile.path) : strdup(master->upgrade.pid_path);
-    int rc = name ? os_pidfile_rename(&master->pidfile, name, err)
-                  : error_set(err, LPM_ENOMEM, "no memory for the name of the pid file");
-    free(name);
-    return rc;
-}
-
-static int give_names(struct master *master, struct error *err)
-{
-    const struct conf_core *core = &master->current->core;
-    struct master_upgrade *upgrade = &master->upgrade;
-    int rc;
-
-    upgrade->pid_path = strdup(master->pidfile.path);
-    upgrade->control = core->control_fd >= 0 ? strdup(core->control) : NULL;
-    if (!upgrade->pid_path || (core->control_fd >= 0 && !upgrade->control)) {
-        return error_set(err, LPM_ENOMEM, "no memory for names");
-    }
-    rc = rename_pidfile(master, true, err);
-    return rc || !upgrade->control ? rc : swap_name(upgrade->control, true, err);
-}
-
-static void free_names(struct master *master)
-{
-    free(master->upgrade.pid_path);
-    free(master->upgrade.control);
-    master->upgrade.pid_path = master->upgrade.control = NULL;
-}
-
-/* Also when only some were given. */
-static void take_names_back(struct master *master)
-{
-    struct master_upgrade *upgrade = &master->upgrade;
-    struct error why = {.text = ""};
-
-    if (upgrade->pid_path && strcmp(upgrade->pid_path, master->pidfile.path) != 0 &&
-        rename_pidfile(master, false, &why) != 0) {
-        log_write(&master->log, LPM_LOG_ERROR, "%s", why.text);
-    }
-    if (upgrade->control && swap_name(upgrade->control, false, &why) != 0) {
-        log_write(&master->log, LPM_LOG_ERROR, "%s", why.text);
-    }
-    free_names(master);
-}
-
 /* -- The new master ----------------------------------------------------------------------------------- */
+
+static void free_event(struct event **event)
+{
+    if (*event) {
+        event_free(*event);
+        *event = NULL;
+    }
+}
 
 static void stop_hearing(struct master_upgrade *upgrade)
 {
-    if (upgrade->readable) {
-        event_free(upgrade->readable);
-        upgrade->readable = NULL;
-    }
+    free_event(&upgrade->readable);
+    free_event(&upgrade->timer);
 }
 
 /* No other master: this one has everything again. */
 static void alone(struct master *master)
 {
-    take_names_back(master);
+    master_names_take_back(master);
     stop_hearing(&master->upgrade);
     fd_close(&master->upgrade.channel);
     master_share_end(master);
@@ -133,6 +73,7 @@ static void hear(struct master *master)
         text[n] = '\0';
         if (strcmp(text, MASTER_UPGRADE_ONLINE) == 0) {
             upgrade->heir_online = true;
+            event_del(upgrade->timer);
             log_write(&master->log, LPM_LOG_NOTICE,
                       "the new master (pid %ld) is online, this one serves beside it", (long)upgrade->heir);
         } else if (strncmp(text, failed, sizeof(failed) - 1) == 0) {
@@ -149,6 +90,31 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     hear(arg);
+}
+
+/* It does not come to serve. What it did say about that explains more. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct master *master = arg;
+    struct master_upgrade *upgrade = &master->upgrade;
+    struct timeval grace = clock_timeval(GRACE_NS);
+    bool again = upgrade->overdue;
+
+    (void)fd;
+    (void)what;
+    hear(master);
+    if (upgrade->heir_online) {
+        return;
+    }
+    if (!again && !upgrade->why.text[0]) {
+        error_set(&upgrade->why, 0, "it did not serve within upgrade_timeout");
+    }
+    log_write(&master->log, LPM_LOG_ERROR, "the new master (pid %ld) does not serve %s: %s",
+              (long)upgrade->heir, again ? "and does not end" : "within upgrade_timeout",
+              again ? "killed" : "SIGTERM");
+    upgrade->overdue = true;
+    kill(upgrade->heir, again ? SIGKILL : SIGTERM);
+    event_add(upgrade->timer, &grace);
 }
 
 /* In the child. What is not named in the environment is close-on-exec. */
@@ -193,6 +159,16 @@ static void __attribute__((noreturn)) run_child(struct master *master, const cha
     _exit(send(channel, text, (size_t)len, MSG_NOSIGNAL) == len ? 1 : 2);
 }
 
+static void start_timer(struct master *master)
+{
+    int64_t limit = master->current->core.upgrade_timeout;
+
+    if (limit >= 0) {
+        struct timeval wait = clock_timeval((uint64_t)limit * CLOCK_NS_PER_MS);
+        event_add(master->upgrade.timer, &wait);
+    }
+}
+
 static int fork_heir(struct master *master, const char *listeners, struct error *err)
 {
     struct master_upgrade *upgrade = &master->upgrade;
@@ -203,7 +179,8 @@ static int fork_heir(struct master *master, const char *listeners, struct error 
     }
     upgrade->channel = fds[0];
     upgrade->readable = event_new(master->base, fds[0], EV_READ | EV_PERSIST, on_readable, master);
-    if (!upgrade->readable) {
+    upgrade->timer = evtimer_new(master->base, on_timer, master);
+    if (!upgrade->readable || !upgrade->timer) {
         close(fds[1]);
         return error_set(err, LPM_ENOMEM, "no memory for the channel");
     }
@@ -218,6 +195,7 @@ static int fork_heir(struct master *master, const char *listeners, struct error 
         upgrade->heir = 0;
         return error_set(err, LPM_EIO, "cannot fork: %s", strerror(errno));
     }
+    start_timer(master);
     return 0;
 }
 
@@ -283,7 +261,7 @@ static int begin(struct master *master, struct error *err)
     }
     rc = share(master, text, err);
     if (!rc) {
-        rc = give_names(master, err);
+        rc = master_names_give(master, err);
     }
     if (!rc) {
         rc = fork_heir(master, text, err);
@@ -305,6 +283,7 @@ void master_upgrade_begin(struct master *master)
         return;
     }
     upgrade->why.text[0] = '\0';
+    upgrade->overdue = false;
     log_write(&master->log, LPM_LOG_NOTICE, "SIGUSR2: upgrade: the new master is pid %ld, from %s",
               (long)upgrade->heir, master->options->program);
 }
@@ -394,10 +373,16 @@ void master_upgrade_stop(const struct master *master, enum master_event kill_eve
 pid_t master_upgrade_fini(struct master *master, char **pid_path)
 {
     struct master_upgrade *upgrade = &master->upgrade;
-    pid_t heir = stands_in(master) ? upgrade->heir : 0;
-    char *control = upgrade->control ? old_name(upgrade->control) : NULL;
+    char *control;
+    pid_t heir;
+    int status;
 
     *pid_path = NULL;
+    if (upgrade->heir > 0 && waitpid(upgrade->heir, &status, WNOHANG) == upgrade->heir) {
+        master_upgrade_reaped(master, upgrade->heir, status);
+    }
+    heir = stands_in(master) ? upgrade->heir : 0;
+    control = upgrade->control ? master_names_old(upgrade->control) : NULL;
     if (upgrade->heir > 0) {
         master_notify_hand_on(master, upgrade->heir);
     }
@@ -409,7 +394,7 @@ pid_t master_upgrade_fini(struct master *master, char **pid_path)
         *pid_path = upgrade->pid_path;
         upgrade->pid_path = NULL;
     }
-    free_names(master);
+    master_names_free(master);
     stop_hearing(upgrade);
     return heir;
 }

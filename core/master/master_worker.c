@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "ipc/channel.h"
 #include "master/master_control.h"
+#include "master/master_crash.h"
 #include "master/master_generation.h"
 #include "master/master_spawn.h"
 
@@ -39,12 +40,14 @@ static int fork_worker(struct master_worker *worker, int fds[2], struct error *e
     start.incarnation = worker->incarnation;
     start.step = master_generation_step(generation, worker);
     role_step_set(start.step, ROLE_STEP_NONE, 0); /* what the one before it may have left */
-    pid = master_spawn(generation->master->roles->worker, &start, err);
+    master_crash_page(&worker->crash);
+    start.crash = worker->crash;
+    pid = master_crash_spawn(generation->master->roles->worker, &start, err);
     if (pid < 0) {
         return LPM_EIO;
     }
     worker->pid = pid;
-    worker->ready = worker->retired = false;
+    worker->ready = worker->retired = worker->aborted = false;
     worker->not_before = clock_now() + MASTER_WORKER_PAUSE_NS; /* whatever the limit, no crash loop spins */
     return 0;
 }
@@ -105,6 +108,15 @@ void master_worker_kill(struct master_worker *worker)
     kill(worker->pid, SIGKILL);
 }
 
+void master_worker_abort(struct master_worker *worker)
+{
+    struct timeval grace = clock_timeval(MASTER_WORKER_ABORT_NS);
+
+    worker->aborted = true;
+    kill(worker->pid, SIGABRT);
+    event_add(worker->ready_timer, &grace);
+}
+
 void master_worker_kill_all(struct master_generation *generation)
 {
     MASTER_EACH_WORKER(worker, generation)
@@ -120,7 +132,7 @@ void master_worker_retire(struct master_worker *worker)
     int64_t limit = worker->generation->pools[worker->pool].conf->drain_timeout;
 
     worker->retired = true;
-    if (limit >= 0) {
+    if (limit >= 0 && !worker->aborted) {
         struct timeval wait = clock_timeval((uint64_t)limit * CLOCK_NS_PER_MS);
         event_add(worker->ready_timer, &wait);
     }
@@ -135,6 +147,10 @@ static void on_ready_timeout(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (worker->aborted) {
+        master_worker_kill(worker);
+        return;
+    }
     if (worker->retired) {
         log_write(&generation->master->log, LPM_LOG_WARN, "%s has not ended within drain_timeout: killed",
                   master_worker_name(worker, name));
@@ -230,6 +246,9 @@ void master_worker_reaped(struct master_worker *worker, int status)
     log_write(&generation->master->log, death_level(worker, status), "%s %s",
               master_worker_name(worker, name), text_exit(status, end, sizeof(end)));
     tell_death(worker, status, why);
+    master_crash_died(generation, name, status, worker->crash,
+                      worker->aborted ? ROLE_CRASH_HUNG : ROLE_CRASH_DIED);
+    master_crash_page_free(&worker->crash);
     event_del(worker->ready_timer);
     worker->pid = 0;
     worker->ready = false;
@@ -260,4 +279,5 @@ void master_worker_fini(struct master_worker *worker)
         event_free(worker->ready_timer);
         worker->ready_timer = NULL;
     }
+    master_crash_page_free(&worker->crash);
 }

@@ -9,6 +9,9 @@
 /* From one fork, or try of it, for a place to the next. */
 #define MASTER_WORKER_PAUSE_NS UINT64_C(100000000)
 
+/* So long one that hangs has for its last words. The bus counts on it. */
+#define MASTER_WORKER_ABORT_NS UINT64_C(1000000000)
+
 /* Visits every place of a generation, the empty ones too. */
 #define MASTER_EACH_WORKER(worker, generation)                                           \
     for (struct master_pool *pool_ = (generation)->pools;                                \
@@ -35,6 +38,9 @@ void master_worker_reaped(struct master_worker *worker, int status);
 /* The bus says so. */
 void master_worker_ready(struct master_worker *worker);
 void master_worker_kill(struct master_worker *worker);
+
+/* It hangs: it is to die with a report of where, soon, or is killed. */
+void master_worker_abort(struct master_worker *worker);
 
 /* The bus has sent it home, or will: it has drain_timeout to end, and is replaced at no cost. It runs. */
 void master_worker_retire(struct master_worker *worker);

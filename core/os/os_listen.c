@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "os/os_sockfile.h"
 
 #define FORMS       "PORT, *:PORT, HOST:PORT, [IPV6]:PORT or unix:PATH"
 #define BACKLOG_MAX 65535 /* the system cuts it to net.core.somaxconn */
@@ -179,11 +180,8 @@ static int resolve(struct target *t, const char *address, struct error *err)
 {
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *found = NULL;
-
-    if (t->kind != KIND_NAME) {
-        return 0;
-    }
     int code = getaddrinfo(t->host, t->port, &hints, &found);
+
     if (code != 0) {
         hints.ai_family = AF_INET6;
         code = getaddrinfo(t->host, t->port, &hints, &found);
@@ -197,44 +195,52 @@ static int resolve(struct target *t, const char *address, struct error *err)
     return 0;
 }
 
-/* Is there a socket file at that path which nobody listens on? connect() refuses other files in the same way. */
-static bool is_dead_socket(const struct sockaddr_un *un)
+static void write_numeric(const struct target *t, char *room, size_t size)
 {
-    struct stat st;
-    int fd;
-    bool dead;
+    char host[INET6_ADDRSTRLEN] = "";
 
-    if (lstat(un->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode)) {
-        return false;
+    if (t->addr.any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &t->addr.in6.sin6_addr, host, sizeof(host));
+        snprintf(room, size, "[%s]:%u", host, ntohs(t->addr.in6.sin6_port));
+    } else {
+        inet_ntop(AF_INET, &t->addr.in.sin_addr, host, sizeof(host));
+        snprintf(room, size, "%s:%u", host, ntohs(t->addr.in.sin_port));
     }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return false;
-    }
-    dead = connect(fd, (const struct sockaddr *)un, sizeof(*un)) != 0 && errno == ECONNREFUSED;
-    close(fd);
-    return dead;
 }
 
-static int bind_unix(int fd, const struct target *t, const char *address, struct error *err)
+int os_listen_resolve(const char *address, char room[OS_LISTEN_TEXT_SIZE], struct error *err)
 {
-    const char *path = t->addr.un.sun_path;
-    struct stat st;
+    struct target t;
+    int rc = parse(&t, address, err);
 
-    if (bind(fd, &t->addr.any, t->len) != 0) {
-        if (errno != EADDRINUSE) {
-            return refused(err, address, strerror(errno));
+    if (!rc && t.kind == KIND_NAME) {
+        rc = resolve(&t, address, err);
+        if (!rc) {
+            write_numeric(&t, room, OS_LISTEN_TEXT_SIZE);
         }
-        if (!is_dead_socket(&t->addr.un)) {
-            bool other = lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
-            return refused(err, address, other ? "a file that is no socket is there" : strerror(EADDRINUSE));
-        }
-        if (unlink(path) != 0 || bind(fd, &t->addr.any, t->len) != 0) {
-            return refused(err, address, strerror(errno));
-        }
+    } else if (!rc) {
+        snprintf(room, OS_LISTEN_TEXT_SIZE, "%s", address);
     }
-    /* Who may connect is for the directory to say. */
-    return chmod(path, 0666) == 0 ? 0 : refused(err, address, strerror(errno));
+    return rc;
+}
+
+/* The address as bound: a port that was 0 has its number. */
+static void describe(int fd, const char *address, char *bound, size_t size)
+{
+    struct target t;
+
+    t.len = sizeof(t.addr);
+    if (getsockname(fd, &t.addr.any, &t.len) != 0 || t.addr.any.sa_family == AF_UNIX) {
+        snprintf(bound, size, "%s", address);
+    } else {
+        write_numeric(&t, bound, size);
+    }
+}
+
+static int bind_unix(int fd, const struct target *t, mode_t mode, const char *address, struct error *err)
+{
+    struct error why;
+    return os_sockfile_bind(fd, &t->addr.un, mode, &why) == 0 ? 0 : refused(err, address, why.text);
 }
 
 static int bind_tcp(int fd, const struct target *t, const char *address, struct error *err)
@@ -249,24 +255,6 @@ static int bind_tcp(int fd, const struct target *t, const char *address, struct 
         return refused(err, address, strerror(errno));
     }
     return bind(fd, &t->addr.any, t->len) == 0 ? 0 : refused(err, address, strerror(errno));
-}
-
-/* The address as bound: a port that was 0 has its number. */
-static void describe(int fd, const char *address, char *bound, size_t size)
-{
-    struct target t;
-    char host[INET6_ADDRSTRLEN] = "";
-
-    t.len = sizeof(t.addr);
-    if (getsockname(fd, &t.addr.any, &t.len) != 0 || t.addr.any.sa_family == AF_UNIX) {
-        snprintf(bound, size, "%s", address);
-    } else if (t.addr.any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &t.addr.in6.sin6_addr, host, sizeof(host));
-        snprintf(bound, size, "[%s]:%u", host, ntohs(t.addr.in6.sin6_port));
-    } else {
-        inet_ntop(AF_INET, &t.addr.in.sin_addr, host, sizeof(host));
-        snprintf(bound, size, "%s:%u", host, ntohs(t.addr.in.sin_port));
-    }
 }
 
 /* One file may have several names: run/x.sock is what another process calls /srv/lpm/run/x.sock. */
@@ -311,7 +299,7 @@ bool os_listen_bound(int fd, const char *address)
 
     memset(&bound, 0, sizeof(bound));
     bound.len = sizeof(bound.addr);
-    if (parse(&wanted, address, &err) != 0 || resolve(&wanted, address, &err) != 0 ||
+    if (parse(&wanted, address, &err) != 0 || wanted.kind == KIND_NAME ||
         getsockname(fd, &bound.addr.any, &bound.len) != 0) {
         return false;
     }
@@ -341,7 +329,8 @@ void os_listen_backlog(int fd, int backlog)
     listen(fd, backlog < 0 ? BACKLOG_MAX : backlog);
 }
 
-int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err)
+static int open_listener(int *fd, const char *address, int backlog, mode_t mode, char *bound, size_t size,
+                         struct error *err)
 {
     struct target t;
 
@@ -350,15 +339,14 @@ int os_listen(int *fd, const char *address, int backlog, char *bound, size_t siz
     if (rc < 0) {
         return rc;
     }
-    rc = resolve(&t, address, err);
-    if (rc < 0) {
-        return rc;
+    if (t.kind == KIND_NAME) {
+        return refused(err, address, "its name has not been resolved");
     }
     *fd = socket(t.addr.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0) {
         return refused(err, address, strerror(errno));
     }
-    rc = t.kind == KIND_UNIX ? bind_unix(*fd, &t, address, err) : bind_tcp(*fd, &t, address, err);
+    rc = t.kind == KIND_UNIX ? bind_unix(*fd, &t, mode, address, err) : bind_tcp(*fd, &t, address, err);
     if (rc == 0 && listen(*fd, backlog < 0 ? BACKLOG_MAX : backlog) != 0) {
         rc = refused(err, address, strerror(errno));
     }
@@ -368,6 +356,17 @@ int os_listen(int *fd, const char *address, int backlog, char *bound, size_t siz
     }
     describe(*fd, address, bound, size);
     return 0;
+}
+
+int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err)
+{
+    return open_listener(fd, address, backlog, 0666, bound, size,
+                         err); /* who may connect is for the directory to say */
+}
+
+int os_listen_private(int *fd, const char *address, char *bound, size_t size, struct error *err)
+{
+    return open_listener(fd, address, -1, 0600, bound, size, err);
 }
 
 int os_listen_deaf(int *fd, const char *dir, struct error *err)
@@ -391,9 +390,7 @@ void os_listen_close(int *fd, const char *address)
     if (*fd >= 0 && parse(&t, address, &err) == 0 && t.kind == KIND_UNIX) {
         /* Ours refuses from here on, whoever has a copy of it: what still answers there is somebody else's. */
         shutdown(*fd, SHUT_RDWR);
-        if (is_dead_socket(&t.addr.un)) {
-            unlink(t.addr.un.sun_path);
-        }
+        os_sockfile_sweep(t.addr.un.sun_path);
     }
     fd_close(fd);
 }
@@ -403,7 +400,7 @@ void os_listen_sweep(const char *address)
     struct target t;
     struct error err;
 
-    if (parse(&t, address, &err) == 0 && t.kind == KIND_UNIX && is_dead_socket(&t.addr.un)) {
-        unlink(t.addr.un.sun_path);
+    if (parse(&t, address, &err) == 0 && t.kind == KIND_UNIX) {
+        os_sockfile_sweep(t.addr.un.sun_path);
     }
 }

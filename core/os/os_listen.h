@@ -9,25 +9,36 @@
 
 #include "base/error.h"
 
+#define OS_LISTEN_TEXT_SIZE 128
+
 /*
- * Binds and listens, non-blocking, close-on-exec. `address`: PORT, *:PORT, HOST:PORT (a numeric IPv4 address, or
- * a name that resolves), [IPV6]:PORT, unix:PATH. `backlog`: -1 for the system's maximum.
- * Port 0 takes a free one. Of the addresses of a name, the first IPv4 one is taken, or else the first IPv6 one.
+ * Writes the address with a number in the place of a host's name, and any other as it is. `address`: PORT, *:PORT, HOST:PORT (a
+ * numeric IPv4 address, or a name), [IPV6]:PORT, unix:PATH. Of the addresses of a name, the first IPv4 one is taken, or
+ * else the first IPv6 one. Only for a name it asks the resolver, which may take its time; nothing else here does.
+ * 0, LPM_ECONF (malformed) or LPM_EIO; the text says the address and why.
+ */
+int os_listen_resolve(const char *address, char room[OS_LISTEN_TEXT_SIZE], struct error *err);
+
+/*
+ * Binds and listens, non-blocking, close-on-exec. `address`: as above, without a name. `backlog`: -1 for the system's maximum.
+ * Port 0 takes a free one.
  * A socket file that nobody listens on is replaced; the new one is open to everybody (0666).
  * `bound` (size bytes) receives the address as bound, for the log. 0 with `*fd`, LPM_ECONF (malformed) or LPM_EIO; the text says the address and why.
  */
 int os_listen(int *fd, const char *address, int backlog, char *bound, size_t size, struct error *err);
 
+/* The same; nobody but its owner may connect to a socket file (0600). */
+int os_listen_private(int *fd, const char *address, char *bound, size_t size, struct error *err);
+
 /* A listener that nobody can reach: what to hand to those who were promised one. It needs the directory for a moment.
  * 0 or LPM_EIO. */
 int os_listen_deaf(int *fd, const char *dir, struct error *err);
 
-/* Listens `fd`, a listener, on that address? A port 0 is no address; a socket for both IPv6 and IPv4 on any address listens on
+/* Listens `fd`, a listener, on that address? A name or a port 0 is no address; a socket for both IPv6 and IPv4 on any address listens on
  * either. */
 bool os_listen_bound(int fd, const char *address);
 
 /* What a socket is bound to, for people; "no socket" is possible. */
-#define OS_LISTEN_TEXT_SIZE 128
 const char *os_listen_text(int fd, char room[OS_LISTEN_TEXT_SIZE]);
 
 /* Gives a listener another backlog. */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "conf/conf_core.h"
 #include "os/os_user.h"
+#include "role/role_crash.h"
 #include "role/role_step.h"
 
 /* Exit statuses of children, next to 0. */
@@ -17,6 +18,8 @@ enum {
     ROLE_EXIT_FAILED = 1, /* could not do its work; its last words are in the log */
     ROLE_EXIT_INIT = 3    /* a module's init hook refused; its name is in the log */
 };
+
+struct role_quarantine;
 
 struct role_start {
     struct conf_core *core; /* with its tree; the child's own copy, by fork() */
@@ -29,7 +32,10 @@ struct role_start {
     size_t pool, index;     /* worker: which */
     uint32_t incarnation;   /* worker: how many were before it in its place */
     role_step_word *step;   /* bus and worker: for the master to read; or NULL */
-    const char *trouble;    /* why what the last reload brought does not serve; "" if it does; bus only */
+    struct role_crash_page *crash;    /* bus and worker: the same */
+    const struct role_crash_job *job; /* crash: what it is to tell of */
+    struct role_quarantine *quarantine; /* bus; or NULL */
+    const char *trouble; /* why what the last reload brought does not serve; "" if it does; bus only */
 };
 
 /* The entry of a role: runs in the child, returns its exit status. */

@@ -15,6 +15,9 @@
 /* A caller of 1.0 does not know of descriptors. */
 #define SPEC_HAS_DESCRIPTORS(spec) ((spec)->size >= offsetof(lpm_enqueue, socket) + sizeof((spec)->socket))
 
+/* Nor one of 1.1 of priorities and clients. */
+#define SPEC_HAS_CLIENT(spec) ((spec)->size >= offsetof(lpm_enqueue, client) + sizeof((spec)->client))
+
 /* `bytes` receives what the headers take. */
 static int check_payload(const lpm_enqueue *spec, size_t *bytes)
 {
@@ -57,12 +60,23 @@ static int check_descriptors(const lpm_enqueue *spec)
     return 0;
 }
 
+static int check_queueing(const lpm_enqueue *spec)
+{
+    if (!SPEC_HAS_CLIENT(spec)) {
+        return 0;
+    }
+    return spec->priority < LPM_PRIORITY_LOW || spec->priority > LPM_PRIORITY_HIGH || spec->reserved != 0 ||
+                   (spec->client.len > 0 && !spec->client.data)
+               ? LPM_EINVAL
+               : 0;
+}
+
 int role_enqueue_check(const lpm_enqueue *spec, size_t *headers)
 {
     int rc;
 
     if ((spec->timeout < LPM_NONE && spec->timeout != LPM_DEFAULT) ||
-        (spec->retries < 0 && spec->retries != LPM_DEFAULT)) {
+        (spec->retries < 0 && spec->retries != LPM_DEFAULT) || check_queueing(spec) != 0) {
         return LPM_EINVAL;
     }
     rc = check_payload(spec, headers);
@@ -87,6 +101,16 @@ int role_enqueue_stream(const lpm_enqueue *spec)
 int role_enqueue_socket(const lpm_enqueue *spec)
 {
     return SPEC_HAS_DESCRIPTORS(spec) && spec->socket != 0 ? spec->socket : -1;
+}
+
+int32_t role_enqueue_priority(const lpm_enqueue *spec)
+{
+    return SPEC_HAS_CLIENT(spec) ? spec->priority : LPM_PRIORITY_NORMAL;
+}
+
+lpm_slice role_enqueue_client(const lpm_enqueue *spec)
+{
+    return SPEC_HAS_CLIENT(spec) ? spec->client : (lpm_slice){"", 0};
 }
 
 uint64_t role_enqueue_deadline(const lpm_enqueue *spec, int64_t fallback, uint64_t now)

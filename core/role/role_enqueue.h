@@ -21,6 +21,10 @@ void role_enqueue_encode(const lpm_enqueue *spec, char *room);
 int role_enqueue_stream(const lpm_enqueue *spec);
 int role_enqueue_socket(const lpm_enqueue *spec);
 
+/* LPM_PRIORITY_...; and on whose behalf it comes, empty if nobody was named. */
+int32_t role_enqueue_priority(const lpm_enqueue *spec);
+lpm_slice role_enqueue_client(const lpm_enqueue *spec);
+
 /* When it is to be over, if it came at `now`: ns; 0: never. `fallback`: ms, of the configuration. */
 uint64_t role_enqueue_deadline(const lpm_enqueue *spec, int64_t fallback, uint64_t now);
 

@@ -9,6 +9,7 @@
 struct listener {
     struct list link;
     const void *handle;
+    size_t module;
     char name[ROLE_EVENT_NAME_MAX + 1];
     lpm_event_fn fn;
     void *arg;
@@ -21,9 +22,9 @@ struct listener {
     for (struct listener *l = LIST_ENTRY((listeners)->list.next, struct listener, link); \
          &l->link != &(listeners)->list; l = LIST_ENTRY(l->link.next, struct listener, link))
 
-void role_event_init(struct role_listeners *listeners)
+void role_event_init(struct role_listeners *listeners, role_step_word *step)
 {
-    memset(listeners, 0, sizeof(*listeners));
+    *listeners = (struct role_listeners){.step = step};
     list_init(&listeners->list);
 }
 
@@ -70,8 +71,8 @@ int role_event_check(const char *name, enum role_event_place place)
     return 0;
 }
 
-int role_event_on(struct role_listeners *listeners, const void *handle, const char *name, lpm_event_fn fn,
-                  void *arg, bool once)
+int role_event_on(struct role_listeners *listeners, const void *handle, size_t module, const char *name,
+                  lpm_event_fn fn, void *arg, bool once)
 {
     size_t len = name_length(name);
     struct listener *l;
@@ -84,6 +85,7 @@ int role_event_on(struct role_listeners *listeners, const void *handle, const ch
         return LPM_ENOMEM;
     }
     l->handle = handle;
+    l->module = module;
     memcpy(l->name, name, len);
     l->fn = fn;
     l->arg = arg;
@@ -152,6 +154,7 @@ size_t role_event_tell(struct role_listeners *listeners, const void *handle, str
             break;
         }
         if (concerns(l, handle, ev->name)) {
+            uint32_t step = role_step_enter(listeners->step, ROLE_STEP_EVENT, l->module);
             if (l->once) {
                 mark_gone(listeners, l);
             }
@@ -160,6 +163,7 @@ size_t role_event_tell(struct role_listeners *listeners, const void *handle, str
                 *(lpm_handle *)(void *)ev->request = ev->handle; /* misuse of it will be this one's */
             }
             l->fn(ev, l->arg);
+            role_step_back(listeners->step, step);
             count++;
         }
     }

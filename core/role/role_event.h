@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/list.h"
+#include "role/role_step.h"
 
 #define ROLE_EVENT_NAME_MAX 64u
 
@@ -22,10 +23,11 @@ struct lpm_event {
 };
 
 struct role_listeners {
-    struct list list; /* in the order in which they were added */
-    uint64_t last;    /* the number of the last one added */
-    unsigned calling; /* events that are being told of now, one within the other */
-    bool gone;        /* some are to be taken out when none is */
+    struct list list;     /* in the order in which they were added */
+    uint64_t last;        /* the number of the last one added */
+    unsigned calling;     /* events that are being told of now, one within the other */
+    bool gone;            /* some are to be taken out when none is */
+    role_step_word *step; /* shows who is called; or NULL */
 };
 
 /* Where an event is heard. */
@@ -35,13 +37,13 @@ enum role_event_place { ROLE_EVENT_IN_WORKER, ROLE_EVENT_IN_BUS };
  * nobody else may make believe. */
 int role_event_check(const char *name, enum role_event_place place);
 
-void role_event_init(struct role_listeners *listeners);
+void role_event_init(struct role_listeners *listeners, role_step_word *step);
 void role_event_fini(struct role_listeners *listeners);
 
-/* Adds a listener of the module that has `handle` (an lpm_worker or lpm_supervisor). LPM_EINVAL (no function; a name that
+/* Adds a listener of the module that has `handle` (an lpm_worker or lpm_supervisor) and the place `module`. LPM_EINVAL (no function; a name that
  * is no 1 to 64 bytes), LPM_ENOMEM. */
-int role_event_on(struct role_listeners *listeners, const void *handle, const char *name, lpm_event_fn fn,
-                  void *arg, bool once);
+int role_event_on(struct role_listeners *listeners, const void *handle, size_t module, const char *name,
+                  lpm_event_fn fn, void *arg, bool once);
 
 /* Removes the first that was added with the same. LPM_EINVAL: there is none. */
 int role_event_off(struct role_listeners *listeners, const void *handle, const char *name, lpm_event_fn fn,

@@ -1,6 +1,7 @@
 /*
  * Whose code a process runs: one word of memory that it shares with the master, which reads it when the process has died,
- * or is late to start, and can name the module. Bus and worker write it, the master reads it.
+ * or is late to start, and can name the module. Bus and worker write it around every call into a module, the master reads it.
+ * What libevent calls, a timer or an event of a module's own, is no step: there a report tells by the stack (crash_main.c).
  */
 #ifndef ROLE_STEP_H
 #define ROLE_STEP_H
@@ -13,12 +14,17 @@
 
 enum role_step {
     ROLE_STEP_NONE = 0,
-    ROLE_STEP_LOAD,   /* the module is loaded: its constructors */
+    ROLE_STEP_LOAD, /* the module is loaded: its constructors */
+    ROLE_STEP_CONF,
     ROLE_STEP_INIT,   /* worker_init, supervisor_init */
     ROLE_STEP_READY,  /* its worker_init is done, it has not said that it is ready */
     ROLE_STEP_ONLINE, /* supervisor_online */
     ROLE_STEP_REQUEST,
-    ROLE_STEP_RESPONSE, /* lpm_supervisor_enqueue()'s on_response */
+    ROLE_STEP_RESPONSE,  /* on_response of lpm_supervisor_enqueue(), lpm_worker_call(), lpm_worker_emit() */
+    ROLE_STEP_CANCEL,    /* what lpm_request_on_cancel() was given */
+    ROLE_STEP_EVENT,     /* a listener */
+    ROLE_STEP_DONE,      /* on_done of lpm_supervisor_resize(), lpm_supervisor_soft_kill() */
+    ROLE_STEP_TAKE_OVER, /* what lpm_supervisor_take_over() was given */
     ROLE_STEP_SOFT_KILL,
     ROLE_STEP_HARD_KILL,
     ROLE_STEP_TRIM,

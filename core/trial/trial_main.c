@@ -36,7 +36,7 @@ static int configure(struct trial *trial, struct loader_module *view, ptrdiff_t 
             view[i].module.conf = NULL;
         }
     }
-    return loader_configure(&loader, trial->start->core->tree, host, trial, err);
+    return loader_configure(&loader, trial->start->core->tree, host, trial, NULL, NULL, err);
 }
 
 static int check_conf(struct trial *trial, struct error *err)

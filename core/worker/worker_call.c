@@ -31,6 +31,7 @@
 static void tell(struct lpm_request *req, struct lpm_response *res)
 {
     struct worker_call *call = &req->call;
+    const struct lpm_worker *caller = call->caller;
     uint64_t now = clock_now();
 
     res->handle = call->caller->handle;
@@ -42,7 +43,9 @@ static void tell(struct lpm_request *req, struct lpm_response *res)
     call->waited = false;
     req->open = false;
     if (call->on_response) {
+        uint32_t step = worker_step_enter(caller, ROLE_STEP_RESPONSE);
         call->on_response(res, call->arg);
+        worker_step_back(caller, step);
     }
 }
 
@@ -190,13 +193,15 @@ static void start(struct worker *w, struct lpm_request *req)
     list_append(&w->open, &req->link);
     w->open_count++;
     req->call.started_at = clock_now();
+    w->running = &req->frame;
     channel_show_call(w->channel, req->frame.deadline);
-    step = role_step_enter(w->start->step, ROLE_STEP_REQUEST, (size_t)(owner - w->modules));
+    step = worker_step_enter(owner, ROLE_STEP_REQUEST);
     owner->module->request(req);
-    role_step_back(w->start->step, step);
+    worker_step_back(owner, step);
     if (!list_empty(&w->listeners.list) && is_open(req, uses)) {
         worker_event_tell(owner, "request", req);
     }
+    w->running = NULL;
     channel_show_called(w->channel);
     if (is_open(req, uses)) {
         watch_deadline(req);
@@ -383,6 +388,7 @@ static int make(lpm_worker *m, const lpm_enqueue *spec, lpm_response_fn on_respo
     req->call.on_response = on_response;
     req->call.arg = arg;
     req->call.uses++;
+    w->events++;
     list_append(&w->calls, &req->link);
     worker_call_turn(w);
     if (spec->ticket) {

@@ -24,7 +24,7 @@ struct emit {
 
 void worker_event_init(struct worker *w)
 {
-    role_event_init(&w->listeners);
+    role_event_init(&w->listeners, w->start->step);
     list_init(&w->emits);
     for (size_t i = 0; i < WORKER_EMIT_LISTS; i++) {
         list_init(&w->emit_table[i]);
@@ -86,11 +86,15 @@ static void finish(struct worker *w, struct emit *emit, int error, lpm_slice hea
                                .headers = headers,
                                .data = data};
 
+    uint32_t step;
+
     list_remove(&emit->link);
     list_remove(&emit->same);
     w->emit_count--;
     w->emit_bytes -= emit->len;
+    step = worker_step_enter(emit->module, ROLE_STEP_RESPONSE);
     emit->on_reply(&res, emit->arg);
+    worker_step_back(emit->module, step);
     free(emit);
 }
 
@@ -196,7 +200,8 @@ static int worker_emit(lpm_worker *m, const char *event, const void *data, size_
 static int on(const void *handle, const char *event, lpm_event_fn fn, void *arg, int once)
 {
     const struct lpm_worker *m = handle;
-    int rc = role_event_on(&m->worker->listeners, m, event, fn, arg, once != 0);
+    int rc =
+        role_event_on(&m->worker->listeners, m, (size_t)(m - m->worker->modules), event, fn, arg, once != 0);
     return loader_misused(m, once ? "lpm_worker_once" : "lpm_worker_on", rc);
 }
 

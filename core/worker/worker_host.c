@@ -44,7 +44,9 @@ static lpm_slice request_data(const lpm_request *req)
 
 static int request_header_at(const lpm_request *req, size_t i, lpm_header *header)
 {
-    return header && req->open && frame_header_at(req->frame.headers, i, header);
+    /* The object is ours, and none that was made as a constant. */
+    struct frame_cursor *cursor = (struct frame_cursor *)(uintptr_t)&req->cursor;
+    return header && req->open && frame_header_at(req->frame.headers, i, cursor, header);
 }
 
 static lpm_slice request_header(const lpm_request *req, const char *name)

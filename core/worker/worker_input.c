@@ -158,6 +158,7 @@ static void hear(struct worker *w)
         if (rc <= 0) {
             break;
         }
+        w->events++;
         rc = act(w, &message);
         if (rc < 0) {
             break;

@@ -11,6 +11,16 @@
 #define EACH_MODULE(m, w) \
     for (struct lpm_worker *m = (w)->modules, *m##_end = m + (w)->loader.count; m < m##_end; m++)
 
+uint32_t worker_step_enter(const struct lpm_worker *m, enum role_step step)
+{
+    return role_step_enter(m->worker->start->step, step, (size_t)(m - m->worker->modules));
+}
+
+void worker_step_back(const struct lpm_worker *m, uint32_t before)
+{
+    role_step_back(m->worker->start->step, before);
+}
+
 static void run_hard_kill_hooks(struct worker *w)
 {
     EACH_MODULE(m, w)
@@ -19,12 +29,12 @@ static void run_hard_kill_hooks(struct worker *w)
         if (!m->here || !m->up) {
             continue;
         }
-        before = role_step_enter(w->start->step, ROLE_STEP_HARD_KILL, (size_t)(m - w->modules));
+        before = worker_step_enter(m, ROLE_STEP_HARD_KILL);
         if (m->module->hard_kill) {
             m->module->hard_kill(m);
         }
         worker_event_tell(m, "hardKill", NULL);
-        role_step_back(w->start->step, before);
+        worker_step_back(m, before);
     }
 }
 

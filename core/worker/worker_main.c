@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "conf/conf_cpu.h"
 #include "os/os_limit.h"
 #include "role/role_base.h"
 #include "worker/worker_call.h"
@@ -45,8 +46,14 @@ static int set_up_modules(struct worker *w)
         m->module = &w->loader.modules[i].module;
         m->here = belongs(w, m->module);
         m->ready = !m->module->worker_init;
+        role_crash_name(w->start->crash, i, m->module->name);
     }
     return 0;
+}
+
+static void on_conf(void *arg, size_t i)
+{
+    role_step_set(arg, ROLE_STEP_CONF, i);
 }
 
 static void on_load(void *arg, size_t i)
@@ -64,7 +71,7 @@ static int set_up(struct worker *w, struct error *err)
     }
     if (rc == 0) {
         worker_host_init(w);
-        rc = loader_configure(&w->loader, start->core->tree, &w->host, &w->owner, err);
+        rc = loader_configure(&w->loader, start->core->tree, &w->host, &w->owner, on_conf, start->step, err);
     }
     if (rc != 0) {
         return rc;
@@ -106,6 +113,13 @@ static int enter(struct role_start *start, const char *who)
     return rc;
 }
 
+/* One pass of the loop: what is due, or the next that comes. */
+static int pass(struct worker *w)
+{
+    bool sleeps = w->spin.window == 0 || role_spin_may_sleep(&w->spin, w->events, clock_now());
+    return event_base_loop(w->base, sleeps ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+}
+
 int worker_main(struct role_start *start)
 {
     struct worker w = {.start = start, .log = &start->log};
@@ -125,16 +139,18 @@ int worker_main(struct role_start *start)
         return ROLE_EXIT_FAILED;
     }
     os_limit_raise_files();
+    role_crash_init(start->crash, start->step, &w.running);
     if (set_up(&w, &err) != 0) {
         log_write(w.log, LPM_LOG_ERROR, "%s", err.text);
         w.status = ROLE_EXIT_FAILED;
     } else {
         w.status = worker_life_init(&w);
         if (w.status == 0) {
+            role_spin_init(&w.spin, start->core->spin, conf_cpu_count());
             worker_life_announce(&w);
             do {
                 worker_heap_tell(&w);
-            } while (!w.over && event_base_loop(w.base, EVLOOP_ONCE) == 0);
+            } while (!w.over && pass(&w) == 0);
         }
     }
     tear_down(&w);

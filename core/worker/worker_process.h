@@ -14,6 +14,7 @@
 #include "loader/loader.h"
 #include "role/role.h"
 #include "role/role_event.h"
+#include "role/role_spin.h"
 
 /* Public as lpm_handler: a module of this process, for lpm_worker_call(). */
 struct lpm_handler {
@@ -34,6 +35,10 @@ struct lpm_worker {
     bool soft_killed;    /* it was told of the soft kill, by hook or event ... */
     bool soft_kill_open; /* ... and has not said done */
 };
+
+/* Around a call into the module: what its step word said before, for worker_step_back(). */
+uint32_t worker_step_enter(const struct lpm_worker *m, enum role_step step);
+void worker_step_back(const struct lpm_worker *m, uint32_t before);
 
 /* What lpm_worker_call() adds to a request. */
 struct worker_call {
@@ -67,6 +72,7 @@ struct lpm_request {
     struct event *cancel_timer; /* of the deadline, for on_cancel */
     unsigned taken;             /* FRAME_STREAM, FRAME_SOCKET: by the module */
     struct frame frame;         /* points into `message` */
+    struct frame_cursor cursor; /* of the header that the module asked for last */
     struct channel_message message;
     int status;    /* ":status" of the answer; 0: none was given */
     char *headers; /* of the answer, encoded; the room is kept for the next request */
@@ -83,6 +89,7 @@ struct worker {
     struct error conf_error;
     struct loader_owner owner; /* of the configuration */
     struct channel *channel;
+    const struct frame *running; /* of the request whose handler runs, for a crash report; NULL: none */
     struct event_base *base;
     struct event *readable, *bell, *again; /* see worker_input */
     struct loader loader;
@@ -96,6 +103,9 @@ struct worker {
     size_t open_count, idle_count;
     struct lpm_request **slots; /* by frame_key.slot */
     size_t slot_count;
+
+    struct role_spin spin;
+    uint64_t events; /* messages of the bus, and calls */
 
     struct list calls;             /* requests of lpm_worker_call() that have not started */
     struct lpm_request **callable; /* all objects that were ever used for one, by place */

@@ -89,6 +89,7 @@ void worker_request_put(struct lpm_request *req)
     struct worker *w = req->owner->worker;
 
     req->open = false;
+    req->frame.headers.len = 0; /* a crash report may look at them, and they are not there any more */
     if (req->call.made) {
         worker_call_end(req);
     } else {
@@ -152,6 +153,7 @@ struct lpm_request *worker_request_new(struct worker *w, struct lpm_worker *owne
         req->cancelled = req->given_up = false;
         req->context = NULL;
         req->taken = 0;
+        req->cursor = (struct frame_cursor){0, 0};
         req->call.made = false;
     }
     return req;
@@ -197,10 +199,12 @@ int worker_request_run(struct worker *w, struct channel_message *message, const 
         worker_output_say(w, FRAME_IDLE); /* the bus has no use for its copies of the descriptors any more */
     }
     owner = req->owner;
-    step = role_step_enter(w->start->step, ROLE_STEP_REQUEST, frame->handler);
+    w->running = &req->frame;
+    step = worker_step_enter(owner, ROLE_STEP_REQUEST);
     owner->module->request(req);
-    role_step_back(w->start->step, step);
+    worker_step_back(owner, step);
     tell_listeners(w, owner, (struct frame_key){slot, seq});
+    w->running = NULL;
     channel_show_running(w->channel, 0);
 
     /* An answer has told the bus already, though maybe before the handler was back. */

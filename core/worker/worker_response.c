@@ -4,7 +4,6 @@
 #include "worker/worker_response.h"
 
 #include "base/clock.h"
-#include "ipc/frame.h"
 
 static int response_error(const lpm_response *res)
 {
@@ -38,7 +37,9 @@ static lpm_slice response_data(const lpm_response *res)
 
 static int response_header_at(const lpm_response *res, size_t i, lpm_header *header)
 {
-    return header && frame_header_at(res->headers, i, header);
+    /* The object is ours, and none that was made as a constant. */
+    struct frame_cursor *cursor = (struct frame_cursor *)(uintptr_t)&res->cursor;
+    return header && frame_header_at(res->headers, i, cursor, header);
 }
 
 static lpm_slice response_header(const lpm_response *res, const char *name)

@@ -4,7 +4,7 @@
 #ifndef WORKER_RESPONSE_H
 #define WORKER_RESPONSE_H
 
-#include <lpm/module.h>
+#include "ipc/frame.h"
 
 /* Public as lpm_response: lives during one callback. */
 struct lpm_response {
@@ -15,7 +15,8 @@ struct lpm_response {
     const char *worker;
     uint64_t created_at, queue_time, service_time; /* ns */
     lpm_slice headers, data;
-    int *stream; /* NULL: none; -1 there: it was taken */
+    struct frame_cursor cursor; /* of the header that was asked for last */
+    int *stream;                /* NULL: none; -1 there: it was taken */
 };
 
 void worker_response_host_init(lpm_host *host);

@@ -75,10 +75,13 @@ void worker_stream_close(struct lpm_request *req)
 void worker_stream_cancelled(struct lpm_request *req)
 {
     lpm_cancel_fn fn = req->on_cancel;
+    const struct lpm_worker *owner = req->owner;
 
     set_on_cancel(req, NULL, req->on_cancel_arg);
     if (fn) {
+        uint32_t step = worker_step_enter(owner, ROLE_STEP_CANCEL);
         fn(req, req->on_cancel_arg);
+        worker_step_back(owner, step);
     }
 }
 

@@ -71,7 +71,7 @@ enum {
     LPM_ECANCELED = -6,   /* the enqueuer is gone, or its deadline has passed: the answer was dropped */
     LPM_ETIMEDOUT = -7,   /* the deadline passed before there was an answer */
     LPM_EWORKER = -8,     /* the worker died while it ran the request, and no retry was left */
-    LPM_EFULL = -9,       /* refused: the queue is full */
+    LPM_EFULL = -9,       /* refused: too much waits */
     LPM_ESHUTDOWN = -10,  /* refused: soft kill has begun */
     LPM_ENOHANDLER = -11, /* refused: no module of that name answers requests */
     LPM_ENOWORKER = -12,  /* refused: the pool has no worker, and may not start one yet */
@@ -82,8 +82,9 @@ enum {
     LPM_EABI = -17        /* the module cannot be loaded by this lpm */
 #if LPM_NEEDS >= 2
     ,
-    LPM_ESHED =
-        -18 /* refused by policy, to keep what was taken in time; a module of 1.0 or 1.1 is told LPM_EFULL */
+    LPM_ESHED = -18, /* refused to keep what was taken in time; 1.0 and 1.1: LPM_EFULL */
+    LPM_EPOISON =
+        -19 /* it has killed `poison_after` workers, or is like one that has; 1.0 and 1.1: LPM_EWORKER */
 #endif
 };
 
@@ -128,14 +129,14 @@ typedef struct lpm_header {
     lpm_slice value;
 } lpm_header;
 
-/*
- * What lpm_supervisor_enqueue() is to send, and lpm_worker_call(). Zero it, set `size` to sizeof(lpm_enqueue), then the rest.
- * seed: enqueue(payload, streamOrSocket, {timeout, retries})
- */
 #if LPM_NEEDS >= 2
 enum { LPM_PRIORITY_LOW = -1, LPM_PRIORITY_NORMAL = 0, LPM_PRIORITY_HIGH = 1 };
 #endif
 
+/*
+ * What lpm_supervisor_enqueue() is to send, and lpm_worker_call(). Zero it, set `size` to sizeof(lpm_enqueue), then the rest.
+ * seed: enqueue(payload, streamOrSocket, {timeout, retries})
+ */
 typedef struct lpm_enqueue {
     size_t size;
     const lpm_handler *handler;
@@ -154,11 +155,11 @@ typedef struct lpm_enqueue {
     int socket; /* for lpm_request_socket(): a connection that the module is to serve */
 #endif
 #if LPM_NEEDS >= 2
-    int32_t priority;  /* LPM_PRIORITY_...: which of those that wait goes first, and which is refused first */
+    int32_t priority;  /* LPM_PRIORITY_...: which of those that wait goes first, and which is refused last */
     uint32_t reserved; /* 0 */
-    lpm_slice
-        client; /* on whose behalf, as any bytes (the source address); nobody has more than a fair share of a queue that is
-                       * contended. Empty: nobody's */
+    /* On whose behalf, as any bytes (the source address): of a queue that fills up nobody gets more than a fair share.
+     * Empty: nobody's. lpm_worker_call() looks at neither. */
+    lpm_slice client;
 #endif
 } lpm_enqueue;
 
@@ -722,9 +723,10 @@ static inline const lpm_handler *lpm_supervisor_handler(lpm_supervisor *s, const
 
 /*
  * Hands the bus a request. 0: taken, and `on_response` will be called exactly once (unless cancelled). Negative:
- * refused, nothing was kept, `on_response` will not be called: LPM_EFULL, LPM_ESHUTDOWN (soft kill has begun; a module
+ * refused, nothing was kept, `on_response` will not be called: LPM_ESHED (a bound of the queue, a share of it that is used
+ * up, or a time limit that would pass in it; LPM_EFULL to a module of 1.0 or 1.1), LPM_ESHUTDOWN (soft kill has begun; a module
  * with a supervisor_soft_kill hook may go on until it says done, for what it had taken in), LPM_ENOHANDLER,
- * LPM_ENOWORKER, LPM_EINVAL, LPM_ETOOBIG, LPM_ENOMEM. seed: supervisor.enqueue()
+ * LPM_ENOWORKER, LPM_EPOISON (in quarantine), LPM_EINVAL, LPM_ETOOBIG, LPM_ENOMEM. seed: supervisor.enqueue()
  */
 static inline int lpm_supervisor_enqueue(lpm_supervisor *s, const lpm_enqueue *spec,
                                          lpm_response_fn on_response, void *arg)
@@ -739,7 +741,7 @@ static inline int lpm_supervisor_cancel(lpm_supervisor *s, uint64_t ticket)
     return s ? LPM_HOST(s)->supervisor_cancel(s, ticket) : LPM_EINVAL;
 }
 
-/* After LPM_EFULL or LPM_ENOWORKER: in how many ms there should be room, by the measured drain rate; at least 1.
+/* After LPM_ESHED (LPM_EFULL) or LPM_ENOWORKER: in how many ms there should be room, by the measured drain rate; at least 1.
  * Cannot fail. */
 static inline int64_t lpm_supervisor_retry_after(const lpm_supervisor *s, const lpm_handler *handler)
 {
@@ -784,8 +786,9 @@ static inline struct event_base *lpm_supervisor_event_base(const lpm_supervisor 
 
 /* -- Responses (bus, during on_response only) --------------------------------------------------------- */
 
-/* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_EFULL (the queue is full, or it waited longer than
- * queue_timeout), LPM_ENOWORKER (the pool lost its last worker, and may start none yet). seed: response.error */
+/* 0, or why there is no answer: LPM_ETIMEDOUT, LPM_EWORKER, LPM_ESHED (LPM_EFULL to a module of 1.0 or 1.1: the queue is full, or
+ * it waited longer than queue_timeout), LPM_ENOWORKER (the pool lost its last worker, and may start none yet), LPM_EPOISON.
+ * seed: response.error */
 static inline int lpm_response_error(const lpm_response *res)
 {
     return res ? LPM_HOST(res)->response_error(res) : LPM_EINVAL;

@@ -10,8 +10,8 @@
 #include "http_connection.h"
 #include "http_handover.h"
 
-/* Descriptors that clients never get: the bus needs some to attach a worker that replaces a dead one. */
-#define RESERVED_FILES 128
+/* Descriptors that connections and their streams never get: lpm needs some, as to attach a worker that replaces a dead one. */
+#define RESERVED_FILES (128 + 2 * HTTP_PIPES_MAX)
 
 static const lpm_handler *find_handler(const struct http_server *server, const char *name)
 {
@@ -64,7 +64,7 @@ static const struct http_role role = {
 };
 
 /* Fewer connections than configured, where the limit on open files wants it. */
-static size_t connection_limit(const struct http_server *server)
+static size_t connection_limit(struct http_server *server)
 {
     struct rlimit files;
     size_t allowed, wanted = server->conf.max_connections;
@@ -73,13 +73,14 @@ static size_t connection_limit(const struct http_server *server)
     }
     allowed = files.rlim_cur > (rlim_t)2 * RESERVED_FILES ? (size_t)files.rlim_cur - RESERVED_FILES
                                                           : (size_t)files.rlim_cur / 2;
+    server->files = allowed ? allowed : 1;
     if (wanted <= allowed) {
         return wanted;
     }
     lpm_log(server->owner, LPM_LOG_NOTICE,
             "max_connections %zu is more than %llu open files allow: at most %zu connections are taken",
             wanted, (unsigned long long)files.rlim_cur, allowed);
-    return allowed ? allowed : 1;
+    return server->files;
 }
 
 int http_bus_new(struct http_server **result, lpm_supervisor *s)

@@ -93,6 +93,21 @@ const lpm_directive http_conf_directives[] = {
      .type = LPM_CONF_FLAG,
      .value = "off",
      .help = "a client that ends its side still gets its answer; off: it is gone, and its request cancelled"},
+    {.name = "shed_status",
+     .context = "http",
+     .type = LPM_CONF_NUMBER,
+     .min = 400,
+     .max = 599,
+     .value = "429",
+     .help = "the answer to a request that is refused because too many wait"},
+    {.name = "client_address",
+     .context = "http",
+     .type = LPM_CONF_STRINGS,
+     .args_min = 1,
+     .args_max = 2,
+     .syntax = "peer | header name | off",
+     .value = "peer",
+     .help = "who counts as one client when a queue that fills up is shared out"},
     {.name = "location",
      .context = "http",
      .type = LPM_CONF_BLOCK,
@@ -119,6 +134,12 @@ const lpm_directive http_conf_directives[] = {
      .type = LPM_CONF_FLAG,
      .value = "off",
      .help = "retries are for all methods, POST too: a handler may then run twice for one request"},
+    {.name = "priority",
+     .context = "location",
+     .type = LPM_CONF_ENUM,
+     .words = "low|normal|high",
+     .value = "normal",
+     .help = "which requests go first while some wait, and which are refused first"},
     {.name = "max_body_size",
      .context = "location",
      .type = LPM_CONF_SIZE,
@@ -152,6 +173,7 @@ static int location_read(struct http_location *location, const lpm_conf *node, c
     location->timeout = lpm_conf_value(node, "timeout", LPM_DEFAULT);
     location->retries = lpm_conf_value(node, "retries", LPM_DEFAULT);
     location->retry_non_idempotent = lpm_conf_value(node, "retry_non_idempotent", 0) != 0;
+    location->priority = LPM_PRIORITY_LOW + (int32_t)lpm_conf_value(node, "priority", 1);
     location->max_body_size =
         (uint64_t)lpm_conf_value(node, "max_body_size", lpm_conf_value(http, "max_body_size", 1048576));
     location->body_buffer =
@@ -256,6 +278,21 @@ static int check_pools(const struct http_conf *conf, const lpm_conf *root)
     return 0;
 }
 
+static int client_address_read(struct http_conf *conf)
+{
+    const lpm_conf *node = lpm_conf_child(conf->node, "client_address");
+    size_t count = node ? lpm_conf_arg_count(node) : 0;
+    conf->names_clients = true;
+    if (count == 2 && lpm_slice_is(lpm_conf_arg(node, 0), "header") && lpm_conf_arg(node, 1).len > 0) {
+        conf->client_header = lpm_conf_arg(node, 1);
+    } else if (count == 1 && lpm_slice_is(lpm_conf_arg(node, 0), "off")) {
+        conf->names_clients = false;
+    } else if (count > 0 && !(count == 1 && lpm_slice_is(lpm_conf_arg(node, 0), "peer"))) {
+        return lpm_conf_error(node, "client_address expects \"peer\", \"header NAME\" or \"off\"");
+    }
+    return 0;
+}
+
 int http_conf_init(struct http_conf *conf, const lpm_conf *root)
 {
     const lpm_conf *node = lpm_conf_child(root, "http");
@@ -272,7 +309,11 @@ int http_conf_init(struct http_conf *conf, const lpm_conf *root)
     conf->body_timeout = lpm_conf_value(node, "body_timeout", 60000);
     conf->send_timeout = lpm_conf_value(node, "send_timeout", 60000);
     conf->keepalive_timeout = lpm_conf_value(node, "keepalive_timeout", 75000);
-    rc = locations_read(conf);
+    conf->shed_status = (int)lpm_conf_value(node, "shed_status", 429);
+    rc = client_address_read(conf);
+    if (rc == 0) {
+        rc = locations_read(conf);
+    }
     if (rc == 0) {
         rc = check_pools(conf, root);
     }

@@ -16,6 +16,7 @@ struct http_location {
     const lpm_handler *handler; /* NULL until http_conf_resolve() */
     int64_t timeout, retries;   /* for lpm_enqueue */
     bool retry_non_idempotent;
+    int32_t priority;
     uint64_t max_body_size; /* of a body that becomes a stream */
     uint64_t max_whole;     /* of one that does not */
     uint64_t body_buffer;   /* a body above it becomes a stream, if the handler takes one */
@@ -31,6 +32,9 @@ struct http_conf {
     uint32_t keepalive_requests;
     uint32_t max_connections;
     bool half_close;
+    int shed_status; /* when lpm refuses to keep what it took in time */
+    bool names_clients;
+    lpm_slice client_header; /* that names the client, if one is sent; empty: it is the peer */
     int64_t header_timeout, body_timeout, send_timeout, keepalive_timeout;
 };
 

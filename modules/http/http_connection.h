@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "http_body.h"
+#include "http_client.h"
 #include "http_response.h"
 #include "http_server.h"
 #include "http_stream.h"
@@ -45,13 +46,30 @@ struct http_exchange {
     char worker[80];
 };
 
+/* What a connection has only while it is at work, from the first byte of a request: an idle one has next to nothing. */
+struct http_work {
+    struct http_exchange x;
+    struct http_buffer out;
+    struct http_body body;
+    struct http_upload upload; /* the rest of the body, in HTTP_WAIT, HTTP_SEND and HTTP_TAIL */
+    struct http_stream stream; /* the rest of the answer, in HTTP_SEND */
+    struct event write;        /* assigned while the connection is `writing` */
+};
+
+/* Where a connection reads to, borrowed from the server's stock; its bytes begin with the present request. */
+struct http_input {
+    struct http_parse parse;
+    struct http_work work;
+    uint32_t start, end;
+    char bytes[]; /* server->input_size */
+};
+
 struct http_connection {
     struct http_connection *next, *prev;
     struct http_server *server;
-    struct http_input *in; /* NULL: nothing was read */
-    struct http_buffer out;
-    struct http_body body;
-    struct event read, write, timer;
+    struct http_input *in;  /* NULL: nothing was read */
+    struct http_work *work; /* that of `in` */
+    struct event read, timer;
     uint64_t deadline; /* ns; 0: none */
     uint64_t timer_at; /* when the timer fires; 0: it does not run */
     int fd;
@@ -61,14 +79,14 @@ struct http_connection {
     bool writing; /* the write event is set */
     bool fresh;   /* no request has come yet */
     uint32_t requests;
-    uint64_t answered_at; /* ns: the last one was */
-    size_t lingered;      /* bytes dropped */
-    uint64_t linger_end;
-    struct http_exchange x;
-    struct http_upload upload; /* the rest of the body, in HTTP_WAIT, HTTP_SEND and HTTP_TAIL */
-    struct http_stream stream; /* the rest of the answer, in HTTP_SEND */
+    uint32_t lingered; /* bytes dropped */
+    union {
+        uint64_t answered_at; /* ns: the last one was */
+        uint64_t linger_end;  /* ns, in HTTP_LINGER */
+    };
     uint8_t remote_len, address_at, address_len;
-    char remote[64]; /* "127.0.0.1:4711", "[::1]:4711", "unix:"; NUL-terminated */
+    struct http_client client;
+    char remote[56]; /* "127.0.0.1:4711", "[::1]:4711", "unix:"; NUL-terminated */
 };
 
 /* Takes over `fd`; closes it, and returns NULL, when there is no memory. */
@@ -94,7 +112,7 @@ void http_connection_release(struct http_connection *c);
 /* Goes on as far as the bytes that are there allow. The connection may be gone afterwards. */
 void http_step_run(struct http_connection *c);
 
-/* Takes what the read buffer holds of a body that does not stay there into c->body; what is behind it moves up to the head.
+/* Takes what the read buffer holds of a body that does not stay there into c->work->body; what is behind it moves up to the head.
  * Results as http_body_feed(). */
 int http_step_take_body(struct http_connection *c);
 
@@ -107,17 +125,26 @@ void http_io_deadline(struct http_connection *c, int64_t ms);
 /* Reads once, to where bytes are wanted now: how many came, 0 for the end, -EAGAIN, or another negative errno. */
 ssize_t http_io_read(struct http_connection *c);
 
+/* Watches the socket for bytes, by its edges: each is told once. 0 or -1. */
+int http_io_begin(struct http_connection *c, event_callback_fn on_readable);
+
+/* More may be there than was read, of which no edge will tell: has the one that was there told again. */
+void http_io_tell_again(struct http_connection *c);
+
+/* From now on by its level: for what is read piece by piece. */
+void http_io_level(struct http_connection *c);
+
 /* Stops reading; reads again. */
 void http_io_pause(struct http_connection *c);
 void http_io_resume(struct http_connection *c);
 
-/* Writes what is in c->out. 1: all; 0: the rest when the socket takes it; -1: the connection is gone. */
+/* Writes what is in c->work->out. 1: all; 0: the rest when the socket takes it; -1: the connection is gone. */
 int http_io_flush(struct http_connection *c);
 
 /* The client takes nothing now: asks to be told when it does. 0; -1: the connection is gone. */
 int http_io_wait(struct http_connection *c);
 
-/* Writes c->out and then `body`; what the socket does not take is copied. Results as http_io_flush(). */
+/* Writes c->work->out and then `body`; what the socket does not take is copied. Results as http_io_flush(). */
 int http_io_send(struct http_connection *c, lpm_slice body);
 
 /* -- http_request.c ----------------------------------------------------------------------------------- */
@@ -131,7 +158,7 @@ int http_request_enqueue(struct http_connection *c, lpm_slice body, int stream, 
 
 /* -- http_exchange.c ---------------------------------------------------------------------------------- */
 
-/* Puts an answer of lpm's own into c->out: one line of text. `retry_after` in seconds, 0: not said. */
+/* Puts an answer of lpm's own into c->work->out: one line of text. `retry_after` in seconds, 0: not said. */
 void http_exchange_refuse(struct http_connection *c, int status, const char *why, int64_t retry_after);
 
 /* The same for an error of the bus. */

@@ -16,10 +16,10 @@ static lpm_slice slice(const struct http_connection *c, struct http_span span)
 /* May the connection stay after this answer? */
 static bool stays(const struct http_connection *c)
 {
-    const struct http_exchange *x = &c->x;
+    const struct http_exchange *x = &c->work->x;
     bool more = c->in && c->in->end - c->in->start > x->length;
     bool ends = c->server->draining && !c->server->role->has_successor(c->server);
-    return x->keep_alive && (x->received || c->upload.open) && !ends && !(c->eof && !more);
+    return x->keep_alive && (x->received || c->work->upload.open) && !ends && !(c->eof && !more);
 }
 
 static void answer_init(struct http_connection *c, struct http_answer *answer, int status)
@@ -28,12 +28,12 @@ static void answer_init(struct http_connection *c, struct http_answer *answer, i
         .status = status,
         .keep_alive = stays(c),
         .old_client = c->in && c->in->parse.head.minor == 0,
-        .head_only = c->x.head_only,
-        .id = c->x.has_id ? c->x.id : NULL,
+        .head_only = c->work->x.head_only,
+        .id = c->work->x.has_id ? c->work->x.id : NULL,
         .date = http_server_date(c->server)->header,
     };
-    c->x.status = status;
-    c->x.body_len = 0;
+    c->work->x.status = status;
+    c->work->x.body_len = 0;
     c->state = HTTP_SEND;
 }
 
@@ -48,10 +48,10 @@ void http_exchange_refuse(struct http_connection *c, int status, const char *why
     answer.length = (uint64_t)len;
     answer.retry_after = retry_after;
     http_response_note(&answer, &header);
-    c->x.keep_alive = answer.keep_alive;
-    to = http_buffer_reserve(&c->out, &c->server->buffers, http_response_room(&answer) + sizeof(text));
+    c->work->x.keep_alive = answer.keep_alive;
+    to = http_buffer_reserve(&c->work->out, &c->server->buffers, http_response_room(&answer) + sizeof(text));
     if (to == NULL) {
-        c->x.keep_alive = false; /* an answer that cannot be made: the closed connection says it */
+        c->work->x.keep_alive = false; /* an answer that cannot be made: the closed connection says it */
         return;
     }
     to = http_response_begin(to, &answer);
@@ -60,9 +60,9 @@ void http_exchange_refuse(struct http_connection *c, int status, const char *why
     if (http_response_has_body(&answer)) {
         memcpy(to, text, (size_t)len);
         to += len;
-        c->x.body_len = (size_t)len;
+        c->work->x.body_len = (size_t)len;
     }
-    c->out.end = (size_t)(to - c->out.data);
+    c->work->out.end = (size_t)(to - c->work->out.data);
 }
 
 void http_exchange_fail(struct http_connection *c, int error)
@@ -70,14 +70,18 @@ void http_exchange_fail(struct http_connection *c, int error)
     const char *why;
     int status = http_response_error(error, &why);
     int64_t seconds = 0;
-    if (status == 503) {
-        seconds = (c->server->role->retry_after(c->server, c->x.location->handler) + 999) / 1000;
+    bool shed = error == LPM_ESHED;
+    if (shed) {
+        status = c->server->conf.shed_status;
+    }
+    if (shed || status == 503) {
+        seconds = (c->server->role->retry_after(c->server, c->work->x.location->handler) + 999) / 1000;
         seconds = seconds < 1 ? 1 : seconds;
     }
     http_exchange_refuse(c, status, why, seconds);
 }
 
-/* Encodes the head into c->out: 0 or LPM_ENOMEM. */
+/* Encodes the head into c->work->out: 0 or LPM_ENOMEM. */
 static int encode(struct http_connection *c, struct http_answer *answer, const lpm_response *res)
 {
     lpm_header header;
@@ -85,7 +89,7 @@ static int encode(struct http_connection *c, struct http_answer *answer, const l
     for (size_t i = 0; lpm_response_header_at(res, i, &header); i++) {
         http_response_note(answer, &header);
     }
-    to = http_buffer_reserve(&c->out, &c->server->buffers, http_response_room(answer));
+    to = http_buffer_reserve(&c->work->out, &c->server->buffers, http_response_room(answer));
     if (to == NULL) {
         return LPM_ENOMEM;
     }
@@ -93,7 +97,7 @@ static int encode(struct http_connection *c, struct http_answer *answer, const l
     for (size_t i = 0; lpm_response_header_at(res, i, &header); i++) {
         to = http_response_header(to, answer, &header);
     }
-    c->out.end = (size_t)(http_response_end(to) - c->out.data);
+    c->work->out.end = (size_t)(http_response_end(to) - c->work->out.data);
     return 0;
 }
 
@@ -113,12 +117,15 @@ static int stream_begin(struct http_connection *c, struct http_answer *answer, l
         answer->keep_alive = answer->keep_alive && answer->chunked;
     }
     rc = encode(c, answer, res);
-    c->x.keep_alive = answer->keep_alive;
+    c->work->x.keep_alive = answer->keep_alive;
     if (rc == 0) {
         rc = http_stream_begin(c, lpm_response_stream(res), framing, answer->length, lpm_response_data(res));
     }
-    if (rc != 0) {
-        c->out.start = c->out.end = 0;
+    if (rc == LPM_EFULL) {
+        c->work->out.start = c->work->out.end = 0;
+        http_exchange_fail(c, rc);
+    } else if (rc != 0) {
+        c->work->out.start = c->work->out.end = 0;
         http_exchange_refuse(c, 500, "the handler's answer cannot be sent", 0);
     }
     return 1;
@@ -132,8 +139,8 @@ static int answer_send(struct http_connection *c, lpm_response *res)
     struct http_answer answer;
     if (status == 0) {
         lpm_log(c->server->owner, LPM_LOG_ERROR,
-                "request %s: handler \"%s\" answered with a :status that is none", c->x.id,
-                c->x.location->handler_name);
+                "request %s: handler \"%s\" answered with a :status that is none", c->work->x.id,
+                c->work->x.location->handler_name);
         http_exchange_refuse(c, 500, "the handler's answer has no valid status", 0);
         return 1;
     }
@@ -148,11 +155,11 @@ static int answer_send(struct http_connection *c, lpm_response *res)
         http_exchange_refuse(c, 500, "out of memory", 0);
         return 1;
     }
-    c->x.keep_alive = answer.keep_alive;
+    c->work->x.keep_alive = answer.keep_alive;
     if (!http_response_has_body(&answer)) {
         body.len = 0;
     }
-    c->x.body_len = body.len;
+    c->work->x.body_len = body.len;
     return http_io_send(c, body);
 }
 
@@ -160,10 +167,13 @@ void http_exchange_answer(lpm_response *res, void *arg)
 {
     struct http_connection *c = arg;
     int error = lpm_response_error(res);
-    c->x.ticket = 0;
-    c->x.queue_time = lpm_response_queue_time(res);
-    c->x.service_time = lpm_response_service_time(res);
-    strncpy(c->x.worker, lpm_response_worker(res), sizeof(c->x.worker) - 1); /* all of x was zero */
+    c->work->x.ticket = 0;
+    c->work->x.queue_time = lpm_response_queue_time(res);
+    c->work->x.service_time = lpm_response_service_time(res);
+    if (c->server->log.fd >= 0) {
+        strncpy(c->work->x.worker, lpm_response_worker(res),
+                sizeof(c->work->x.worker) - 1); /* all of x was zero */
+    }
     http_upload_answered(c, error);
     if (error) {
         http_exchange_fail(c, error);
@@ -179,10 +189,10 @@ static lpm_slice logged_field(const struct http_connection *c, int place)
     return place < 0 ? none : slice(c, c->in->parse.head.fields[place].value);
 }
 
-void http_exchange_log(struct http_connection *c)
+static void log_exchange(struct http_connection *c)
 {
-    struct http_exchange *x = &c->x;
-    size_t unsent = http_buffer_len(&c->out) + c->stream.pipe.held;
+    struct http_exchange *x = &c->work->x;
+    size_t unsent = http_buffer_len(&c->work->out) + c->work->stream.pipe.held;
     struct http_log_entry entry = {
         .remote = {c->remote + c->address_at, c->address_len},
         .time = http_server_date(c->server)->log,
@@ -196,13 +206,17 @@ void http_exchange_log(struct http_connection *c)
         .referer = {"", 0},
         .user_agent = {"", 0},
     };
-    if (c->server->log.fd < 0 || !x->open) {
-        return;
-    }
     if (c->in) {
         entry.request = slice(c, c->in->parse.head.line);
         entry.referer = logged_field(c, c->in->parse.head.referer);
         entry.user_agent = logged_field(c, c->in->parse.head.user_agent);
     }
     http_log_add(&c->server->log, &entry);
+}
+
+void http_exchange_log(struct http_connection *c)
+{
+    if (c->server->log.fd >= 0 && c->work->x.open) {
+        log_exchange(c);
+    }
 }

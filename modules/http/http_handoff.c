@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "http_client.h"
 #include "http_server.h"
 
 #define PENDING_MAX 1024 /* connections that the bus holds until a worker has them */
@@ -71,7 +72,7 @@ bool http_handoff_has_room(struct http_server *server)
         size_t now = count_connections(server);
         handoff->left = now < server->conf.max_connections ? server->conf.max_connections - now : 0;
     }
-    if (handoff->left > 0 && handoff->pending < PENDING_MAX) {
+    if (handoff->left > 0 && handoff->pending < PENDING_MAX && http_server_has_files(server, 1)) {
         return true;
     }
     handoff->paused = event_add(&handoff->pause, &wait) == 0;
@@ -90,13 +91,19 @@ static void on_outcome(lpm_response *res, void *arg)
 
 void http_handoff_pass(struct http_server *server, int fd, const struct sockaddr *peer, socklen_t len)
 {
+    struct http_client client = {0};
     lpm_enqueue spec = {.size = sizeof(spec),
                         .handler = server->handoff.handler,
                         .data = peer,
                         .len = len,
                         .timeout = server->conf.header_timeout,
                         .socket = fd};
-    int rc = lpm_supervisor_enqueue(server->owner, &spec, on_outcome, server);
+    int rc;
+    if (server->conf.names_clients) {
+        http_client_of_peer(&client, peer);
+    }
+    spec.client = (lpm_slice){client.bytes, client.len};
+    rc = lpm_supervisor_enqueue(server->owner, &spec, on_outcome, server);
     if (rc != 0) {
         http_server_complain(server, "a connection is closed: %s", "no worker takes it");
         close(fd);

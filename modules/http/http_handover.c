@@ -57,6 +57,12 @@ static void on_take_over(lpm_supervisor *s, int fd, lpm_slice data, void *arg)
         close(fd);
         return;
     }
+    if (!server->draining && (server->count >= server->max || !http_server_has_files(server, 1))) {
+        http_server_complain(server, "max_connections %zu: a connection of the generation before is closed",
+                             server->max);
+        close(fd);
+        return;
+    }
     c = http_connection_new(server, fd, (const struct sockaddr *)&peer);
     if (!c) {
         return;

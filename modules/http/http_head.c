@@ -29,6 +29,12 @@ static bool is_alnum(unsigned char c)
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
+/* What a host's name may hold besides %HH (RFC 3986, 3.2.2). */
+static bool is_name(unsigned char c)
+{
+    return is_alnum(c) || c == '.' || c == '-' || (c != 0 && strchr("_~!$&'()*+,;=", c) != NULL);
+}
+
 static bool is_hex(unsigned char c)
 {
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
@@ -49,32 +55,47 @@ bool http_word_is(const char *text, size_t len, const char *word)
 
 enum http_field_id http_field_id(const char *name, size_t len)
 {
-    static const struct {
-        const char *name;
-        uint8_t len, id;
-    } known[] = {
-#define FIELD(text, id) {text, sizeof(text) - 1, id}
-        FIELD("host", HTTP_FIELD_HOST),
-        FIELD("content-length", HTTP_FIELD_CONTENT_LENGTH),
-        FIELD("transfer-encoding", HTTP_FIELD_TRANSFER_ENCODING),
-        FIELD("connection", HTTP_FIELD_CONNECTION),
-        FIELD("expect", HTTP_FIELD_EXPECT),
-        FIELD("referer", HTTP_FIELD_REFERER),
-        FIELD("user-agent", HTTP_FIELD_USER_AGENT),
-        FIELD("date", HTTP_FIELD_DATE),
-        FIELD("server", HTTP_FIELD_SERVER),
-        FIELD("x-request-id", HTTP_FIELD_REQUEST_ID),
-        FIELD("keep-alive", HTTP_FIELD_HOP),
-        FIELD("upgrade", HTTP_FIELD_HOP),
-        FIELD("te", HTTP_FIELD_HOP),
-        FIELD("trailer", HTTP_FIELD_HOP),
-        FIELD("proxy-connection", HTTP_FIELD_HOP),
+    switch (len) {
+#define FIELD(text, id)                              \
+    if (memcmp(name, text, sizeof(text) - 1) == 0) { \
+        return id;                                   \
+    }
+    case 2:
+        FIELD("te", HTTP_FIELD_HOP)
+        break;
+    case 4:
+        FIELD("host", HTTP_FIELD_HOST)
+        FIELD("date", HTTP_FIELD_DATE)
+        break;
+    case 6:
+        FIELD("expect", HTTP_FIELD_EXPECT)
+        FIELD("server", HTTP_FIELD_SERVER)
+        break;
+    case 7:
+        FIELD("referer", HTTP_FIELD_REFERER)
+        FIELD("upgrade", HTTP_FIELD_HOP)
+        FIELD("trailer", HTTP_FIELD_HOP)
+        break;
+    case 10:
+        FIELD("connection", HTTP_FIELD_CONNECTION)
+        FIELD("user-agent", HTTP_FIELD_USER_AGENT)
+        FIELD("keep-alive", HTTP_FIELD_HOP)
+        break;
+    case 12:
+        FIELD("x-request-id", HTTP_FIELD_REQUEST_ID)
+        break;
+    case 14:
+        FIELD("content-length", HTTP_FIELD_CONTENT_LENGTH)
+        break;
+    case 16:
+        FIELD("proxy-connection", HTTP_FIELD_HOP)
+        break;
+    case 17:
+        FIELD("transfer-encoding", HTTP_FIELD_TRANSFER_ENCODING)
+        break;
 #undef FIELD
-    };
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (known[i].len == len && known[i].name[0] == name[0] && memcmp(known[i].name, name, len) == 0) {
-            return known[i].id;
-        }
+    default:
+        break;
     }
     return HTTP_FIELD_OTHER;
 }
@@ -111,7 +132,7 @@ static size_t host_length(const char *text, size_t len)
                 return 0;
             }
             i += 2;
-        } else if (!is_alnum(c) && (c == 0 || strchr("-._~!$&'()*+,;=", c) == NULL)) {
+        } else if (!is_name(c)) {
             return 0;
         }
     }

@@ -54,7 +54,8 @@ static bool is_passing(int error)
 static bool has_room(const struct http_listener *listener)
 {
     struct http_server *server = listener->server;
-    return listener->handoff ? http_handoff_has_room(server) : server->count < server->max;
+    return listener->handoff ? http_handoff_has_room(server)
+                             : server->count < server->max && http_server_has_files(server, 1);
 }
 
 static void take(const struct http_listener *listener, int fd, const struct sockaddr *peer, socklen_t len)
@@ -109,7 +110,8 @@ void http_listen_update(struct http_server *server)
     bool accepts = server->online && !server->draining && !server->paused;
     for (size_t i = 0; i < server->listener_count; i++) {
         struct http_listener *listener = &server->listeners[i];
-        bool room = listener->handoff ? !server->handoff.paused : server->count < server->max;
+        bool room = listener->handoff ? !server->handoff.paused
+                                      : server->count < server->max && http_server_has_files(server, 1);
         bool wanted = accepts && room;
         if (wanted && !listener->added) {
             listener->added = event_add(&listener->event, NULL) == 0;

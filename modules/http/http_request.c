@@ -3,6 +3,8 @@
  */
 #include "http_connection.h"
 
+#include <strings.h>
+
 #define PSEUDO_HEADERS 5
 
 static lpm_slice slice(const char *bytes, struct http_span span)
@@ -46,7 +48,7 @@ int http_request_route(struct http_connection *c, const char **why)
 {
     struct http_parse *parse = &c->in->parse;
     const struct http_head *head = &parse->head;
-    struct http_exchange *x = &c->x;
+    struct http_exchange *x = &c->work->x;
     uint64_t there = c->in->end - c->in->start - parse->pos;
     uint64_t max;
     x->head_only = lpm_slice_is(slice(request_bytes(c), head->method), "HEAD");
@@ -71,7 +73,7 @@ int http_request_route(struct http_connection *c, const char **why)
         return 413;
     }
     if (!x->in_place) {
-        http_body_begin(&c->body, head->has_coding, head->content_length, max);
+        http_body_begin(&c->work->body, head->has_coding, head->content_length, max);
     }
     return 0;
 }
@@ -129,14 +131,36 @@ static lpm_header *add_fields(lpm_header *to, const struct http_head *head, cons
     return to;
 }
 
+/* On whose behalf it comes: `*room`, or a part of the head. The last field counts: it is that of the proxy next to us. */
+static lpm_slice client_of(const struct http_connection *c, struct http_client *room)
+{
+    const struct http_head *head = &c->in->parse.head;
+    lpm_slice wanted = c->server->conf.client_header, word;
+    *room = c->client;
+    for (size_t i = wanted.len > 0 ? head->field_count : 0; i-- > 0;) {
+        lpm_slice name = slice(request_bytes(c), head->fields[i].name);
+        if (name.len != wanted.len || strncasecmp(name.data, wanted.data, name.len) != 0) {
+            continue;
+        }
+        if (!http_client_of_list(room, slice(request_bytes(c), head->fields[i].value), &word)) {
+            *room = c->client;
+        } else if (room->len == 0) {
+            return word;
+        }
+        break;
+    }
+    return (lpm_slice){room->bytes, room->len};
+}
+
 int http_request_enqueue(struct http_connection *c, lpm_slice body, int stream, lpm_response_fn on_response)
 {
     const struct http_head *head = &c->in->parse.head;
     const char *bytes = request_bytes(c);
     lpm_slice method = slice(bytes, head->method), remote = {c->remote, c->remote_len};
     lpm_header headers[HTTP_FIELDS_MAX + PSEUDO_HEADERS], *end = headers;
-    const struct http_location *location = c->x.location;
+    const struct http_location *location = c->work->x.location;
     bool retry = location->retry_non_idempotent || is_idempotent(method);
+    struct http_client client;
     lpm_enqueue spec = {.size = sizeof(spec)};
     int rc;
     end = add(end, ":method", method);
@@ -153,9 +177,11 @@ int http_request_enqueue(struct http_connection *c, lpm_slice body, int stream, 
     spec.stream = stream;
     spec.timeout = location->timeout;
     spec.retries = retry ? location->retries : 0;
-    spec.id = c->x.id;
-    spec.ticket = &c->x.ticket;
+    spec.priority = location->priority;
+    spec.client = client_of(c, &client);
+    spec.id = c->work->x.id;
+    spec.ticket = &c->work->x.ticket;
     rc = c->server->role->enqueue(c->server, &spec, on_response, c);
-    c->x.has_id = c->x.id[0] != '\0';
+    c->work->x.has_id = c->work->x.id[0] != '\0';
     return rc;
 }

@@ -149,8 +149,14 @@ int http_response_error(int error, const char **why)
     case LPM_EWORKER:
         *why = "the worker died before it answered";
         return 502;
-    case LPM_EFULL:
+    case LPM_EPOISON:
+        *why = "the request has killed workers, and is not tried again";
+        return 500;
+    case LPM_ESHED:
         *why = "too many requests are waiting";
+        return 429;
+    case LPM_EFULL:
+        *why = "too many files are open";
         return 503;
     case LPM_ENOWORKER:
         *why = "no worker is there to answer";

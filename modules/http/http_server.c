@@ -50,6 +50,7 @@ int http_server_new(struct http_server **result, const struct http_role *role, v
     server->owner = owner;
     server->base = base;
     server->log.fd = -1;
+    server->files = SIZE_MAX;
     rc = http_conf_init(&server->conf, root);
     if (rc == 0 && server->conf.node != NULL) {
         rc = start(server, log_fd);
@@ -98,6 +99,25 @@ void http_server_drain(struct http_server *server)
     }
     server->count--;
     http_server_left(server);
+}
+
+bool http_server_has_files(const struct http_server *server, size_t n)
+{
+    return server->count + server->handoff.pending + server->streams + n <= server->files;
+}
+
+void http_server_stream_opened(struct http_server *server, size_t n)
+{
+    server->streams += n;
+}
+
+void http_server_stream_closed(struct http_server *server, size_t n)
+{
+    bool full = !http_server_has_files(server, 1);
+    server->streams -= n;
+    if (full) {
+        http_listen_update(server);
+    }
 }
 
 void http_server_left(struct http_server *server)

@@ -28,13 +28,6 @@ struct http_listener {
     struct event event;
 };
 
-/* Where a connection reads to; its bytes begin with the present request. */
-struct http_input {
-    struct http_parse parse;
-    uint32_t start, end;
-    char bytes[]; /* server->input_size */
-};
-
 struct http_server {
     const struct http_role *role;
     void *owner; /* the module's lpm_supervisor or lpm_worker */
@@ -48,6 +41,7 @@ struct http_server {
     char *scratch;                 /* large_header_size + 1 bytes, for one call */
     struct http_connection *first; /* of all connections */
     size_t count, max;
+    size_t streams, files; /* descriptors that streams have; that connections and streams may have together */
     struct http_listener *listeners;
     size_t listener_count;
     bool online, draining, paused, ending;
@@ -79,6 +73,13 @@ void http_server_complain(struct http_server *server, const char *fmt, ...) LPM_
 /* Takes in what waits to be accepted and then no more, closes what is idle, lets the rest finish; then frees the server, takes it out of the module's
  * context and says that its soft kill is done, which may be within this call. */
 void http_server_drain(struct http_server *server);
+
+/* May connections and streams have `n` descriptors more? */
+bool http_server_has_files(const struct http_server *server, size_t n);
+
+/* A stream has `n` descriptors; it has closed them. */
+void http_server_stream_opened(struct http_server *server, size_t n);
+void http_server_stream_closed(struct http_server *server, size_t n);
 
 /* A connection has ended: there may be room for another, or it was the last, and the server is gone. */
 void http_server_left(struct http_server *server);

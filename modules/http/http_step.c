@@ -8,7 +8,7 @@ static const char early_end[] = "the request ended early";
 
 static bool refuse(struct http_connection *c, int status, const char *why)
 {
-    c->x.open = true;
+    c->work->x.open = true;
     http_exchange_refuse(c, status, why, 0);
     return true;
 }
@@ -18,7 +18,7 @@ static bool step_idle(struct http_connection *c)
     const struct http_conf *conf = &c->server->conf;
     if (c->in && c->in->end > c->in->start) {
         http_parse_init(&c->in->parse, conf->large_header_size);
-        memset(&c->x, 0, sizeof(c->x));
+        memset(&c->work->x, 0, sizeof(c->work->x));
         c->state = HTTP_HEAD;
         http_io_deadline(c, conf->header_timeout);
         http_io_resume(c);
@@ -43,10 +43,10 @@ static bool ask_for_body(struct http_connection *c)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     const struct http_parse *parse = &c->in->parse;
-    if (!parse->head.expect_continue || c->x.received || c->in->end - c->in->start > parse->pos) {
+    if (!parse->head.expect_continue || c->work->x.received || c->in->end - c->in->start > parse->pos) {
         return true;
     }
-    if (http_buffer_add(&c->out, &c->server->buffers, go_on, sizeof(go_on) - 1)) {
+    if (http_buffer_add(&c->work->out, &c->server->buffers, go_on, sizeof(go_on) - 1)) {
         http_connection_abort(c);
         return false;
     }
@@ -72,7 +72,7 @@ static bool begin_upload(struct http_connection *c)
 /* The head is whole and allowed: the body is next, if only to find that there is none. */
 static bool begin_body(struct http_connection *c)
 {
-    if (c->x.streamed) {
+    if (c->work->x.streamed) {
         return begin_upload(c);
     }
     c->state = HTTP_BODY;
@@ -96,7 +96,7 @@ static bool step_head(struct http_connection *c)
     }
     c->fresh = false;
     c->requests++;
-    c->x.open = true;
+    c->work->x.open = true;
     if (status != HTTP_PARSE_DONE) {
         return refuse(c, status, in->parse.why);
     }
@@ -107,9 +107,9 @@ static bool step_head(struct http_connection *c)
 static bool submit(struct http_connection *c, lpm_slice body)
 {
     int rc;
-    c->x.received = true;
+    c->work->x.received = true;
     rc = http_request_enqueue(c, body, 0, http_exchange_answer);
-    http_buffer_release(&c->body.data, &c->server->buffers);
+    http_buffer_release(&c->work->body.data, &c->server->buffers);
     if (rc) {
         http_exchange_fail(c, rc);
         return true;
@@ -122,13 +122,13 @@ static bool submit(struct http_connection *c, lpm_slice body)
 int http_step_take_body(struct http_connection *c)
 {
     struct http_input *in = c->in;
-    char *from = in->bytes + in->start + c->x.length;
-    size_t len = in->end - in->start - c->x.length, used = 0;
+    char *from = in->bytes + in->start + c->work->x.length;
+    size_t len = in->end - in->start - c->work->x.length, used = 0;
     int status;
     if (len == 0) {
-        return !c->body.is_chunked && c->body.left == 0 ? HTTP_BODY_DONE : HTTP_BODY_MORE;
+        return !c->work->body.is_chunked && c->work->body.left == 0 ? HTTP_BODY_DONE : HTTP_BODY_MORE;
     }
-    status = http_body_feed(&c->body, &c->server->buffers, from, len, &used);
+    status = http_body_feed(&c->work->body, &c->server->buffers, from, len, &used);
     memmove(from, from + used, len - used);
     in->end -= (uint32_t)used;
     return status;
@@ -137,20 +137,20 @@ int http_step_take_body(struct http_connection *c)
 static bool step_body(struct http_connection *c)
 {
     struct http_input *in = c->in;
-    lpm_slice body = {in->bytes + in->start + in->parse.pos, c->x.length - in->parse.pos};
+    lpm_slice body = {in->bytes + in->start + in->parse.pos, c->work->x.length - in->parse.pos};
     int status = HTTP_BODY_DONE;
-    if (!c->x.in_place) {
+    if (!c->work->x.in_place) {
         status = http_step_take_body(c);
-        body.data = c->body.data.data ? c->body.data.data : "";
-        body.len = http_buffer_len(&c->body.data);
-    } else if (in->end - in->start < c->x.length) {
+        body.data = c->work->body.data.data ? c->work->body.data.data : "";
+        body.len = http_buffer_len(&c->work->body.data);
+    } else if (in->end - in->start < c->work->x.length) {
         status = HTTP_BODY_MORE;
     }
     if (status == HTTP_BODY_DONE) {
         return submit(c, body);
     }
     if (status != HTTP_BODY_MORE) {
-        return refuse(c, status, c->body.why);
+        return refuse(c, status, c->work->body.why);
     }
     if (c->eof) {
         return refuse(c, 400, early_end);
@@ -164,13 +164,13 @@ static bool step_send(struct http_connection *c)
     if (http_io_flush(c) <= 0) {
         return false;
     }
-    if (c->stream.open) {
+    if (c->work->stream.open) {
         return http_stream_pump(c);
     }
     http_exchange_log(c);
-    c->x.open = false;
+    c->work->x.open = false;
     c->state = HTTP_TAIL;
-    if (c->upload.open && !c->x.keep_alive) {
+    if (c->work->upload.open && !c->work->x.keep_alive) {
         shutdown(c->fd, SHUT_WR); /* the end of the answer, for a client that can see it by nothing else */
     }
     return true;
@@ -179,18 +179,18 @@ static bool step_send(struct http_connection *c)
 /* The request is over when its answer is sent and its handler has the body, or does not want it. */
 static bool step_tail(struct http_connection *c)
 {
-    if (c->upload.open) {
+    if (c->work->upload.open) {
         http_io_deadline(c, 0);
         return false;
     }
-    if (!c->x.keep_alive || !c->x.received) {
+    if (!c->work->x.keep_alive || !c->work->x.received) {
         http_connection_end(c);
         return false;
     }
-    if (c->out.size > HTTP_BUFFER_SIZE) {
-        http_buffer_release(&c->out, &c->server->buffers);
+    if (c->work->out.size > HTTP_BUFFER_SIZE) {
+        http_buffer_release(&c->work->out, &c->server->buffers);
     }
-    c->in->start += c->x.length;
+    c->in->start += c->work->x.length;
     if (c->in->start == c->in->end) {
         c->in->start = c->in->end = 0;
     }

@@ -13,12 +13,13 @@
 
 #include "http_connection.h"
 
-#define PIECE       262144u /* moved at once */
-#define SMALL_PIECE (HTTP_BUFFER_SIZE - 2 * CHUNK_ROOM)
-#define PIECES      16  /* in one turn of the loop, so that others get theirs */
-#define CHUNK_ROOM  16u /* "fffff\r\n" before and "\r\n" behind a piece */
+#define PIECE        262144u /* moved at once */
+#define SMALL_PIECE  (HTTP_BUFFER_SIZE - 2 * CHUNK_ROOM)
+#define PIECES       16 /* in one turn of the loop, so that others get theirs */
+#define STREAM_FILES 1u
+#define CHUNK_ROOM   16u /* "fffff\r\n" before and "\r\n" behind a piece */
 
-/* After a piece: on at once; the stream or the client is waited for, or the connection is gone; all is in c->out. */
+/* After a piece: on at once; the stream or the client is waited for, or the connection is gone; all is in c->work->out. */
 enum pump { PUMP_MORE, PUMP_WAIT, PUMP_END };
 
 static const char last_chunk[] = "0\r\n\r\n";
@@ -43,7 +44,7 @@ static void reset(struct http_connection *c, const char *why)
 {
     const struct linger at_once = {1, 0};
 
-    lpm_log(c->server->owner, LPM_LOG_WARN, "request %s: %s: the connection is reset", c->x.id, why);
+    lpm_log(c->server->owner, LPM_LOG_WARN, "request %s: %s: the connection is reset", c->work->x.id, why);
     setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     http_connection_abort(c);
 }
@@ -77,55 +78,59 @@ static void do_not_linger(int fd)
 
 void http_stream_close(struct http_connection *c)
 {
-    if (c->stream.open) {
-        event_del(&c->stream.readable);
-        do_not_linger(c->stream.fd);
-        close(c->stream.fd);
-        http_pipe_return(&c->server->pipes, &c->stream.pipe);
-        c->stream.open = false;
+    if (c->work->stream.open) {
+        event_del(&c->work->stream.readable);
+        do_not_linger(c->work->stream.fd);
+        close(c->work->stream.fd);
+        http_pipe_return(&c->server->pipes, &c->work->stream.pipe);
+        c->work->stream.open = false;
+        http_server_stream_closed(c->server, STREAM_FILES);
     }
 }
 
 /* Is there room for `n` more in what was announced? Counts them. */
 static bool count(struct http_connection *c, size_t n)
 {
-    if (c->stream.framing == HTTP_MEASURED && n > c->stream.left) {
+    if (c->work->stream.framing == HTTP_MEASURED && n > c->work->stream.left) {
         reset(c, "the stream is longer than its handler announced");
         return false;
     }
-    c->stream.left -= c->stream.framing == HTTP_MEASURED ? n : 0;
-    c->x.body_len += n;
+    c->work->stream.left -= c->work->stream.framing == HTTP_MEASURED ? n : 0;
+    c->work->x.body_len += n;
     return true;
 }
 
-/* Puts the `n` bytes at `piece` behind what c->out holds; there is CHUNK_ROOM around them. */
+/* Puts the `n` bytes at `piece` behind what c->work->out holds; there is CHUNK_ROOM around them. */
 static void frame_piece(struct http_connection *c, char *piece, size_t n)
 {
     char size[CHUNK_ROOM];
     int len = 0;
 
-    if (c->stream.framing == HTTP_CHUNKED) {
+    if (c->work->stream.framing == HTTP_CHUNKED) {
         len = snprintf(size, sizeof(size), "%zx\r\n", n);
         memcpy(piece - len, size, (size_t)len);
         memcpy(piece + n, "\r\n", 2);
         n += 2;
     }
-    c->out.start = (size_t)(piece - len - c->out.data);
-    c->out.end = (size_t)(piece - c->out.data) + n;
+    c->work->out.start = (size_t)(piece - len - c->work->out.data);
+    c->work->out.end = (size_t)(piece - c->work->out.data) + n;
 }
 
 int http_stream_begin(struct http_connection *c, int fd, enum http_framing framing, uint64_t length,
                       lpm_slice data)
 {
-    struct http_stream *stream = &c->stream;
+    struct http_stream *stream = &c->work->stream;
     char size[CHUNK_ROOM];
     int len = framing == HTTP_CHUNKED && data.len > 0 ? snprintf(size, sizeof(size), "%zx\r\n", data.len) : 0;
-    int rc = fd < 0 ? LPM_EIO : framing == HTTP_MEASURED && data.len > length ? LPM_ETOOBIG : 0;
+    int rc = fd < 0                                            ? LPM_EIO
+             : framing == HTTP_MEASURED && data.len > length   ? LPM_ETOOBIG
+             : !http_server_has_files(c->server, STREAM_FILES) ? LPM_EFULL
+                                                               : 0;
 
     if (rc == 0 && data.len > 0 &&
-        (http_buffer_add(&c->out, &c->server->buffers, size, (size_t)len) != 0 ||
-         http_buffer_add(&c->out, &c->server->buffers, data.data, data.len) != 0 ||
-         http_buffer_add(&c->out, &c->server->buffers, "\r\n", len > 0 ? 2 : 0) != 0)) {
+        (http_buffer_add(&c->work->out, &c->server->buffers, size, (size_t)len) != 0 ||
+         http_buffer_add(&c->work->out, &c->server->buffers, data.data, data.len) != 0 ||
+         http_buffer_add(&c->work->out, &c->server->buffers, "\r\n", len > 0 ? 2 : 0) != 0)) {
         rc = LPM_ENOMEM;
     }
     if (rc != 0) {
@@ -134,21 +139,22 @@ int http_stream_begin(struct http_connection *c, int fd, enum http_framing frami
         }
         return rc;
     }
-    c->x.body_len = data.len;
+    c->work->x.body_len = data.len;
     stream->fd = fd;
     stream->framing = framing;
     stream->left = length - (framing == HTTP_MEASURED ? data.len : 0);
     stream->large = false;
     stream->copies = !splices_without_waiting(fd);
     stream->open = true;
+    http_server_stream_opened(c->server, STREAM_FILES);
     event_assign(&stream->readable, c->server->base, fd, EV_READ, on_stream, c);
     return 0;
 }
 
-/* Appends to c->out: false: no memory, and the connection is gone. */
+/* Appends to c->work->out: false: no memory, and the connection is gone. */
 static bool add(struct http_connection *c, const char *text, size_t len)
 {
-    if (http_buffer_add(&c->out, &c->server->buffers, text, len) != 0) {
+    if (http_buffer_add(&c->work->out, &c->server->buffers, text, len) != 0) {
         reset(c, "out of memory");
         return false;
     }
@@ -158,13 +164,13 @@ static bool add(struct http_connection *c, const char *text, size_t len)
 /* The clean end of the stream. */
 static enum pump finish(struct http_connection *c)
 {
-    if (c->stream.framing == HTTP_MEASURED && c->stream.left > 0) {
+    if (c->work->stream.framing == HTTP_MEASURED && c->work->stream.left > 0) {
         reset(c, "the stream ended before the length that its handler announced");
         return PUMP_WAIT;
     }
     http_stream_close(c);
-    return c->stream.framing == HTTP_CHUNKED && !add(c, last_chunk, sizeof(last_chunk) - 1) ? PUMP_WAIT
-                                                                                            : PUMP_END;
+    return c->work->stream.framing == HTTP_CHUNKED && !add(c, last_chunk, sizeof(last_chunk) - 1) ? PUMP_WAIT
+                                                                                                  : PUMP_END;
 }
 
 /* No bytes came: why? */
@@ -177,11 +183,11 @@ static enum pump nothing(struct http_connection *c, ssize_t n)
         reset(c, "the stream was aborted by its handler, or its worker died");
         return PUMP_WAIT;
     }
-    http_pipe_return(&c->server->pipes, &c->stream.pipe);
+    http_pipe_return(&c->server->pipes, &c->work->stream.pipe);
     if (http_io_flush(c) > 0) {
-        http_buffer_release(&c->out, &c->server->buffers);
+        http_buffer_release(&c->work->out, &c->server->buffers);
         http_io_deadline(c, 0); /* it is the worker's turn */
-        event_add(&c->stream.readable, NULL);
+        event_add(&c->work->stream.readable, NULL);
     }
     return PUMP_WAIT;
 }
@@ -189,26 +195,26 @@ static enum pump nothing(struct http_connection *c, ssize_t n)
 /* A piece by way of a buffer. */
 static enum pump copy_piece(struct http_connection *c)
 {
-    size_t room = c->stream.large ? PIECE : SMALL_PIECE;
+    size_t room = c->work->stream.large ? PIECE : SMALL_PIECE;
     char *to;
     ssize_t n;
 
     if (http_io_flush(c) <= 0) {
         return PUMP_WAIT;
     }
-    to = http_buffer_reserve(&c->out, &c->server->buffers, room + 2 * CHUNK_ROOM);
+    to = http_buffer_reserve(&c->work->out, &c->server->buffers, room + 2 * CHUNK_ROOM);
     if (to == NULL) {
         reset(c, "out of memory");
         return PUMP_WAIT;
     }
-    n = read_now(c->stream.fd, to + CHUNK_ROOM, room);
+    n = read_now(c->work->stream.fd, to + CHUNK_ROOM, room);
     if (n <= 0) {
         return nothing(c, n);
     }
     if (!count(c, (size_t)n)) {
         return PUMP_WAIT;
     }
-    c->stream.large = (size_t)n == room;
+    c->work->stream.large = (size_t)n == room;
     frame_piece(c, to + CHUNK_ROOM, (size_t)n);
     return http_io_flush(c) > 0 ? PUMP_MORE : PUMP_WAIT;
 }
@@ -216,7 +222,7 @@ static enum pump copy_piece(struct http_connection *c)
 /* A piece into the pipe, and what goes before it to the client. */
 static enum pump fill_piece(struct http_connection *c)
 {
-    struct http_stream *stream = &c->stream;
+    struct http_stream *stream = &c->work->stream;
     ssize_t n = http_pipe_fill(&stream->pipe, stream->fd, PIECE);
     char size[CHUNK_ROOM];
 
@@ -241,7 +247,7 @@ static enum pump fill_piece(struct http_connection *c)
 /* What the pipe holds, to the client. What ends the chunk goes out with what follows. */
 static enum pump drain_piece(struct http_connection *c)
 {
-    ssize_t n = http_pipe_drain(&c->stream.pipe, c->fd);
+    ssize_t n = http_pipe_drain(&c->work->stream.pipe, c->fd);
 
     if (n < 0 && errno == EAGAIN) {
         http_io_wait(c);
@@ -251,7 +257,7 @@ static enum pump drain_piece(struct http_connection *c)
         http_connection_abort(c);
         return PUMP_WAIT;
     }
-    if (c->stream.pipe.held == 0 && c->stream.framing == HTTP_CHUNKED && !add(c, "\r\n", 2)) {
+    if (c->work->stream.pipe.held == 0 && c->work->stream.framing == HTTP_CHUNKED && !add(c, "\r\n", 2)) {
         return PUMP_WAIT;
     }
     return PUMP_MORE;
@@ -259,7 +265,7 @@ static enum pump drain_piece(struct http_connection *c)
 
 bool http_stream_pump(struct http_connection *c)
 {
-    struct http_stream *stream = &c->stream;
+    struct http_stream *stream = &c->work->stream;
     enum pump rc = PUMP_MORE;
 
     for (int i = 0; i < PIECES && rc == PUMP_MORE; i++) {

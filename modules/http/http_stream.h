@@ -26,12 +26,12 @@ struct http_stream {
     struct event readable;
 };
 
-/* Takes `fd`; `data` are the bytes of the answer before it. They are put behind the head in c->out, 0; or LPM_ENOMEM,
+/* Takes `fd`; `data` are the bytes of the answer before it. They are put behind the head in c->work->out, 0; or LPM_ENOMEM,
  * LPM_ETOOBIG (more than the length that was announced), LPM_EIO (`fd` is none: it was lost), and `fd` is closed. */
 int http_stream_begin(struct http_connection *c, int fd, enum http_framing framing, uint64_t length,
                       lpm_slice data);
 
-/* c->out is empty: goes on. true: all is in c->out, and the stream is over; false: it waits, or the connection is gone. */
+/* c->work->out is empty: goes on. true: all is in c->work->out, and the stream is over; false: it waits, or the connection is gone. */
 bool http_stream_pump(struct http_connection *c);
 
 /* Whoever writes to it gets EPIPE. */

@@ -1,2 +1,2 @@
 LIBS_http := $(LIBS_LIBEVENT)
-CFLAGS_http := -DLPM_NEEDS=1
+CFLAGS_http := -DLPM_NEEDS=2

@@ -162,7 +162,7 @@ static void each_is_refused(void **state)
     site_init(&site, bad->name, NULL);
     check_load(&site, bad);
     if (!bad->load) {
-        int rc = loader_configure(&site.loader, site.tree, &host, &owner, &site.err);
+        int rc = loader_configure(&site.loader, site.tree, &host, &owner, NULL, NULL, &site.err);
         assert_int_equal(rc, bad->configure ? LPM_ECONF : 0);
         if (bad->configure) {
             assert_string_equal(site.err.text, bad->configure);

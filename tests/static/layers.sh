@@ -21,8 +21,8 @@ includes include core modules | awk -F: '
         may["loader"] = "base conf"
         may["role"]   = "base ipc conf loader os"
         roles = "base ipc conf loader os role"
-        may["master"] = may["trial"] = may["bus"] = may["worker"] = may["ctl"] = roles
-        may["main"]   = roles " master trial bus worker ctl"
+        may["master"] = may["trial"] = may["bus"] = may["worker"] = may["crash"] = may["ctl"] = roles
+        may["main"]   = roles " master trial bus worker crash ctl"
 
         # Libraries that the privileged process must not touch.
         refused["master"] = "jansson.h dlfcn.h pthread.h"

@@ -19,8 +19,10 @@
 #include "client.h"
 #include "ctl.h"
 #include "fail.h"
+#include "misdeed.h"
 #include "server.h"
 #include "upgrade.h"
+#include "wait.h"
 #include "wrk.h"
 
 #define PID     "run/lpm.pid"
@@ -30,8 +32,10 @@
 static void configure(struct server *s, const char *main, const char *listen)
 {
     server_conf(s,
-                SERVER_MODULES "%s\nworker { count 2; }\n"
-                               "http { listen 127.0.0.1:0; %s location /hello { handler hello; } }\n",
+                SERVER_MODULES SERVER_MISDEED
+                "%s\nworker { count 2; }\n"
+                "http { listen 127.0.0.1:0; %s location /hello { handler hello; }"
+                " location /misdeed { handler misdeed; } }\n",
                 main, listen);
 }
 
@@ -183,6 +187,19 @@ static void test_retire_and_come_back(void **state)
     server_stop(s);
 }
 
+/* One that has retired has nobody whose end would be its own. */
+static void test_retired_one_ends(void **state)
+{
+    struct server *s = *state;
+
+    start(s, "", "");
+    upgrade_begin(s);
+    signal_and_wait(s, s->pid, SIGWINCH, "generation 1 has ended");
+    upgrade_finish(s);
+    check_hello(s);
+    server_stop(s);
+}
+
 /* What is configured otherwise by then: a listener more, one less. */
 static void test_other_listeners(void **state)
 {
@@ -326,6 +343,25 @@ static void test_new_one_is_killed(void **state)
     server_stop(s);
 }
 
+static void test_new_one_never_serves(void **state)
+{
+    struct server *s = *state;
+
+    start(s, "upgrade_timeout 500ms;", "listen unix:run/h.sock;");
+    install_text(s, "#!/bin/sh\nexec sleep 60\n");
+    signal_and_wait(s, s->pid, SIGUSR2, "does not serve within upgrade_timeout: SIGTERM");
+    server_wait_log(s, "upgrade failed, this one goes on: the new master (pid ", UPGRADE_MS);
+    assert_non_null(strstr(s->line, "died of SIGTERM: it did not serve within upgrade_timeout"));
+    install_text(s, "#!/bin/sh\ntrap '' TERM\nexec sleep 60\n");
+    signal_and_wait(s, s->pid, SIGUSR2, "does not serve and does not end: killed");
+    server_wait_log(s, "upgrade failed, this one goes on: the new master (pid ", UPGRADE_MS);
+    assert_non_null(strstr(s->line, "died of SIGKILL: it did not serve within upgrade_timeout"));
+    assert_int_equal(upgrade_pid(s, PID), s->pid);
+    check_control(s, "run/lpm.sock", s->pid);
+    check_hello(s);
+    server_stop(s);
+}
+
 static void test_old_one_is_killed(void **state)
 {
     struct server *s = *state;
@@ -349,6 +385,46 @@ static void test_old_one_is_killed(void **state)
     follow(s, new); /* nobody waits for that one */
     check_hello(s);
     server_stop(s);
+}
+
+/* A request that holds up the end of who serves now. */
+static void hold(const struct server *s, struct client *slow)
+{
+    client_open(slow, server_port(s));
+    client_request(slow, "GET", MISDEED_SLEEP("2000"), "", NULL, 0);
+    check_hello(s); /* by now that is in the bus */
+}
+
+/* One ends, the other is killed meanwhile: nobody listens any more, and no file says otherwise. */
+static void test_one_ends_the_other_is_killed(void **state)
+{
+    struct server *s = *state;
+    struct client slow;
+    pid_t new;
+
+    start(s, "", "listen unix:run/h.sock;");
+    hold(s, &slow);
+    new = upgrade_begin(s);
+    signal_and_wait(s, s->pid, SIGQUIT, "SIGQUIT: soft kill");
+    signal_and_wait(s, new, SIGKILL, "died of SIGKILL, and this one is told to end");
+    assert_false(connects(s, "run/h.sock"));
+    client_close(&slow);
+    assert_int_equal(server_wait_exit(s, UPGRADE_MS), 0);
+    server_check_clean(s);
+
+    server_start(s, NULL);
+    new = upgrade_begin(s);
+    signal_and_wait(s, s->pid, SIGWINCH, "generation 1 has ended");
+    hold(s, &slow);
+    signal_and_wait(s, new, SIGQUIT, "SIGQUIT: soft kill");
+    server_mark(s);
+    server_signal(s, SIGKILL);
+    follow(s, new);
+    server_wait_log(s, " has gone", UPGRADE_MS);
+    assert_false(connects(s, "run/h.sock"));
+    client_close(&slow);
+    server_wait_exit(s, UPGRADE_MS);
+    server_check_clean(s);
 }
 
 /* While the new one starts: it has nothing but its copies of the listeners. */
@@ -376,6 +452,38 @@ static void test_old_one_is_killed_early(void **state)
     server_wait_log(s, " has gone", UPGRADE_MS);
     check_hello(s);
     assert_true(connects(s, "run/h.sock"));
+    server_stop(s);
+}
+
+/* The process that people wait for waits, too, when the master between it and the next one ends early. */
+static void test_standin_waits_for_the_next(void **state)
+{
+    struct server *s = *state;
+    char path[4200], script[4400];
+    pid_t middle, new;
+    int go;
+
+    start(s, "", "listen unix:run/h.sock;");
+    middle = upgrade_begin(s);
+    upgrade_finish(s);
+    assert_int_equal(mkfifo(server_path(s, "conf/go", path, sizeof(path)), 0600), 0);
+    snprintf(script, sizeof(script), "#!/bin/sh\nread go < %s\nexec %s \"$@\"\n", path, LPM_BUILD_DIR "/lpm");
+    install_text(s, script);
+    signal_and_wait(s, middle, SIGUSR2, "upgrade: the new master is pid ");
+    new = atoi(strstr(s->line, "is pid ") + strlen("is pid "));
+    go = wait_open(middle);
+    server_mark(s);
+    kill(middle, SIGKILL);
+    assert_true(wait_gone(go, wait_until(UPGRADE_MS)));
+    close(go);
+    server_signal(s, SIGHUP); /* is for the one that comes */
+    go = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(write(go, "go\n", 3), 3);
+    close(go);
+    server_wait_log(s, "SIGHUP: reload", UPGRADE_MS);
+    assert_int_equal(upgrade_pid(s, PID), new);
+    check_hello(s);
+    assert_int_equal(server_pid(s, "stand-in"), s->pid);
     server_stop(s);
 }
 
@@ -470,13 +578,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_both_serve, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_retire_and_come_back, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_retired_one_ends, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_other_listeners, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_daemon, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_several, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_new_one_does_not_start, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_new_one_is_killed, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_new_one_never_serves, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_one_ends_the_other_is_killed, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_old_one_is_killed_early, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(test_standin_waits_for_the_next, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_bad_environment, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_hard_kill_ends_both, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(test_standin_is_killed, server_setup, server_teardown),

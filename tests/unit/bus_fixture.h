@@ -72,11 +72,17 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
                                  .max_requests = LPM_NONE,
                                  .max_age = LPM_NONE,
                                  .kill_after = 20,
+                                 .slow_request = LPM_NONE,
                                  .queue_limit = 8,
                                  .queue_bytes = LPM_NONE,
                                  .queue_timeout = LPM_NONE};
-    f->core = (struct conf_core){
-        .timeout = LPM_NONE, .retries = 0, .poison_after = 2, .pools = &f->conf, .pool_count = 1};
+    f->core = (struct conf_core){.timeout = LPM_NONE,
+                                 .retries = 0,
+                                 .poison_after = 2,
+                                 .queue_total_limit = LPM_NONE,
+                                 .queue_total_bytes = LPM_NONE,
+                                 .pools = &f->conf,
+                                 .pool_count = 1};
     f->core.tree = conf_tree_new();
     assert_non_null(f->core.tree);
     assert_int_equal(control_pair(fds, &err), 0);
@@ -106,7 +112,8 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
     assert_non_null(f->bus.pools);
     f->bus.pool_count = 1;
     assert_int_equal(bus_pool_init(f->bus.pools, &f->bus, 0), 0);
-    f->handler = (struct lpm_handler){"m", 0, f->bus.pools, f->bus.pools->handler_count++};
+    f->handler = (struct lpm_handler){
+        .name = "m", .index = 0, .pool = f->bus.pools, .in_pool = f->bus.pools->handler_count++};
     assert_int_equal(bus_control_init(&f->bus), 0);
     return f;
 }

@@ -43,7 +43,7 @@ static void one_that_is_killed_still_runs(void **state)
     reap(f);
     assert_int_equal(o[1].error, LPM_EWORKER);
     assert_int_equal(o[2].calls, 0);
-    assert_int_equal(f->bus.pools->queued, 1);
+    assert_int_equal(f->bus.pools->queue.sum.count, 1);
     assert_int_equal(f->bus.waiting, 1);
     channel_free(f->channel);
     f->channel = NULL;
@@ -84,14 +84,14 @@ static void one_that_cannot_die(void **state)
     send_three(f, o, key, 0);
     begin(f, key[0]);
     die(f);
-    assert_int_equal(f->bus.pools->queued, 0);
-    while (f->bus.pools->queued == 0 && clock_now() < end) {
+    assert_int_equal(f->bus.pools->queue.sum.count, 0);
+    while (f->bus.pools->queue.sum.count == 0 && clock_now() < end) {
         turn_for(f, BUS_WORKER_ABSENT, 10);
     }
-    assert_int_equal(f->bus.pools->queued, 2);
+    assert_int_equal(f->bus.pools->queue.sum.count, 2);
     assert_int_equal(worker(f)->state, BUS_WORKER_GONE);
     reap(f);
-    assert_int_equal(f->bus.pools->queued, 2);
+    assert_int_equal(f->bus.pools->queue.sum.count, 2);
     fixture_free(f);
 }
 
@@ -120,7 +120,7 @@ static void limits_go_on_while_it_is_not_dead(void **state)
     reap(f);
     assert_int_equal(timed.calls, 1);
     assert_int_equal(cancelled.calls, 0);
-    assert_int_equal(f->bus.pools->queued, 0);
+    assert_int_equal(f->bus.pools->queue.sum.count, 0);
     assert_int_equal(f->bus.waiting, 0);
     fixture_free(f);
 }
@@ -143,7 +143,7 @@ static void a_handler_that_answers_and_hangs(void **state)
     assert_int_equal(o.error, 0);
     turn_for(f, BUS_WORKER_GONE, WAIT_MS);
     assert_int_equal(worker(f)->state, BUS_WORKER_GONE);
-    assert_int_equal(master_hears(f), CONTROL_WORKER_KILL);
+    assert_int_equal(master_hears(f), CONTROL_WORKER_ABORT);
     fixture_free(f);
 }
 
@@ -345,7 +345,7 @@ static void a_callback_meddles(void **state)
     assert_int_equal(m.calls, 1);
     assert_int_equal(m.fresh.calls, 0);
     assert_int_equal(f->bus.waiting, 1);
-    assert_int_equal(f->bus.pools->queued, 1);
+    assert_int_equal(f->bus.pools->queue.sum.count, 1);
     fixture_free(f);
 }
 

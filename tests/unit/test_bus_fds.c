@@ -4,10 +4,14 @@
  */
 #include "bus_fixture.h"
 
+#include "bus/bus_ctl.h"
+#include "ipc/handover.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 /* A pair of which lpm gets one end, and the test sees by the other whether any copy of that is left. */
 struct end {
@@ -459,7 +463,7 @@ static void only_they_wait_for_descriptors(void **state)
     assert_int_equal(lpm_supervisor_broadcast(&f->supervisor, NULL, "e", "", 0, 0), 1);
     turn(f);
     assert_int_equal(hear(f, &key), FRAME_EVENT);
-    assert_int_equal(f->bus.pools->queued, 2);
+    assert_int_equal(f->bus.pools->queue.sum.count, 2);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     is_answered(f, &large);
     assert_int_equal(with_socket.calls, 0);
@@ -529,6 +533,130 @@ static void an_answer_without_its_stream(void **state)
     fixture_free(f);
 }
 
+/* What the master sends does not get through, and the bus goes on without: a worker that it cannot talk to is killed. */
+static void the_masters_messages_come_without(void **state)
+{
+    static const uint32_t types[] = {CONTROL_SUCCESSOR, CONTROL_PREDECESSOR, CONTROL_LOG, CONTROL_WORKER_NEW};
+    struct fixture *f = fixture_new();
+    struct rlimit old = take_descriptors();
+    bool holds = limit_holds();
+
+    (void)state;
+    for (size_t i = 0; holds && i < sizeof(types) / sizeof(types[0]); i++) {
+        struct control message = {.type = types[i], .incarnation = ++f->incarnation, .pid = getpid()};
+        assert_int_equal(control_send(f->master, &message, f->master), 0);
+        turn(f);
+        assert_false(f->bus.over);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    if (holds) {
+        assert_int_equal(f->bus.successor, -1);
+        assert_true(list_empty(&f->bus.predecessors));
+        assert_int_equal(f->bus.reopen_failed, 1);
+        assert_int_equal(worker(f)->state, BUS_WORKER_GONE);
+        assert_int_equal(master_hears(f), CONTROL_WORKER_KILL);
+        reap(f);
+    }
+    start_ready_worker(f);
+    fixture_free(f);
+}
+
+struct taken {
+    int count;
+    uint32_t step;
+};
+
+static void on_take_over(lpm_supervisor *s, int fd, lpm_slice data, void *arg)
+{
+    struct taken *taken = arg;
+
+    (void)data;
+    taken->step = *s->bus->start->step;
+    taken->count++;
+    close(fd);
+}
+
+/* Connections of the bus before wait in their channel until there is a descriptor for each. */
+static void connections_wait_for_descriptors(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct handover message = {.module = "m"};
+    struct taken taken = {0};
+    role_step_word step = 0;
+    struct end end = end_make();
+    struct rlimit old;
+    struct error err;
+    int fds[2];
+
+    (void)state;
+    f->bus.loader.count = 1;
+    f->start.step = &step;
+    lpm_supervisor_take_over(&f->supervisor, on_take_over, &taken);
+    assert_int_equal(handover_pair(fds, &err), 0);
+    bus_handover_predecessor(&f->bus, fds[1]);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(handover_send(fds[0], &message, end.given), 0);
+    }
+    close(end.given);
+    old = take_descriptors();
+    if (limit_holds()) {
+        turn(f);
+        assert_int_equal(taken.count, 0);
+        assert_true(end_is_open(&end));
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    turn_until(f, &taken.count, 3);
+    assert_int_equal(taken.step, ROLE_STEP_TAKE_OVER << 16);
+    assert_int_equal(step, ROLE_STEP_NONE);
+    end_gone(&end);
+    close(fds[0]);
+    turn(f);
+    assert_true(list_empty(&f->bus.predecessors));
+    f->bus.loader.count = 0;
+    fixture_free(f);
+}
+
+/* Somebody knocks at the control socket, and the loop does not spin because he cannot be let in. */
+static void a_command_waits_for_descriptors(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "control"};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    uint64_t end = clock_now() + 50 * CLOCK_NS_PER_MS;
+    struct rlimit old;
+    bool holds;
+    int turns = 0;
+    char answer[2];
+
+    (void)state;
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    list_init(&f->bus.ctl_clients);
+    f->bus.starter = getuid();
+    f->core.control_fd = listener;
+    assert_int_equal(bus_ctl_init(&f->bus), 0);
+    bus_ctl_open(&f->bus);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(write(fd, "no command\n", 11), 11);
+    old = take_descriptors();
+    holds = limit_holds();
+    for (; holds && clock_now() < end; turns++) {
+        struct timeval tick = {0, 20000};
+        event_base_loopexit(f->bus.base, &tick);
+        event_base_loop(f->bus.base, EVLOOP_ONCE);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_true(turns < 10);
+    while (recv(fd, answer, 2, MSG_DONTWAIT) < 0) {
+        event_base_loop(f->bus.base, EVLOOP_ONCE);
+    }
+    assert_memory_equal(answer, "{\"", 2);
+    close(fd);
+    bus_ctl_close(&f->bus);
+    bus_ctl_fini(&f->bus);
+    fixture_free(f);
+}
+
 /* -- Sockets are counted ------------------------------------------------------------------------------ */
 
 static void sockets_are_counted(void **state)
@@ -578,6 +706,9 @@ int main(void)
         cmocka_unit_test(only_they_wait_for_descriptors),
         cmocka_unit_test(an_event_waits_for_descriptors),
         cmocka_unit_test(an_answer_without_its_stream),
+        cmocka_unit_test(the_masters_messages_come_without),
+        cmocka_unit_test(connections_wait_for_descriptors),
+        cmocka_unit_test(a_command_waits_for_descriptors),
         cmocka_unit_test(sockets_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

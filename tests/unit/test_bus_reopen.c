@@ -4,6 +4,7 @@
 #include "bus_fixture.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 struct heard {
@@ -209,6 +210,34 @@ static void a_full_channel(void **state)
     free_fixture(f);
 }
 
+/* There is no descriptor to send it with: it is sent when there is one, whatever else happens. */
+static void a_worker_is_owed_its_log(void **state)
+{
+    struct fixture *f = fixture_with_log();
+    struct control message = {.type = CONTROL_LOG};
+    int file = make_file("new.log"), copy = dup(file);
+    struct rlimit old, none;
+    struct frame_key key;
+    bool holds;
+
+    (void)state;
+    start_ready_worker(f);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = old;
+    none.rlim_cur = (rlim_t)f->start.log.fd + 1; /* all below it are in use, and it can be replaced */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    holds = fcntl(file, F_DUPFD, 0) < 0; /* not under valgrind */
+    bus_reopen_log(&f->bus, &message, &copy);
+    turn(f);
+    assert_true(!holds || hear(f, &key) == FRAME_TYPE_END);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_true(same(f->start.log.fd, file));
+    wait_to_hear(f, FRAME_LOG, &key);
+    assert_int_equal(key.seq, 1);
+    close(file);
+    free_fixture(f);
+}
+
 /* Nobody waits for the dead, and their successors were born with the new file. */
 static void a_worker_dies(void **state)
 {
@@ -274,9 +303,13 @@ static void the_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_have_it),    cmocka_unit_test(an_answer_to_another),
-        cmocka_unit_test(a_full_channel), cmocka_unit_test(one_could_not_be_opened),
-        cmocka_unit_test(a_worker_dies),  cmocka_unit_test(liars),
+        cmocka_unit_test(all_have_it),
+        cmocka_unit_test(an_answer_to_another),
+        cmocka_unit_test(a_full_channel),
+        cmocka_unit_test(one_could_not_be_opened),
+        cmocka_unit_test(a_worker_dies),
+        cmocka_unit_test(liars),
+        cmocka_unit_test(a_worker_is_owed_its_log),
         cmocka_unit_test(the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

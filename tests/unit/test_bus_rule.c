@@ -17,6 +17,8 @@ struct hands {
 
 struct done {
     int calls, error;
+    const role_step_word *step; /* NULL: nobody looks */
+    uint32_t seen;
     lpm_supervisor *ask; /* asks again when it is called: for so many workers */
     unsigned count;
     struct done *next;
@@ -28,6 +30,7 @@ static void on_done(int error, void *arg)
 
     done->calls++;
     done->error = error;
+    done->seen = done->step ? *done->step : 0;
     if (done->ask) {
         assert_int_equal(lpm_supervisor_resize(done->ask, NULL, done->count, on_done, done->next), 0);
     }
@@ -513,9 +516,11 @@ static void soft_kill_tells_when_the_last_is_gone(void **state)
 static void hard_kill_tells_that_it_will_not_be(void **state)
 {
     struct hands *h = hands_new(1);
-    struct done done = {.error = NOT_CALLED}, resized;
+    role_step_word step = 0;
+    struct done done = {.error = NOT_CALLED, .step = &step}, resized;
 
     (void)state;
+    h->f->start.step = &step;
     assert_int_equal(resize(h, 2, &resized), 0);
     assert_int_equal(lpm_supervisor_soft_kill(&h->f->supervisor, on_done, &done), 0);
     assert_int_equal(lpm_supervisor_hard_kill(&h->f->supervisor), 0);
@@ -525,6 +530,8 @@ static void hard_kill_tells_that_it_will_not_be(void **state)
     assert_int_equal(done.error, LPM_ECANCELED);
     assert_int_equal(resized.error, LPM_ECANCELED);
     assert_int_equal(done.calls + resized.calls, 2);
+    assert_int_equal(done.seen, ROLE_STEP_DONE << 16);
+    assert_int_equal(step, ROLE_STEP_NONE);
     assert_true(h->f->bus.over);
     hands_free(h);
 }

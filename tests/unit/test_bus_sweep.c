@@ -1,6 +1,6 @@
 /*
  * core/bus/bus_sweep: an answer of which no bell told is found all the same, and counted; and who has nothing to do is left
- * alone.
+ * alone. Bells that tell of nothing are bounded.
  */
 #include "bus_fixture.h"
 
@@ -73,8 +73,42 @@ static void a_message_without_a_bell(void **state)
     fixture_free(f);
 }
 
+/* One that rings for nothing costs the bus a turn each time: not for long. Nor does it help it that its channel is full. */
+static void bells_for_nothing(void **state)
+{
+    (void)state;
+    for (int full = 0; full < 2; full++) {
+        struct fixture *f = fixture_new();
+        struct frame frame = {.type = FRAME_READY};
+        struct share_end raw;
+
+        start_raw(f, &raw);
+        publish(&raw, &frame);
+        bell_ring(raw.their);
+        turn(f);
+        assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
+        while (full && !worker(f)->blocked) {
+            lpm_supervisor_broadcast(&f->supervisor, NULL, "e", "", 0, 0);
+        }
+        worker(f)->noise.since = clock_now();
+        worker(f)->noise.messages = 10;
+        worker(f)->noise.bells = BUS_WORKER_EMPTY_BELLS_MAX;
+        for (int i = 0; i < 10; i++) {
+            bell_ring(raw.their);
+            turn(f);
+        }
+        assert_int_equal(worker(f)->state, BUS_WORKER_SERVING);
+        bell_ring(raw.their);
+        turn(f);
+        assert_int_equal(worker(f)->state, BUS_WORKER_GONE);
+        share_fini(&raw);
+        fixture_free(f);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_message_without_a_bell)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_message_without_a_bell),
+                                       cmocka_unit_test(bells_for_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

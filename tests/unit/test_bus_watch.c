@@ -41,7 +41,7 @@ static void a_call_that_hangs_is_ended(void **state)
     channel_show_call(f->channel, clock_now());
     turn_for(f, BUS_WORKER_GONE, WAIT_MS);
     assert_int_equal(worker(f)->state, BUS_WORKER_GONE);
-    assert_int_equal(master_hears(f), CONTROL_WORKER_KILL);
+    assert_int_equal(master_hears(f), CONTROL_WORKER_ABORT);
     assert_true(worker(f)->death.called);
     fixture_free(f);
 }

@@ -37,6 +37,7 @@ static void has_the_seeds_defaults(void **state)
     assert_int_equal(core.error_log_level, LPM_LOG_NOTICE);
     assert_string_equal(core.control, "run/lpm.sock");
     assert_false(core.daemon);
+    assert_int_equal(core.spin, 0);
     assert_int_equal(core.module_count, 0);
     assert_int_equal(core.timeout, LPM_NONE);
     assert_int_equal(core.retries, 0);
@@ -108,7 +109,8 @@ static void reads_one_word_of_error_log(void **state)
 {
     (void)state;
     struct conf_core core;
-    read_well("error_log logs/e; daemon on;", &core);
+    read_well("error_log logs/e; daemon on; spin 1000us;", &core);
+    assert_int_equal(core.spin, 1000);
     assert_string_equal(core.error_log, "logs/e");
     assert_int_equal(core.error_log_level, LPM_LOG_NOTICE);
     assert_true(core.daemon);
@@ -144,6 +146,13 @@ static void refuses(void **state)
         {"error_log stderr loud;",
          "\"error_log\" expects debug, info, notice, warn, error, crit or alert, found "
          "\"loud\" in a.conf:1"},
+        {"spin 0us;", "\"spin\" expects a time from 1us to 1000us or off, found \"0us\" in a.conf:1"},
+        {"spin 1001us;", "\"spin\" expects a time from 1us to 1000us or off, found \"1001us\" in a.conf:1"},
+        {"spin 4294967297us;",
+         "\"spin\" expects a time from 1us to 1000us or off, found \"4294967297us\" in a.conf:1"},
+        {"spin 50;", "\"spin\" expects a time from 1us to 1000us or off, found \"50\" in a.conf:1"},
+        {"spin us;", "\"spin\" expects a time from 1us to 1000us or off, found \"us\" in a.conf:1"},
+        {"spin '';", "\"spin\" expects a time from 1us to 1000us or off, found \"\" in a.conf:1"},
         {"load_module '';", "\"load_module\" expects a file, found \"\" in a.conf:1"},
         {"load_module a;\nload_module b;\nload_module a;",
          "module \"a\" is a duplicate in a.conf:3, the first is in a.conf:1"},

@@ -8,7 +8,9 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,6 +98,32 @@ static void test_close(void **state)
     assert_int_equal(none, -1);
 }
 
+/* The other end takes nothing more: whoever closes with SO_LINGER waits for that. Somebody else has said so. */
+static void test_close_does_not_wait(void **state)
+{
+    const struct linger long_time = {1, 60};
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t len = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0), peer;
+    char bytes[65536] = {0};
+
+    (void)state;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, len), 0);
+    peer = accept(listener, NULL, NULL);
+    while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
+    }
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &long_time, sizeof(long_time)), 0);
+    alarm(30);
+    fd_close(&fd);
+    alarm(0);
+    close(peer);
+    close(listener);
+}
+
 static void test_reserve_standard(void **state)
 {
     (void)state;
@@ -124,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keep_only),
         cmocka_unit_test(test_close),
+        cmocka_unit_test(test_close_does_not_wait),
         cmocka_unit_test(test_reserve_standard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -482,6 +482,49 @@ static void valid_headers(void **state)
     }
 }
 
+/* Each byte at each place of names and values of each length: they are looked at many at once. */
+static void each_byte_is_seen(void **state)
+{
+    static const char in_name[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz";
+
+    (void)state;
+    for (size_t len = 1; len <= 26; len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned c = 0; c < 256; c++) {
+                char text[26];
+                memset(text, 'a', sizeof(text));
+                text[at] = (char)c;
+                assert_int_equal(frame_header_valid(SLICE("a"), (lpm_slice){text, len}),
+                                 c != '\r' && c != '\n' && c != '\0');
+                assert_int_equal(frame_header_valid((lpm_slice){text, len}, SLICE("")),
+                                 memchr(in_name, (int)c, sizeof(in_name) - 1) != NULL ||
+                                     (c == ':' && at == 0 && len > 1));
+            }
+        }
+    }
+}
+
+/* One behind the other, back, again the same, and beyond the end. */
+static void headers_by_number(void **state)
+{
+    static const size_t asked[] = {0, 1, 2, 3, 3, 1, 0, 4, 2, 2, 5, 0, 9, 3};
+    char room[256], *end = room, name[2] = "a";
+    struct frame_cursor cursor = {0, 0};
+
+    (void)state;
+    for (int i = 0; i < 4; i++, name[0]++) {
+        end = frame_header_encode(end, (lpm_slice){name, 1}, SLICE("value"));
+    }
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        lpm_header header;
+        bool found = frame_header_at((lpm_slice){room, (size_t)(end - room)}, asked[i], &cursor, &header);
+        assert_int_equal(found, asked[i] < 4);
+        if (found) {
+            assert_int_equal(header.name.data[0], 'a' + (int)asked[i]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +542,8 @@ int main(void)
         cmocka_unit_test(headers_are_walked),
         cmocka_unit_test(the_longest_headers),
         cmocka_unit_test(valid_headers),
+        cmocka_unit_test(each_byte_is_seen),
+        cmocka_unit_test(headers_by_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,7 @@ static void test_refused(void **state)
 {
     (void)state;
     serve_handoff(LOCATION);
-    host.refusal = LPM_EFULL;
+    host.refusal = LPM_ESHED;
     client_open(&a);
     PUMP_UNTIL(client_closed(&a));
     assert_string_equal(host.said, "a connection is closed: no worker takes it");

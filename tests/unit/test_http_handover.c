@@ -153,12 +153,64 @@ static void test_goes_on(void **state)
     stop();
 }
 
+/* There is room for as many as are configured, wherever they come from. */
+static void test_no_room(void **state)
+{
+    int fds[2];
+    char byte;
+
+    (void)state;
+    serve("max_connections 1 ; " LOCATION);
+    client_open(&a);
+    client_send(&a, GET("/1"));
+    PUMP_UNTIL(client_has(&a, "/1"));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    host.take(&host.supervisor, fds[0], lpm_slice_of(""), NULL);
+    assert_int_equal(recv(fds[1], &byte, 1, 0), 0);
+    assert_string_equal(host.said, "max_connections 1: a connection of the generation before is closed");
+    close(fds[1]);
+    client_close(&a);
+    settle();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    host.take(&host.supervisor, fds[0], lpm_slice_of(""), NULL);
+    assert_int_equal(recv(fds[1], &byte, 1, 0), -1);
+    close(fds[1]);
+    stop();
+}
+
+/* The server has gone already, and a connection of the generation before is late: it goes on to the next, or ends. */
+static void test_too_late(void **state)
+{
+    int fds[2];
+    char byte;
+
+    (void)state;
+    for (int next = 0; next < 2; next++) {
+        serve(LOCATION);
+        host.successor = next;
+        lpm_module_v1.supervisor_soft_kill(&host.supervisor);
+        assert_int_equal(host.done, 1);
+        assert_null(host.context);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        host.take(&host.supervisor, fds[0], (lpm_slice){"\1\0\0\0\1\0\0\0", 8}, NULL);
+        assert_int_equal(host.handed_over, next ? fds[0] : 0);
+        assert_int_equal(recv(fds[1], &byte, 1, 0), next ? -1 : 0);
+        if (next) {
+            assert_int_equal(host.passport_len, 8);
+            close(fds[0]);
+        }
+        close(fds[1]);
+        stop();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_idle_goes),       cmocka_unit_test(test_fresh_goes),
         cmocka_unit_test(test_busy_goes_later), cmocka_unit_test(test_strange),
-        cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_goes_on),         cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_too_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

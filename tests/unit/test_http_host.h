@@ -76,6 +76,9 @@ struct taken {
     char *data;
     size_t len;
     int64_t timeout, retries;
+    int32_t priority;
+    char client[64]; /* in whose name it comes */
+    size_t client_len;
     char id[37];
     int stream; /* the reader's end; 0: the body came whole */
     int socket; /* 0: none */
@@ -128,6 +131,13 @@ static int64_t conf_value_of(const char *name, const char *word)
         n = strtoll(word, &unit, 10);
         if (d->type == LPM_CONF_FLAG) {
             return strcmp(word, "on") == 0;
+        }
+        if (d->type == LPM_CONF_ENUM) {
+            n = 0;
+            for (const char *at = d->words; at < strstr(d->words, word); at++) {
+                n += *at == '|';
+            }
+            return n;
         }
         if (d->type == LPM_CONF_TIME) {
             return strcmp(unit, "ms") == 0 || n < 0 ? n : n * 1000;
@@ -308,6 +318,10 @@ static int host_enqueue(lpm_supervisor *s, const lpm_enqueue *spec, lpm_response
     t->len = spec->len;
     t->timeout = spec->timeout;
     t->retries = spec->retries;
+    t->priority = spec->priority;
+    t->client_len = spec->client.len;
+    assert_true(t->client_len <= sizeof(t->client));
+    memcpy(t->client, spec->client.data, t->client_len);
     t->stream = spec->stream;
     t->socket = spec->socket;
     t->on_response = on_response;

@@ -407,7 +407,7 @@ static void test_bus_errors(void **state)
         int error;
         const char *status;
         bool retry;
-    } cases[] = {{LPM_EWORKER, "502 Bad Gateway", 0},           {LPM_EFULL, "503 Service Unavailable", 1},
+    } cases[] = {{LPM_EWORKER, "502 Bad Gateway", 0},           {LPM_ESHED, "429 Too Many Requests", 1},
                  {LPM_ENOWORKER, "503 Service Unavailable", 1}, {LPM_ESHUTDOWN, "503 Service Unavailable", 1},
                  {LPM_ETIMEDOUT, "504 Gateway Timeout", 0},     {LPM_ENOMEM, "500 Internal Server Error", 0},
                  {LPM_ETOOBIG, "413 Content Too Large", 0}};
@@ -481,6 +481,30 @@ static void test_gone(void **state)
     stop();
     assert_int_equal(count_of(access_log(), "\" 499 0 \"-\" \"-\" 00000000-"), 2);
     assert_int_equal(count_of(access_log(), "\"GET / HT\" 400 "), 1);
+}
+
+/* The end comes with the bytes before it: nothing else will tell of it. In a new connection, and in one that was served. */
+static void test_end_with_bytes(void **state)
+{
+    static const char *const last[][2] = {{GET("/last"), "HTTP/1.1 200 "}, {"GET / HT", "HTTP/1.1 400 "}};
+    (void)state;
+    serve("half_close on ; " PLAIN);
+    for (int i = 0; i < 4; i++) {
+        const char *text = last[i / 2][0], *answer = last[i / 2][1];
+        size_t served = (size_t)i % 2;
+        client_open(&a);
+        if (served > 0) {
+            client_send(&a, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+            PUMP_UNTIL(client_has(&a, "\r\n\r\n"));
+            a.len = 0;
+        }
+        assert_int_equal(send(a.fd, text, strlen(text), 0), strlen(text)); /* and the loop does not turn */
+        shutdown(a.fd, SHUT_WR);
+        PUMP_UNTIL(client_closed(&a));
+        assert_memory_equal(a.got, answer, strlen(answer));
+        client_close(&a);
+    }
+    stop();
 }
 
 /* Without half_close, the end of its side is the end of a client that waits; one that has its answer coming is left alone. */
@@ -573,6 +597,68 @@ static void test_full_disk(void **state)
     stop();
 }
 
+static void check_client(size_t i, const void *bytes, size_t len)
+{
+    PUMP_UNTIL(host.taken_count == i + 1);
+    assert_int_equal(host.taken[i].client_len, len);
+    assert_memory_equal(host.taken[i].client, bytes, len);
+}
+
+/* What lpm needs of a request when it has to choose among many. */
+static void test_rank(void **state)
+{
+    (void)state;
+    serve("location / { handler echo ; } location /low { handler echo ; priority low ; } "
+          "location /high { handler echo ; priority high ; }");
+    client_open(&a);
+    client_send(&a, GET("/") GET("/low") GET("/high"));
+    check_client(2, "\x7f\0\0\1", 4);
+    assert_int_equal(host.taken[0].priority, LPM_PRIORITY_NORMAL);
+    assert_int_equal(host.taken[1].priority, LPM_PRIORITY_LOW);
+    assert_int_equal(host.taken[2].priority, LPM_PRIORITY_HIGH);
+    client_close(&a);
+    stop();
+    serve("client_address off ; " PLAIN);
+    client_open(&a);
+    client_send(&a, GET("/"));
+    check_client(0, "", 0);
+    client_close(&a);
+    stop();
+}
+
+#define NAMED(fields) "GET / HTTP/1.1\r\nHost: a\r\n" fields "\r\n"
+
+static void test_client_of_a_proxy(void **state)
+{
+    (void)state;
+    serve("client_address header X-Forwarded-For ; " PLAIN);
+    client_open(&a);
+    client_send(&a, NAMED(""));
+    check_client(0, "\x7f\0\0\1", 4);
+    client_send(&a, NAMED("x-forwarded-for: 9.9.9.9\r\nX-Forwarded-For: 9.9.9.9, 10.1.2.3\r\n"));
+    check_client(1, "\x0a\x01\x02\x03", 4);
+    client_send(&a, NAMED("X-Forwarded-For: unknown\r\n"));
+    check_client(2, "unknown", 7);
+    client_send(&a, NAMED("X-Forwarded-For: \r\nX-Forwarded-Fox: 1.2.3.4\r\n"));
+    check_client(3, "\x7f\0\0\1", 4);
+    client_close(&a);
+    stop();
+}
+
+static void test_shed_status(void **state)
+{
+    (void)state;
+    serve("shed_status 503 ; " PLAIN);
+    host.refusal = LPM_ESHED;
+    client_open(&a);
+    client_send(&a, GET("/"));
+    PUMP_UNTIL(client_has(&a, "503 Service Unavailable: too many requests are waiting\n"));
+    assert_non_null(strstr(a.got, "HTTP/1.1 503 "));
+    assert_non_null(strstr(a.got, "Retry-After: "));
+    client_close(&a);
+    stop();
+}
+
 static void test_conf(void **state)
 {
     static const struct {
@@ -588,6 +674,12 @@ static void test_conf(void **state)
          "location \"/a\" stands twice"},
         {"http { listen x ; location / { handler http ; } }",
          "location \"/\": \"http\" does not answer requests itself"},
+        {"http { client_address header X-Forwarded-For ; location / { handler a ; } }", NULL},
+        {"http { client_address peer ; location / { handler a ; } }", NULL},
+        {"http { client_address header ; location / { handler a ; } }",
+         "client_address expects \"peer\", \"header NAME\" or \"off\""},
+        {"http { client_address peer off ; location / { handler a ; } }",
+         "client_address expects \"peer\", \"header NAME\" or \"off\""},
         {"worker w { handler b ; } http { listen x ; location / { handler a ; } location /b { handler b ; } "
          "}",
          NULL},
@@ -682,8 +774,12 @@ int main(void)
         IN_BOTH(test_expect),
         IN_BOTH(test_refusals),
         IN_BOTH(test_bus_errors),
+        IN_BOTH(test_rank),
+        IN_BOTH(test_client_of_a_proxy),
+        IN_BOTH(test_shed_status),
         IN_BOTH(test_sent_ahead),
         IN_BOTH(test_gone),
+        IN_BOTH(test_end_with_bytes),
         IN_BOTH(test_end_is_gone),
         IN_BOTH(test_large_answer),
         IN_BOTH(test_log),

@@ -159,7 +159,7 @@ static void test_reserve(void **state)
     serve(LOCATION);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     assert_string_equal(host.said,
-                        "max_connections 10000 is more than 1024 open files allow: at most 896 connections "
+                        "max_connections 10000 is more than 1024 open files allow: at most 768 connections "
                         "are taken");
     stop();
 }

@@ -3,6 +3,8 @@
  */
 #include "test_http_host.h"
 
+#include <sys/resource.h>
+
 #define ROOM        (8u << 20)
 #define STREAMED    "max_body_size 64m ; location / { handler echo ; }"
 #define HEAD(extra) "POST /up HTTP/1.1\r\nHost: a\r\n" extra "\r\n"
@@ -24,6 +26,25 @@ static void serve_streams(const char *directives)
 {
     serve_minor(directives, 1);
     host.hold = true;
+    client_open(&a);
+}
+
+/* As many open files are allowed as leave `files` to connections and their streams. */
+static void serve_with_files(rlim_t files)
+{
+    struct rlimit old, low;
+
+    serve_minor(STREAMED, 1);
+    hard_kill();
+    conf_set("http { listen x ; " STREAMED " }");
+    host.hold = true;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    low = old;
+    low.rlim_cur = 2 * files;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_int_equal(lpm_module_v1.supervisor_init(&host.supervisor), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    lpm_module_v1.supervisor_online(&host.supervisor);
     client_open(&a);
 }
 
@@ -396,9 +417,9 @@ static void test_bus_errors(void **state)
 {
     (void)state;
     serve_streams(STREAMED);
-    host.refusal = LPM_EFULL;
+    host.refusal = LPM_ESHED;
     client_send(&a, CHUNKED "3\r\nabc\r\n");
-    PUMP_UNTIL(client_has(&a, "HTTP/1.1 503 ") && client_closed(&a));
+    PUMP_UNTIL(client_has(&a, "HTTP/1.1 429 ") && client_closed(&a));
     client_close(&a);
     host.refusal = 0;
     client_open(&a);
@@ -421,10 +442,10 @@ static void test_expect(void **state)
     client_send_bytes(&a, sent, 100000);
     check_all(the_request(0)->stream, 100000);
     answer_and_go_on(0);
-    host.refusal = LPM_EFULL;
+    host.refusal = LPM_ESHED;
     a.len = 0;
     client_send(&a, HEAD("Expect: 100-continue\r\nContent-Length: 100000\r\n"));
-    PUMP_UNTIL(client_has(&a, "HTTP/1.1 503 "));
+    PUMP_UNTIL(client_has(&a, "HTTP/1.1 429 "));
     assert_null(strstr(a.got, "100 Continue"));
     client_close(&a);
     stop();
@@ -498,9 +519,190 @@ static void test_answer_from_pipe(void **state)
     stop();
 }
 
+/* The two ends of a TCP connection. */
+static void tcp_pair(int fds[2])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t len = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+    fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fds[0], (struct sockaddr *)&address, len), 0);
+    fds[1] = accept(listener, NULL, NULL);
+    assert_true(fds[1] >= 0);
+    close(listener);
+}
+
+/* A connection as the stream of an answer, which its worker has set to block and to linger: lpm waits for it neither in the
+ * middle nor at the end. */
+static void test_answer_from_connection(void **state)
+{
+    const struct linger long_time = {1, 60};
+    int fds[2];
+
+    (void)state;
+    serve_streams(STREAMED);
+    client_send(&a, "GET /tcp HTTP/1.1\r\nHost: a\r\n\r\n");
+    PUMP_UNTIL(host.taken_count == 1);
+    tcp_pair(fds);
+    assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &long_time, sizeof(long_time)), 0);
+    /* More than the other end takes: a close that lingers would wait for that. */
+    assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+    while (send(fds[0], sent, ROOM, MSG_NOSIGNAL) > 0) {
+    }
+    assert_int_equal(fcntl(fds[0], F_SETFL, 0), 0);
+    alarm(2 * WAIT_S); /* who waits for it waits for ever */
+    answer_with(0, 0, NULL, 0, "", 0, fds[0]);
+    for (size_t at = 0; at < 600000; at += 100000) {
+        client_send_bytes(&(struct client){.fd = fds[1]}, sent + at, 100000);
+        PUMP_UNTIL((client_read(&a), a.len) > at + 100000);
+        settle();
+    }
+    client_reset(&a);
+    settle();
+    alarm(0);
+    close(fds[1]);
+    stop();
+}
+
+/* A body that comes without a pause is not late, however long it takes. */
+static void test_fast_body(void **state)
+{
+    static char chunk[100000];
+    size_t at = 0;
+    int head = snprintf(chunk, sizeof(chunk), "%zx\r\n", sizeof(chunk) - 9);
+    struct taken *t;
+    double until;
+
+    (void)state;
+    assert_int_equal(head, 7);
+    memcpy(chunk + sizeof(chunk) - 2, "\r\n", 2);
+    serve_streams("body_timeout 500ms ; max_body_size 4096m ; location / { handler echo ; }");
+    client_send(&a, CHUNKED);
+    t = the_request(0);
+    for (until = seconds() + 0.8; seconds() < until;) {
+        ssize_t n = send(a.fd, chunk + at, sizeof(chunk) - at, MSG_NOSIGNAL);
+        at = n > 0 ? (at + (size_t)n) % sizeof(chunk) : at;
+        if (n > 0) {
+            continue; /* there is always more than a turn of the loop takes */
+        }
+        event_base_loop(host.base, EVLOOP_NONBLOCK);
+        while (recv(t->stream, got, ROOM, MSG_DONTWAIT) > 0) {
+        }
+        assert_false(t->cancelled);
+    }
+    client_reset(&a);
+    PUMP_UNTIL(t->cancelled);
+    close(t->stream);
+    stop();
+}
+
+/* Both sides have said all, and what the client sent before its end is still on its way to the handler. */
+static void test_end_after_early_answer(void **state)
+{
+    static const size_t len = 600000;
+    struct taken *t;
+
+    (void)state;
+    serve_streams(STREAMED);
+    client_send(&a, "POST / HTTP/1.0\r\nContent-Length: 600000\r\n\r\n");
+    t = the_request(0);
+    client_send_bytes(&a, sent, len);
+    answer_text(0, "early");
+    PUMP_UNTIL(client_has(&a, "early") && client_closed(&a));
+    shutdown(a.fd, SHUT_WR);
+    settle();
+    check_all(t->stream, len);
+    client_close(&a);
+    settle();
+    stop();
+}
+
+/* The head of an answer with a stream does not tell the length of what comes before it. */
+static void test_head_of_stream(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    serve_streams(STREAMED);
+    for (size_t i = 0; i < 2; i++) {
+        client_send(&a, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+        PUMP_UNTIL(host.taken_count == i + 1);
+        assert_int_equal(os_stream_pair(fds), 0);
+        answer_with(i, 0, NULL, 0, "abc", 3, fds[0]);
+        PUMP_UNTIL((client_read(&a), count_of(a.got, "\r\n\r\n") == i + 1));
+        close(fds[0]); /* as lpm does with what was not taken */
+        close(fds[1]);
+    }
+    assert_null(strstr(a.got, "Content-Length"));
+    assert_null(strstr(a.got, "abc"));
+    client_close(&a);
+    stop();
+}
+
+/* The streams of an upload count like connections: nobody is accepted until it has ended. */
+static void test_streams_take_files(void **state)
+{
+    static struct client b;
+    struct taken *t;
+    int end;
+
+    (void)state;
+    serve_with_files(3);
+    client_send(&a, CHUNKED "3\r\nabc\r\n");
+    t = the_request(0);
+    client_open(&b);
+    client_send(&b, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    settle();
+    assert_int_equal(host.taken_count, 1);
+    client_send(&a, "0\r\n\r\n");
+    assert_int_equal(take(t->stream, 10, &end), 3);
+    assert_int_equal(end, 0);
+    PUMP_UNTIL(host.taken_count == 2);
+    close(t->stream);
+    answer_text(0, "one");
+    answer_text(1, "two");
+    PUMP_UNTIL(client_has(&a, "one") && client_has(&b, "two"));
+    client_close(&a);
+    client_close(&b);
+    stop();
+}
+
+/* For which none are left is refused, and the connection stays. */
+static void test_no_files_for_streams(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    serve_with_files(1);
+    client_send(&a, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    PUMP_UNTIL(host.taken_count == 1);
+    assert_int_equal(os_stream_pair(fds), 0);
+    answer_with(0, 0, NULL, 0, "", 0, fds[0]);
+    PUMP_UNTIL(client_has(&a, "\r\n\r\n503 "));
+    assert_int_equal(send(fds[1], "x", 1, MSG_NOSIGNAL), -1);
+    close(fds[1]);
+    assert_null(strstr(a.got, "Connection: close"));
+    client_send(&a, CHUNKED "3\r\nabc\r\n0\r\n\r\n");
+    PUMP_UNTIL((client_read(&a), count_of(a.got, "\r\n\r\n503 ") == 2));
+    assert_int_equal(host.taken_count, 1);
+    client_close(&a);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        IN_BOTH(test_answer_from_connection),
+        IN_BOTH(test_fast_body),
+        IN_BOTH(test_end_after_early_answer),
+        IN_BOTH(test_head_of_stream),
+        IN_BUS(test_streams_take_files),
+        IN_BUS(test_no_files_for_streams),
         IN_BOTH(test_which),
         IN_BOTH(test_whole),
         IN_BOTH(test_back_pressure),

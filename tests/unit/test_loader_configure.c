@@ -49,7 +49,7 @@ static int configure(struct process *p, const char *text, struct loader_module *
 {
     struct loader loader = {.modules = modules, .count = count};
     assert_int_equal(conf_parse_text(&p->tree, "lpm.conf", text, strlen(text), &p->err), 0);
-    return loader_configure(&loader, p->tree, &p->host, p, &p->err);
+    return loader_configure(&loader, p->tree, &p->host, p, NULL, NULL, &p->err);
 }
 
 static void request(lpm_request *req)

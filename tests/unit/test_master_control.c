@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <lpm/module.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,24 @@ static void test_bus_that_is_gone(void **state)
     assert_int_equal(lowest_fd(), lowest);
 }
 
+/* One that says more and more gets its turn, and then the others get theirs. */
+static void test_messages_in_turns(void **state)
+{
+    struct fixture *f = *state;
+    struct control message = {.type = CONTROL_SIGNAL_WANTED, .status = SIGUSR1};
+    int sent = 0, left = 0, fd;
+
+    while (control_send(f->bus, &message, -1) == 0) {
+        sent++;
+    }
+    assert_true(sent > 128);
+    event_base_loop(f->master.base, EVLOOP_ONCE);
+    while (control_receive(f->generation.control, &message, &fd) == 1) {
+        left++;
+    }
+    assert_int_equal(sent - left, 64);
+}
+
 /* A process in the place of a bus. */
 static pid_t fork_bus(void)
 {
@@ -191,6 +210,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_close_drops_what_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bus_that_is_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bus_that_never_reads, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_messages_in_turns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rubbish, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

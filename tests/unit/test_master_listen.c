@@ -9,8 +9,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <lpm/module.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,6 +23,30 @@
 #include "conf/conf_parse.h"
 #include "master/master_listen.h"
 #include "os/os_listen.h"
+
+/* The resolver, in the place of the C library's: it knows one name, and is asked as seldom as can be. */
+static int asked;
+static struct sockaddr_in answer;
+static struct addrinfo result = {
+    .ai_family = AF_INET, .ai_addr = (struct sockaddr *)&answer, .ai_addrlen = sizeof(answer)};
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    (void)hints;
+    asked++;
+    if (strcmp(name, "here.test") != 0) {
+        return EAI_NONAME;
+    }
+    answer = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((in_port_t)atoi(service))};
+    answer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *found = &result;
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *found)
+{
+    (void)found;
+}
 
 static struct conf_tree *parse(const char *text)
 {
@@ -165,9 +192,12 @@ static void test_shared(void **state)
     assert_int_equal(master_listen_open(a, &log, &err), 0);
     assert_int_equal(getsockname(nth_listen(a, 2)->fd, (struct sockaddr *)&bound, &len), 0);
     snprintf(text, sizeof(text),
-             "listen localhost:%u backlog=5; listen 127.0.0.1:0; listen unix:a.sock; listen unix:c.sock;",
+             "listen here.test:%u backlog=5; listen 127.0.0.1:0; listen unix:a.sock; listen unix:c.sock;",
              ntohs(bound.sin_port));
     b = parse(text);
+    asked = 0;
+    assert_int_equal(master_listen_resolve(b, &err), 0);
+    assert_int_equal(asked, 1);
     assert_int_equal(master_listen_inherit(b, a, &err), 0);
     assert_int_equal(inode(nth_listen(b, 0)->fd), inode(nth_listen(a, 2)->fd));
     assert_int_equal(inode(nth_listen(b, 1)->fd), inode(nth_listen(a, 1)->fd));
@@ -184,7 +214,28 @@ static void test_shared(void **state)
     master_listen_close(b);
     assert_int_equal(access("a.sock", F_OK), -1);
     assert_int_equal(access("c.sock", F_OK), -1);
+    assert_int_equal(master_listen_open(b, &log, &err), 0); /* as after the death of a bus */
+    master_listen_close(b);
+    assert_int_equal(asked, 1); /* when it was read, and never again */
     conf_tree_free(b);
+}
+
+/* A name that nobody knows is a fault of the configuration; a number needs nobody. */
+static void test_resolve(void **state)
+{
+    struct conf_tree *tree = parse("http {\n listen 127.0.0.1:0; listen 0; listen unix:a.sock;\n}");
+    struct error err = {.text = ""};
+
+    (void)state;
+    asked = 0;
+    assert_int_equal(master_listen_resolve(tree, &err), 0);
+    assert_int_equal(asked, 0);
+    conf_tree_free(tree);
+    tree = parse("listen here.test:80;\nlisten there.test:80;");
+    assert_int_equal(master_listen_resolve(tree, &err), LPM_EIO);
+    assert_string_equal(err.text, "cannot listen on there.test:80: Name or service not known in t.conf:2");
+    assert_string_equal(master_listen_address(nth_listen(tree, 0)), "127.0.0.1:80");
+    conf_tree_free(tree);
 }
 
 /* What comes back without what somebody else has by now: the rest is open, and a listener is one, though deaf. */
@@ -229,7 +280,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_check),          cmocka_unit_test(test_bad_address_has_place),
         cmocka_unit_test(test_open_and_close), cmocka_unit_test(test_failure_names_place),
-        cmocka_unit_test(test_shared),         cmocka_unit_test(test_reopen),
+        cmocka_unit_test(test_resolve),        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_reopen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

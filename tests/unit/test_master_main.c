@@ -37,20 +37,35 @@
 /* In the order of the tests. Zero: as it should be. */
 static struct plan {
     const char *conf;
-    enum trial { TRIAL_GOOD, TRIAL_SEGV, TRIAL_EXIT, TRIAL_HANG, TRIAL_HOOK, TRIAL_REFUSE } trial;
-    bool worker_exits;     /* with ROLE_EXIT_INIT, at once */
-    bool worker_deaf;      /* does not end with its bus */
-    bool worker_forks;     /* leaves a process of its own running */
-    bool never_ready;      /* the bus does not say so */
-    bool never_online;     /* nor that */
-    unsigned bus_fails_at; /* exits before it is online, from that generation on */
-    bool reload_hangs;     /* the trial of every generation but the first */
-    bool ignore_kills;     /* soft and hard */
-    bool late_release;     /* says RELEASED only after a worker has been replaced */
-    bool retire;           /* retires worker 0 of incarnation 0 */
-    uint32_t lie;          /* once online, sends this type */
+    enum trial {
+        TRIAL_GOOD,
+        TRIAL_SEGV,
+        TRIAL_EXIT,
+        TRIAL_HANG,
+        TRIAL_HOOK,
+        TRIAL_REFUSE,
+        TRIAL_REPEAT,
+        TRIAL_FLOOD
+    } trial;
+    bool worker_exits;       /* with ROLE_EXIT_INIT, at once */
+    bool worker_deaf;        /* does not end with its bus */
+    bool worker_forks;       /* leaves a process of its own running */
+    bool worker_crashes;     /* the first one leaves a report, whatever it dies of */
+    bool teller_hangs;       /* who tells of it; else it dies unless it is to tell no names */
+    bool never_ready;        /* the bus does not say so */
+    bool never_online;       /* nor that */
+    unsigned bus_fails_at;   /* exits before it is online, from that generation on */
+    unsigned bus_fails_with; /* if it has that many workers; 0: whatever */
+    bool reload_hangs;       /* the trial of every generation but the first */
+    unsigned step_limit_ms;  /* of a trial; 0: the usual one */
+    bool ignore_kills;       /* soft and hard */
+    bool late_release;       /* says RELEASED only after a worker has been replaced */
+    bool retire;             /* retires worker 0 of incarnation 0 */
+    uint32_t lie;            /* once online, sends this type */
     uint32_t lie_pool;
     bool close_channel; /* once online, and lives on */
+    unsigned
+        ends_from; /* its module asks for the end of lpm before it is online, twice; from that generation on */
 } plan;
 
 static int trial_role(struct role_start *start)
@@ -78,9 +93,31 @@ static int trial_role(struct role_start *start)
     case TRIAL_REFUSE:
         report_write(start->channel, REPORT_FAILED, 0, "this is refused in test.conf:7");
         return ROLE_EXIT_FAILED;
+    case TRIAL_REPEAT:
+    case TRIAL_FLOOD: /* without an end, to have more time, or to keep the master busy */
+        while (report_write(start->channel, REPORT_LOAD, 0, "") == 0) {
+            usleep(plan.trial == TRIAL_REPEAT ? 50000 : 0);
+        }
+        break;
     case TRIAL_GOOD:
         report_write(start->channel, REPORT_OK, 0, "");
     }
+    return 0;
+}
+
+static int crash_role(struct role_start *start)
+{
+    if (role_enter(start, "teller", NULL, 0)) {
+        return ROLE_EXIT_FAILED;
+    }
+    while (plan.teller_hangs) {
+        pause();
+    }
+    if (!start->job->plain) {
+        raise(SIGKILL);
+    }
+    log_write(&start->log, LPM_LOG_ERROR, "%s is told of, part %u", start->job->who,
+              start->job->page->death.written);
     return 0;
 }
 
@@ -88,6 +125,9 @@ static int worker_role(struct role_start *start)
 {
     char byte;
 
+    if (plan.worker_crashes && start->incarnation == 0) {
+        start->crash->death.written = ROLE_CRASH_SIGNAL;
+    }
     if (role_enter(start, "worker", NULL, 0)) {
         return ROLE_EXIT_FAILED;
     }
@@ -205,11 +245,16 @@ static int bus_role(struct role_start *start)
     if (role_enter(start, "bus", NULL, 0)) {
         return ROLE_EXIT_FAILED;
     }
-    if (plan.bus_fails_at && start->generation >= plan.bus_fails_at) {
+    if (plan.bus_fails_at && start->generation >= plan.bus_fails_at &&
+        (!plan.bus_fails_with || plan.bus_fails_with == bus.wanted)) {
         return ROLE_EXIT_INIT;
     }
     for (size_t i = 0; i < WORKERS_MAX; i++) {
         bus.channels[i] = -1;
+    }
+    if (plan.ends_from && start->generation >= plan.ends_from) {
+        say(&bus, CONTROL_ASK_SOFT_KILL, &(struct control){.pool = 0});
+        say(&bus, CONTROL_ASK_HARD_KILL, &(struct control){.pool = 0});
     }
     for (;;) {
         struct pollfd readable = {start->channel, POLLIN, 0};
@@ -221,7 +266,8 @@ static int bus_role(struct role_start *start)
     }
 }
 
-static const struct master_roles roles = {trial_role, bus_role, worker_role};
+static const struct master_roles roles = {
+    .trial = trial_role, .bus = bus_role, .worker = worker_role, .crash = crash_role};
 
 /* -- The master under test ---------------------------------------------------------------------------- */
 
@@ -247,10 +293,9 @@ static int be_master(void)
     struct error err;
     int status;
 
-    if (plan.trial == TRIAL_HANG || plan.reload_hangs) {
-        options.step_limit_ms = 300;
+    if (plan.step_limit_ms) {
+        options.step_limit_ms = plan.step_limit_ms;
     }
-
     if (conf_parse_text(&core.tree, "test.conf", conf, strlen(conf), &err) ||
         conf_schema_check(core.tree, &schema, &err) || conf_core_read(&core, core.tree, &err)) {
         fprintf(stderr, "%s\n", err.text);
@@ -480,6 +525,8 @@ static void test_trial_verdicts(void **state)
         {TRIAL_EXIT,
          "lpm: module \"m.so\" ended the process with exit status 0 while it was loaded in test.conf:1"},
         {TRIAL_HANG, "lpm: module \"m.so\" did not finish loading within 0.3 s in test.conf:1"},
+        {TRIAL_REPEAT, "lpm: module \"m.so\" did not finish loading within 0.3 s in test.conf:1"},
+        {TRIAL_FLOOD, "lpm: module \"m.so\" did not finish loading within 0.3 s in test.conf:1"},
         {TRIAL_HOOK, "lpm: module \"m.so\" died of SIGKILL in its conf hook in test.conf:1"},
         {TRIAL_REFUSE, "lpm: this is refused in test.conf:7"},
     };
@@ -487,6 +534,7 @@ static void test_trial_verdicts(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         plan.trial = rows[i].trial;
+        plan.step_limit_ms = strstr(rows[i].text, "0.3 s") ? 300 : 0;
         expect_refusal(rows[i].text);
     }
 }
@@ -575,6 +623,44 @@ static void test_worker_is_replaced(void **state)
     wait_for(run, "worker default/");
     wait_for(run, ") died of SIGKILL");
     wait_for_child(run, "lpm: worker", worker);
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+static struct run *start_and_crash(void)
+{
+    struct run *run;
+
+    plan.conf = "load_module m.so; error_log stderr debug; worker { count 1; }";
+    plan.worker_crashes = true;
+    run = start();
+    wait_for(run, " is online");
+    kill(wait_for_child(run, "lpm: worker", 0), SIGKILL);
+    return run;
+}
+
+/* Who tells of it may die of it, too; then another one does, without what may have been the reason. */
+static void test_crash_is_told(void **state)
+{
+    struct run *run = start_and_crash();
+
+    (void)state;
+    wait_for(run, "the process that told of worker default/0 (pid ");
+    wait_for(run, ") died of SIGKILL");
+    wait_for(run, ") is told of, part 1");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* It has some seconds. */
+static void test_crash_cannot_be_told(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.teller_hangs = true;
+    run = start_and_crash();
+    wait_for_child(run, "lpm: teller", 0);
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
 }
@@ -757,6 +843,49 @@ static void test_probation(void **state)
     expect_end(run, 0);
 }
 
+/* A way back that is none is tried once: on with what there is. */
+static void test_way_back_fails(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.bus_fails_at = 3;
+    plan.bus_fails_with = 2;
+    run = start();
+    wait_for(run, " is online: generation 1, 2 workers");
+    write_conf("load_module m.so; error_log stderr info; probation 1m; worker { count 3; restarts 100; }");
+    kill(run->pid, SIGHUP);
+    wait_for(run, " is online: generation 2, 3 workers");
+    wait_for(run, "generation 1 has ended");
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
+    wait_for(run, "lpm goes back to what ran before it");
+    wait_for(run, "generation 3 failed: bus");
+    assert_memory_equal(wait_for(run, "generation 4"), ", 3 workers", strlen(", 3 workers"));
+    wait_until_gone("run/gen-1");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* What asks for the end of lpm before it serves fails, and takes nobody along, however often it asks. */
+static void test_failed_one_asks_for_the_end(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.ends_from = 2;
+    run = start();
+    wait_for(run, " is online: generation 1");
+    write_conf(CONF);
+    kill(run->pid, SIGHUP);
+    wait_for(run,
+             "reload failed, generation 1 goes on: a module asked for the end of lpm before generation 2");
+    kill(run->pid, SIGUSR1);
+    wait_for(run, "the logs are reopened");
+    assert_null(strstr(run->text, " kill\n"));
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
 static void test_reload_fails(void **state)
 {
     struct run *run;
@@ -784,6 +913,7 @@ static void test_bus_dies_during_reload(void **state)
 
     (void)state;
     plan.reload_hangs = true;
+    plan.step_limit_ms = 3000; /* the first trial, too, has to be done by then */
     run = start();
     wait_for(run, " is online: generation 1");
     write_conf(CONF);
@@ -793,6 +923,58 @@ static void test_bus_dies_during_reload(void **state)
     wait_for(run, "the reload begins anew when lpm serves again");
     wait_for(run, " is online: generation 3, 2 workers");
     wait_for(run, "reload failed, generation 3 goes on: module \"m.so\" did not finish loading");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* What served can start no more: the corrected configuration does not wait for what is not to come. */
+static void test_reload_mends_what_cannot_start(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.bus_fails_at = plan.bus_fails_with = 2;
+    plan.conf =
+        "load_module m.so; error_log stderr; worker { restarts 1; max_restarts_in_interval 1h; count 2; }";
+    run = start();
+    wait_for(run, " is online: generation 1");
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
+    wait_for(run, "1 restarts of the bus within 3600 s, the next is allowed");
+
+    /* One that fails changes nothing. */
+    write_conf("worker { count 0; }");
+    kill(run->pid, SIGHUP);
+    wait_for(run, "reload failed: \"count\" expects a number");
+    wait_for(run, "1 restarts of the bus within 3600 s, the next is allowed 3");
+    write_conf("load_module m.so; error_log stderr; worker { count 3; }");
+    kill(run->pid, SIGHUP);
+    wait_for(run, " is online: generation ");
+    wait_for(run, ", 3 workers");
+    kill(run->pid, SIGTERM);
+    expect_end(run, 0);
+}
+
+/* A reload that is on its way is not thrown away for one that may not start yet. */
+static void test_reload_goes_on_when_nothing_is_sooner(void **state)
+{
+    struct run *run;
+
+    (void)state;
+    plan.reload_hangs = true;
+    plan.step_limit_ms = 3000;
+    plan.conf = "load_module m.so; error_log stderr; worker { restarts 1; max_restarts_in_interval 1h; }";
+    run = start();
+    wait_for(run, " is online: generation 1");
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
+    wait_for(run, " is online: generation 2");
+    write_conf(CONF);
+    kill(run->pid, SIGHUP);
+    wait_for(run, "SIGHUP: reload");
+    wait_for_child(run, "lpm: trial", 0);
+    kill(wait_for_child(run, "lpm: bus", 0), SIGKILL);
+    wait_for(run, "reload failed: module \"m.so\" did not finish loading");
+    wait_for(run, "1 restarts of the bus within 3600 s, the next is allowed 3");
+    assert_null(strstr(run->text, "begins anew"));
     kill(run->pid, SIGTERM);
     expect_end(run, 0);
 }
@@ -955,6 +1137,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bus_fails_at_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_listen_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_worker_is_replaced, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crash_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_crash_cannot_be_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_degraded_and_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_retired_costs_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bus_dies, set_up, tear_down),
@@ -964,8 +1148,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bus_closes_channel, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_probation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_way_back_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_failed_one_asks_for_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bus_dies_during_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reload_mends_what_cannot_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reload_goes_on_when_nothing_is_sooner, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quit_during_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shutdown_timeout, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quit, set_up, tear_down),

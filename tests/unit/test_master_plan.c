@@ -44,6 +44,20 @@ static const struct {
     {{ON, .ending = 1, .can_go_back = true}, MASTER_BACK},
     {{ON, .coming = 1}, MASTER_WAIT},
     {{ON, .coming = 1, .reloading = 1}, MASTER_ABANDON},
+    {{ON, .coming = 1, .waiting = 1}, MASTER_WAIT},
+    {{ON, .coming = 1, .waiting = 1, .reload_due = true}, MASTER_WAIT},
+    /* and what has run before cannot start, or not yet */
+    {{ON, .must_pause = true}, MASTER_AGAIN},
+    {{ON, .must_pause = true, .can_go_back = true}, MASTER_BACK},
+    {{ON, .must_pause = true, .reload_due = true}, MASTER_RELOAD},
+    {{ON, .must_pause = true, .reload_due = true, .can_go_back = true, .leaving = 3}, MASTER_RELOAD},
+    {{ON, .must_pause = true, .reload_due = true, .coming = 1, .waiting = 1}, MASTER_RELOAD},
+    {{ON, .must_pause = true, .reload_due = true, .coming = 1}, MASTER_WAIT},
+    {{ON, .must_pause = true, .coming = 1, .waiting = 1}, MASTER_WAIT},
+    {{ON, .must_pause = true, .coming = 1, .reloading = 1}, MASTER_WAIT},
+    {{ON, .must_pause = true, .coming = 1, .reloading = 1, .reload_due = true}, MASTER_WAIT},
+    {{.max_leaving = 3, .must_pause = true, .reload_due = true, .ending = 1}, MASTER_GIVE_UP},
+    {{ON, .must_pause = true, .reload_due = true, .withdrawn = true}, MASTER_WAIT},
     /* another master serves */
     {{ON, .withdrawn = true}, MASTER_WAIT},
     {{ON, .withdrawn = true, .leaving = 1, .reload_due = true}, MASTER_WAIT},
@@ -72,7 +86,7 @@ static void test_plan(void **state)
 static void test_count(void **state)
 {
     static const struct master_view expected = {
-        .coming = 4, .reloading = 1, .serving = 3, .failing = 1, .leaving = 2, .ending = 2};
+        .coming = 4, .reloading = 1, .waiting = 1, .serving = 3, .failing = 1, .leaving = 2, .ending = 2};
     struct master_view view = {.coming = 0};
 
     (void)state;
@@ -101,10 +115,12 @@ struct model {
 struct world {
     struct model generations[GENERATIONS];
     size_t count;
-    bool stopping, online, reload_wanted;
+    bool stopping, online, reload_wanted, start_failed;
+    bool window_full;                 /* of the restarts */
     unsigned current, previous, last; /* what is run; previous 0: none */
+    unsigned way_back_failed;         /* what it led to: it is not tried again */
     uint64_t random;
-    size_t promoted, back, again, abandoned, ended; /* how often: the test has to have seen all */
+    size_t promoted, back, again, abandoned, ended, mended; /* how often: the test has to have seen all */
 };
 
 static unsigned random_below(struct world *w, unsigned n)
@@ -115,12 +131,18 @@ static unsigned random_below(struct world *w, unsigned n)
     return (unsigned)(w->random >> 33) % n;
 }
 
+static bool must_pause(const struct world *w)
+{
+    return w->start_failed || (w->window_full && w->previous == 0);
+}
+
 static struct master_view look(const struct world *w)
 {
     struct master_view view = {.stopping = w->stopping,
                                .online = w->online,
                                .can_go_back = w->previous != 0,
                                .reload_due = w->reload_wanted,
+                               .must_pause = must_pause(w),
                                .max_leaving = MAX_LEAVING};
 
     for (size_t i = 0; i < w->count; i++) {
@@ -148,6 +170,7 @@ static void promote(struct world *w, struct model *g)
     }
     w->current = g->runs;
     w->online = true;
+    w->start_failed = false;
     w->promoted++;
     if (w->previous == 0) {
         happen(w, g, MASTER_ON_PROBATION_OVER);
@@ -160,6 +183,15 @@ static void happen(struct world *w, struct model *g, enum master_event event)
 
     if (t.next != g->state) {
         g->patience = PATIENCE;
+    }
+    if (g->state == MASTER_STARTING && t.next == MASTER_KILLING && event != MASTER_ON_RETIRE &&
+        !w->stopping && !g->is_reload && w->online) { /* by itself */
+        assert_false(g->runs == w->way_back_failed);
+        w->start_failed = true;
+        if (g->runs == w->previous) {
+            w->way_back_failed = w->previous;
+            w->previous = 0;
+        }
     }
     g->state = t.next;
     if (t.action == MASTER_DO_PROMOTE) {
@@ -180,7 +212,7 @@ static struct model *begin(struct world *w, bool is_reload, unsigned runs)
 
 static void restart_world(struct world *w)
 {
-    w->stopping = w->online = w->reload_wanted = false;
+    w->stopping = w->online = w->reload_wanted = w->start_failed = w->window_full = false;
     w->current = w->previous = 0;
     happen(w, begin(w, false, ++w->last), MASTER_ON_START);
 }
@@ -207,6 +239,19 @@ static void abandon(struct world *w)
     w->abandoned++;
 }
 
+/* One that waits gives way. */
+static void reload(struct world *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->generations[i].state == MASTER_NEW) {
+            happen(w, &w->generations[i], MASTER_ON_RETIRE);
+            w->mended++;
+        }
+    }
+    w->reload_wanted = false;
+    happen(w, begin(w, true, ++w->last), MASTER_ON_START);
+}
+
 /* Does what the plan says until there is nothing to do. */
 static void follow_plan(struct world *w)
 {
@@ -219,8 +264,7 @@ static void follow_plan(struct world *w)
         case MASTER_WAIT:
             return;
         case MASTER_RELOAD:
-            w->reload_wanted = false;
-            happen(w, begin(w, true, ++w->last), MASTER_ON_START);
+            reload(w);
             break;
         case MASTER_AGAIN:
             begin(w, false, w->current);
@@ -231,6 +275,7 @@ static void follow_plan(struct world *w)
             w->back++;
             break;
         case MASTER_ABANDON:
+            assert_false(must_pause(w)); /* for something that is there sooner only */
             abandon(w);
             break;
         case MASTER_GIVE_UP:
@@ -315,6 +360,7 @@ static void test_million_events(void **state)
             assert_true(killed || w.stopping); /* nothing else takes away the one that serves */
         }
         pass_time(&w);
+        w.window_full = random_below(&w, 100) ? w.window_full : !w.window_full;
         follow_plan(&w);
         after = look(&w);
         assert_true(after.serving <= 1);
@@ -323,8 +369,12 @@ static void test_million_events(void **state)
         if (!w.stopping) {
             assert_true(after.serving + after.coming >= 1);
         }
+        if (w.online && !w.stopping && after.serving == 0 && must_pause(&w) && w.reload_wanted) {
+            assert_int_equal(after.waiting, 0); /* a reload does not wait for what cannot start */
+        }
     }
-    assert_true(w.promoted > 1000 && w.back > 1000 && w.again > 1000 && w.abandoned > 100 && w.ended > 100);
+    assert_true(w.promoted > 1000 && w.back > 1000 && w.again > 1000 && w.abandoned > 100 && w.ended > 100 &&
+                w.mended > 100);
 }
 
 int main(void)

@@ -61,6 +61,8 @@ static const struct {
       {CONTROL_WORKER_READY, "---", "ssd", "---"},
       {CONTROL_ONLINE, "---", "s--", "---"},
       {CONTROL_WORKER_KILL, "---", "ssd", "---"},
+      {CONTROL_WORKER_ABORT, "---", "ssd", "---"},
+      {CONTROL_WORKER_SHOW, "---", "-sd", "---"},
       {CONTROL_WORKER_RETIRE, "---", "-sd", "---"},
       {CONTROL_WORKER_REMOVE, "---", "-sd", "---"},
       {CONTROL_RESIZE, "---", "-sd", "---"},

@@ -14,6 +14,8 @@ static struct role_listeners all;
 static lpm_host host;
 static lpm_handle one = {&host, "one"}, two = {&host, "two"};
 static char calls[256];
+static role_step_word step;
+static uint32_t seen; /* of it, in the last call */
 
 static size_t tell(const void *handle, const char *name)
 {
@@ -24,7 +26,7 @@ static size_t tell(const void *handle, const char *name)
 static int set_up(void **state)
 {
     (void)state;
-    role_event_init(&all);
+    role_event_init(&all, &step);
     role_event_host_init(&host);
     calls[0] = '\0';
     return 0;
@@ -41,19 +43,24 @@ static void note(lpm_event *ev, void *arg)
 {
     assert_int_equal(lpm_event_data(ev).len, 4);
     strcat(strcat(calls, arg), " ");
+    seen = step;
 }
 
 static void order_and_names(void **state)
 {
     (void)state;
-    assert_int_equal(role_event_on(&all, &one, "a", note, "1", false), 0);
-    assert_int_equal(role_event_on(&all, &two, "a", note, "2", false), 0);
-    assert_int_equal(role_event_on(&all, &one, "b", note, "3", false), 0);
-    assert_int_equal(role_event_on(&all, &one, "a", note, "4", false), 0);
+    assert_int_equal(role_event_on(&all, &one, 0, "a", note, "1", false), 0);
+    assert_int_equal(role_event_on(&all, &two, 1, "a", note, "2", false), 0);
+    assert_int_equal(role_event_on(&all, &one, 0, "b", note, "3", false), 0);
+    assert_int_equal(role_event_on(&all, &one, 0, "a", note, "4", false), 0);
     assert_int_equal(tell(NULL, "a"), 3);
     assert_int_equal(tell(&one, "a"), 2);
+    assert_int_equal(seen, ROLE_STEP_EVENT << 16);
+    assert_int_equal(tell(&two, "a"), 1);
+    assert_int_equal(seen, ROLE_STEP_EVENT << 16 | 1);
+    assert_int_equal(step, ROLE_STEP_NONE);
     assert_int_equal(tell(NULL, "c"), 0);
-    assert_string_equal(calls, "1 2 4 1 4 ");
+    assert_string_equal(calls, "1 2 4 1 4 2 ");
     assert_true(role_event_heard(&all, &two, "a"));
     assert_false(role_event_heard(&all, &two, "b"));
 }
@@ -65,11 +72,11 @@ static void refused(void **state)
     (void)state;
     memset(name, 'n', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    assert_int_equal(role_event_on(&all, &one, NULL, note, "1", false), LPM_EINVAL);
-    assert_int_equal(role_event_on(&all, &one, "", note, "1", false), LPM_EINVAL);
-    assert_int_equal(role_event_on(&all, &one, "a", NULL, "1", false), LPM_EINVAL);
-    assert_int_equal(role_event_on(&all, &one, name, note, "1", false), LPM_EINVAL);
-    assert_int_equal(role_event_on(&all, &one, name + 1, note, "1", false), 0);
+    assert_int_equal(role_event_on(&all, &one, 0, NULL, note, "1", false), LPM_EINVAL);
+    assert_int_equal(role_event_on(&all, &one, 0, "", note, "1", false), LPM_EINVAL);
+    assert_int_equal(role_event_on(&all, &one, 0, "a", NULL, "1", false), LPM_EINVAL);
+    assert_int_equal(role_event_on(&all, &one, 0, name, note, "1", false), LPM_EINVAL);
+    assert_int_equal(role_event_on(&all, &one, 0, name + 1, note, "1", false), 0);
     assert_int_equal(role_event_off(&all, &one, "a", note, "1"), LPM_EINVAL);
     assert_int_equal(role_event_off(&all, &one, NULL, note, "1"), LPM_EINVAL);
 }
@@ -105,8 +112,8 @@ static void once_and_off(void **state)
     static char arg[] = "x";
 
     (void)state;
-    role_event_on(&all, &one, "a", note, arg, true);
-    role_event_on(&all, &one, "a", note, arg, false);
+    role_event_on(&all, &one, 0, "a", note, arg, true);
+    role_event_on(&all, &one, 0, "a", note, arg, false);
     assert_int_equal(tell(NULL, "a"), 2);
     assert_int_equal(tell(NULL, "a"), 1);
     assert_int_equal(role_event_off(&all, &two, "a", note, arg), LPM_EINVAL);
@@ -122,7 +129,7 @@ static void meddle(lpm_event *ev, void *arg)
     (void)ev;
     (void)arg;
     strcat(calls, "meddler ");
-    role_event_on(&all, &one, "a", note, later, false);
+    role_event_on(&all, &one, 0, "a", note, later, false);
     role_event_off(&all, &one, "a", note, victim);
     role_event_off(&all, &one, "a", meddle, NULL);
     tell(NULL, "b");
@@ -131,10 +138,10 @@ static void meddle(lpm_event *ev, void *arg)
 static void meddling(void **state)
 {
     (void)state;
-    role_event_on(&all, &one, "a", meddle, NULL, false);
-    role_event_on(&all, &one, "a", note, victim, false);
-    role_event_on(&all, &one, "b", note, "within", true);
-    role_event_on(&all, &one, "a", note, "rest", false);
+    role_event_on(&all, &one, 0, "a", meddle, NULL, false);
+    role_event_on(&all, &one, 0, "a", note, victim, false);
+    role_event_on(&all, &one, 0, "b", note, "within", true);
+    role_event_on(&all, &one, 0, "a", note, "rest", false);
     tell(NULL, "a");
     assert_string_equal(calls, "meddler within rest ");
     calls[0] = '\0';

@@ -259,9 +259,13 @@ static void a_handler_is_late(void **state)
     fixture_free(f);
 }
 
+static role_step_word step;
+static uint32_t step_seen; /* of it, in the callback */
+
 static void count_cancel(lpm_request *req, void *arg)
 {
     (void)req;
+    step_seen = step;
     ++*(int *)arg;
 }
 
@@ -282,9 +286,12 @@ static void a_call_is_cancelled(void **state)
 
     ticket = call(f, LPM_NONE, &o);
     turn(f);
+    f->start.step = &step;
     assert_int_equal(lpm_request_on_cancel(script(f)->kept[0], count_cancel, &told), 0);
     assert_int_equal(lpm_worker_cancel(caller(f), ticket), 0);
     assert_int_equal(told, 1);
+    assert_int_equal(step_seen, ROLE_STEP_CANCEL << 16 | ANSWERS);
+    assert_int_equal(step, ROLE_STEP_NONE);
     assert_int_equal(lpm_worker_cancel(caller(f), ticket), LPM_EDONE);
     assert_int_equal(lpm_request_cancelled(script(f)->kept[0]), 1);
     assert_int_equal(lpm_respond(script(f)->kept[0], "x", 1), LPM_ECANCELED);

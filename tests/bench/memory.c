@@ -1,7 +1,7 @@
 /*
  * What the looks at the memory of 64 workers cost: a look at one, at the cadence of idle workers (once a second), of busy ones
  * (five times) and of such that are about to reach their limit (fifty times), as a share of one processor; the look that
- * confirms before a replacement; and the one at the cgroup. Prints lines "name value unit".
+ * confirms before a replacement; and the one at the cgroup. Prints figures.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "figure.h"
 #include "os/os_memory.h"
 #include "os/os_proc.h"
 
@@ -34,7 +35,7 @@ static void start(size_t i)
     }
     fds[i] = os_proc_open(pids[i]);
     if (fds[i] < 0) {
-        fprintf(stderr, "bench_memory: cannot look at a process\n");
+        fprintf(stderr, "memory: cannot look at a process\n");
         exit(1);
     }
 }
@@ -64,20 +65,21 @@ int main(void)
     }
     usleep(200000);
     look = look_at_all();
-    printf("look %.0f ns\n", look);
-    printf("idle_64 %.4f %%\n", look * WORKERS / 1e9 * 100);
-    printf("busy_64 %.4f %%\n", look * WORKERS * 5 / 1e9 * 100);
-    printf("near_limit_64 %.4f %%\n", look * WORKERS * 50 / 1e9 * 100);
+    figure_print(look, "ns", "lpm", "a look at one worker");
+    figure_print(look * WORKERS / 1e9 * 100, "% of a processor", "lpm", "64 idle workers, looked at");
+    figure_print(look * WORKERS * 5 / 1e9 * 100, "% of a processor", "lpm", "64 busy workers, looked at");
+    figure_print(look * WORKERS * 50 / 1e9 * 100, "% of a processor", "lpm",
+                 "64 workers near their limit, looked at");
     begin = clock_now();
     for (int i = 0; i < 50; i++) {
         os_proc_private(pids[0], &bytes);
     }
-    printf("confirm_16MiB %.0f ns\n", (double)(clock_now() - begin) / 50);
+    figure_print((double)(clock_now() - begin) / 50, "ns", "lpm", "a worker of 16 MiB, confirmed");
     begin = clock_now();
     for (int i = 0; i < 50; i++) {
         os_memory_read(&paths, &memory);
     }
-    printf("cgroup %.0f ns\n", (double)(clock_now() - begin) / 50);
+    figure_print((double)(clock_now() - begin) / 50, "ns", "lpm", "a look at the cgroup");
     for (size_t i = 0; i < WORKERS; i++) {
         kill(pids[i], SIGKILL);
         waitpid(pids[i], NULL, 0);

@@ -1,7 +1,9 @@
 /*
- * Reloads of lpm beside those of nginx: how long from the signal to the first answer of what is new, with 1, 16 and 64
- * workers, in turn, five times each; and the latency under load (99 %) with a reload each second, and without.
- * Prints lines "name value unit"; takes about a minute. The working directory is to be an empty one.
+ * Reloads of lpm beside those of nginx, if that is here: how long from the signal to the first answer of what is new, with 1, 16
+ * and 64 workers; and the latency under load (99 %) with a reload each second, and without. Prints figures. The working
+ * directory is to be an empty one.
+ *
+ * usage: reload SECONDS (of each load; 0: no load, and few workers) [nginx]
  */
 #include <signal.h>
 #include <stdio.h>
@@ -13,15 +15,14 @@
 #include "build.h"
 #include "client.h"
 #include "fail.h"
+#include "figure.h"
 #include "server.h"
 #include "wait.h"
 #include "wrk.h"
 
-#define RUNS         5
-#define LOAD_SECONDS 4
-#define CONNECTIONS  32
-#define NEW_MS       20000
-#define PAUSE_US     1100000 /* lpm begins one reload a second */
+#define CONNECTIONS 32
+#define NEW_MS      20000
+#define PAUSE_US    1100000 /* lpm begins one reload a second */
 
 /* One of the two, whose build can be changed. */
 struct peer {
@@ -157,93 +158,54 @@ static void stop(struct peer *p)
     server_free(p->s);
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+static void (*const starts[])(struct peer *p, unsigned workers) = {start_lpm, start_nginx};
 
-/* Prints median, least and most, and returns the median. */
-static double print_spread(const char *what, const char *who, double *list)
+static void bench_time(size_t peers, unsigned workers)
 {
-    qsort(list, RUNS, sizeof(*list), compare);
-    printf("%s_%s %.2f ms\n", what, who, list[RUNS / 2]);
-    printf("%s_%s_min %.2f ms\n%s_%s_max %.2f ms\n", what, who, list[0], what, who, list[RUNS - 1]);
-    return list[RUNS / 2];
-}
-
-static void print_both(const char *what, double *lpm, double *nginx)
-{
-    double ours = print_spread(what, "lpm", lpm), theirs = print_spread(what, "nginx", nginx);
-    printf("%s_lpm/nginx %.2f x\n", what, ours / theirs);
-}
-
-static void bench_time(unsigned workers)
-{
-    double lpm[RUNS], nginx[RUNS];
-    struct peer a, b;
-    char what[32];
-
-    start_lpm(&a, workers);
-    start_nginx(&b, workers);
-    for (int i = 0; i < RUNS; i++) {
-        lpm[i] = reload(&a);
-        nginx[i] = reload(&b);
-        usleep(PAUSE_US);
+    for (size_t i = 0; i < peers; i++) {
+        struct peer p;
+        starts[i](&p, workers);
+        figure_print(reload(&p), "ms to new answers", p.name, "%u workers", workers);
+        stop(&p);
     }
-    stop(&a);
-    stop(&b);
-    snprintf(what, sizeof(what), "reload_%u_workers", workers);
-    print_both(what, lpm, nginx);
 }
 
-/* The latency of one load, ms; what failed is added to `*failed`. */
-static double load(struct peer *p, bool reloads, uint64_t *failed)
+static void bench_latency(struct peer *p, bool reloads, int seconds)
 {
+    const char *what = reloads ? "a reload each second" : "no reload";
     struct wrk w;
-    double p99;
 
-    wrk_start(&w, p->port, "/", CONNECTIONS, LOAD_SECONDS, NULL);
-    for (int i = 0; reloads && i < LOAD_SECONDS - 1; i++) {
+    wrk_start(&w, p->port, "/", CONNECTIONS, seconds, NULL);
+    for (int i = 0; reloads && i < seconds - 1; i++) {
         usleep(PAUSE_US);
         reload(p);
     }
     wrk_finish(&w);
-    p99 = w.p99;
-    *failed += w.errors + wrk_socket_errors(&w);
+    figure_print(w.p99, "ms, p99", p->name, "%s", what);
+    figure_print((double)(w.errors + wrk_socket_errors(&w)), "requests failed", p->name, "%s", what);
     run_free(&w.run);
-    return p99;
 }
 
-static void bench_latency(void)
+int main(int argc, char **argv)
 {
-    double quiet[2][RUNS], busy[2][RUNS];
-    uint64_t failed[2] = {0, 0}, none = 0;
-    struct peer peers[2];
+    int seconds = argc > 1 ? atoi(argv[1]) : 0;
+    size_t peers = argc > 2 ? 2 : 1;
+    struct peer list[2];
 
-    start_lpm(&peers[0], 2);
-    start_nginx(&peers[1], 2);
-    for (int i = 0; i < RUNS; i++) {
-        for (int who = 0; who < 2; who++) {
-            quiet[who][i] = load(&peers[who], false, &none);
-            busy[who][i] = load(&peers[who], true, &failed[who]);
-        }
+    bench_time(peers, 1);
+    bench_time(peers, seconds ? 16 : 2);
+    if (seconds == 0) {
+        return 0;
     }
-    stop(&peers[0]);
-    stop(&peers[1]);
-    print_both("p99_without_reload", quiet[0], quiet[1]);
-    print_both("p99_with_reloads", busy[0], busy[1]);
-    for (int who = 0; who < 2; who++) {
-        printf("failed_with_reloads_%s %llu requests\n", peers[who].name, (unsigned long long)failed[who]);
+    bench_time(peers, 64);
+    for (size_t i = 0; i < peers; i++) {
+        starts[i](&list[i], 2);
     }
-}
-
-int main(void)
-{
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    bench_time(1);
-    bench_time(16);
-    bench_time(64);
-    bench_latency();
+    for (size_t i = 0; i < 2 * peers; i++) {
+        bench_latency(&list[i % peers], i >= peers, seconds);
+    }
+    for (size_t i = 0; i < peers; i++) {
+        stop(&list[i]);
+    }
     return 0;
 }

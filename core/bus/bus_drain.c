@@ -1,0 +1,40 @@
+/*
+ * How fast a queue drains. Runs in the bus; pure.
+ */
+#include "bus/bus_drain.h"
+
+void bus_drain_waits(struct bus_drain *drain, uint64_t now, bool waits)
+{
+    if (waits != (drain->since != 0)) {
+        drain->since = waits ? now : 0;
+        drain->gone = 0;
+    }
+}
+
+void bus_drain_left(struct bus_drain *drain, uint64_t now)
+{
+    uint64_t span, gap;
+
+    if (drain->since == 0) {
+        return; /* it found a worker at once, which tells nothing */
+    }
+    drain->gone++;
+    span = now - drain->since;
+    if (span < BUS_DRAIN_SPAN || (drain->gone < BUS_DRAIN_GONE && span < BUS_DRAIN_SPAN_LONG)) {
+        return;
+    }
+    gap = span / drain->gone;
+    drain->gap = bus_drain_gap(drain, now) ? drain->gap - drain->gap / 4 + gap / 4 : gap;
+    drain->at = drain->since = now;
+    drain->gone = 0;
+}
+
+uint64_t bus_drain_gap(const struct bus_drain *drain, uint64_t now)
+{
+    uint64_t age = now - drain->at;
+
+    if (age > BUS_DRAIN_KNOWN && age / 4 > drain->gap) {
+        return 0;
+    }
+    return drain->gap < BUS_DRAIN_GAP_MAX ? drain->gap : BUS_DRAIN_GAP_MAX;
+}

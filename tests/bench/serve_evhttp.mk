@@ -1,0 +1,1 @@
+LIBS_serve_evhttp := -levent_extra

@@ -1,0 +1,1 @@
+LIBS_bench := $(LIBS_LIBEVENT)

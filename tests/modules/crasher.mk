@@ -1,0 +1,1 @@
+LIBS_crasher := $(LIBS_LIBEVENT)
