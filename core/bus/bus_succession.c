@@ -260,12 +260,28 @@ void bus_succession_ready(struct bus_worker *w)
     }
 }
 
-bool bus_succession_lost(const struct bus_worker *w)
+/* It may be another one's turn. */
+static void look_at_all(struct bus_pool *pool)
 {
-    bool lost = w->relieves != NULL;
+    for (size_t i = 0; i < pool->places; i++) {
+        if (pool->workers[i].state == BUS_WORKER_SERVING) {
+            bus_succession_look(&pool->workers[i]);
+        }
+    }
+}
 
+bool bus_succession_reaped(struct bus_worker *w)
+{
+    bool lost = !w->was_ready_now && w->relieves;
+    bool left = w->leave.reason != BUS_LEAVE_FOR_NOTHING;
+
+    bus_succession_event(w, BUS_LEAVE_ON_REAPED);
+    w->leave.reason = BUS_LEAVE_FOR_NOTHING;
     if (lost) {
         bus_succession_event(w->relieves, BUS_LEAVE_ON_LOST);
+    }
+    if (left) {
+        look_at_all(w->pool);
     }
     return lost;
 }

@@ -16,8 +16,8 @@ void bus_succession_new(struct bus_worker *w);
 /* It is ready for the first time: its limits count from here, and whom it comes after may go. */
 void bus_succession_ready(struct bus_worker *w);
 
-/* It died before that: true, and its place is given up, if it was to come after another one. */
-bool bus_succession_lost(const struct bus_worker *w);
+/* It is no more. True: it was to come after another one, and was not ready yet; its place is given up. */
+bool bus_succession_reaped(struct bus_worker *w);
 
 /* Something that happened to it, see bus_leave.h. */
 void bus_succession_event(struct bus_worker *w, enum bus_leave_event event);

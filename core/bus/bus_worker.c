@@ -482,8 +482,7 @@ void bus_worker_reaped(struct bus_worker *w, const struct control *message)
     bus_event_tell(w->pool->bus, "childExited", w, text_exit(message->status, end, sizeof(end)));
     w->state = BUS_WORKER_ABSENT;
     w->pool->alive--;
-    bus_succession_event(w, BUS_LEAVE_ON_REAPED);
-    if (!w->was_ready_now && !w->removed && !bus_succession_lost(w)) {
+    if (!bus_succession_reaped(w) && !w->was_ready_now && !w->removed) {
         bus_rule_start_failed(w->pool);
     }
     bus_lifecycle_worker_gone(w->pool->bus);

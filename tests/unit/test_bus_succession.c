@@ -479,6 +479,30 @@ static void a_quarter_at_once(void **state)
     hands_free(h);
 }
 
+/* One that had to wait is looked at as soon as it is its turn. */
+static void the_next_in_turn(void **state)
+{
+    struct hands *h = hands_new(3);
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        at(h, i)->leave.age_due = clock_now();
+        bus_succession_look(at(h, i));
+    }
+    expect_master(h, CONTROL_RESIZE, 3);
+    expect_nothing(h);
+    fork_at(h, 3);
+    say_at(h, 3, FRAME_READY);
+    expect_master(h, CONTROL_WORKER_READY, 3);
+    expect_master(h, CONTROL_WORKER_REMOVE, 0);
+    expect_nothing(h);
+    end_at(h, 0);
+    expect_master(h, CONTROL_RESIZE, 0);
+    expect_nothing(h);
+    expect_state(h, 1, BUS_LEAVE_REPLACING);
+    hands_free(h);
+}
+
 /* Nor does one leave while another, whatever became of it, is not ready yet. */
 static void not_while_another_starts(void **state)
 {
@@ -585,6 +609,7 @@ int main(void)
         cmocka_unit_test(no_room),
         cmocka_unit_test(a_degraded_pool),
         cmocka_unit_test(a_quarter_at_once),
+        cmocka_unit_test(the_next_in_turn),
         cmocka_unit_test(not_while_another_starts),
         cmocka_unit_test(a_pool_that_shrinks),
         cmocka_unit_test(a_pool_that_grows),
