@@ -398,9 +398,13 @@ static void one_that_dies_before_its_successor_is_ready(void **state)
     (void)state;
     grow(h, 0, 110);
     expect_master(h, CONTROL_RESIZE, 1);
-    end_at(h, 0);
+    channel_free(h->channel[0]);
+    h->channel[0] = NULL;
+    turn(h->f);
     expect_master(h, CONTROL_WORKER_KILL, 0);
-    expect_master(h, CONTROL_WORKER_REMOVE, 0);
+    expect_master(h, CONTROL_WORKER_REMOVE,
+                  0); /* before the master has reaped it, and filled its place again */
+    from_master(h, CONTROL_WORKER_GONE, 0, -1);
     up_at(h, 1);
     expect_nothing(h);
     assert_null(at(h, 1)->relieves);
