@@ -45,6 +45,7 @@ struct lpm_handler {
     const char *name;
     uint16_t index; /* the module's place */
     struct bus_pool *pool;
+    size_t in_pool;                   /* its number among the handlers of the pool */
     char build[LOADER_BUILD_ID_SIZE]; /* of the module; see bus_quarantine */
 };
 

@@ -31,6 +31,12 @@ struct bus_worker {
     bool was_ready_now; /* this process has been ready */
     bool was_ready;     /* this place has been ready once: counts for online */
     bool sent_home;     /* SOFT_KILL is out */
+    struct {            /* see bus_succession */
+        enum bus_leave_state state;
+        enum bus_leave_reason reason;   /* that it has begun to leave for */
+        uint64_t requests_max, age_due; /* answers; ns */
+    } leave;
+    struct bus_worker *relieves; /* it was started to come after that one, which still serves; NULL */
     uint32_t incarnation;
     pid_t pid;
     struct channel *channel;
@@ -83,6 +89,12 @@ struct bus_worker {
     bool aborted; /* it hangs, and has been given time for its last words */
 
     unsigned done, over_limit; /* answered since the last look at its memory; looks in a row over the limit */
+    bool look_due;             /* at its memory, whatever its growth says */
+    uint64_t foreign;          /* bytes that were taken for its own, and are not */
+    uint32_t *by_handler;      /* answered since then, as in bus_pool.leak; NULL: no memory */
+    uint64_t calls_seen;       /* of channel_calls() */
+    uint64_t trimmed_at;       /* ns: told to trim last; 0: never */
+    uint32_t trims;
 
     struct { /* what its death did, for one line in the log */
         unsigned requeued, retried, failed;
@@ -156,12 +168,6 @@ int bus_worker_post(struct bus_worker *w, const struct frame *frame, int fd);
 /* Tells it that nobody waits for the request any more, or to give it up; as soon as there is room, if not now. */
 void bus_worker_cancel(struct bus_worker *w, struct bus_request *req);
 void bus_worker_abandon(struct bus_worker *w, struct bus_request *req);
-
-/* Nothing new for it; home when nothing is left. */
-void bus_worker_leave(struct bus_worker *w);
-
-/* The same, and its place stays empty. */
-void bus_worker_remove(struct bus_worker *w);
 
 /* SOFT_KILL for one that is on its way out and has nothing left, if it can be said now; the end of each turn tries again. */
 void bus_worker_go_home(struct bus_worker *w);
