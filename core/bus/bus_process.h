@@ -107,7 +107,8 @@ struct bus {
     struct os_memory_paths memory_paths;          /* see bus_squeeze */
     struct os_memory memory;                      /* as it was seen last */
     struct event squeeze_timer;
-    unsigned squeeze; /* the level */
+    unsigned squeeze;         /* the level */
+    struct event scale_timer; /* see bus_scaler */
 
     uint32_t log_number;   /* of the error log that the workers are to have; see bus_reopen */
     uint32_t reopen_asked; /* number of the last question */
