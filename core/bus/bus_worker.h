@@ -26,7 +26,6 @@ struct bus_worker {
     bool busy;          /* said BUSY */
     bool removed;       /* its place is not to be filled any more */
     bool was_ready_now; /* this process has been ready */
-    bool was_ready;     /* this place has been ready once: counts for online */
     bool sent_home;     /* SOFT_KILL is out */
     struct {            /* see bus_succession */
         enum bus_leave_state state;
