@@ -1,6 +1,7 @@
 /*
  * A handler that leaks with every request, under 80 % of the load that its pool can bear: nobody notices. For 30 s, or, with
- * LPM_SOAK set (`make soak`), for five minutes with a limit of 256 MiB; longer where the machine is slow. What it measures it says in a line "soak: ...".
+ * LPM_SOAK set (`make soak`), for five minutes with a limit of 256 MiB; longer where the machine is slow. What it measures it
+ * says in a line "soak: ...".
  */
 #include <stdarg.h>
 #include <stddef.h>
