@@ -215,6 +215,9 @@ static void handle(struct master_generation *generation, const struct control *m
     case CONTROL_ASK_REOPEN:
         master_reopen(generation->master, generation, message->index);
         break;
+    case CONTROL_LOGS_TAKEN:
+        master_reopen_taken(generation, message->until);
+        break;
     default:
         handle_worker(generation, message);
     }
