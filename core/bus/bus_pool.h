@@ -79,6 +79,15 @@ void bus_pool_end_turn(struct bus_pool *pool);
 void bus_pool_queue_init(struct bus_pool *pool);
 void bus_pool_queue_fini(struct bus_pool *pool);
 
+/* So few that wait are not worth counting by client. */
+#define BUS_POOL_CROWD 16u
+
+/* Some wait longer than a turn, or many came in this one. Else nobody asks who they are. */
+static inline bool bus_pool_is_crowded(const struct bus_pool *pool)
+{
+    return pool->left.count > 0 || pool->queue.sum.count >= BUS_POOL_CROWD;
+}
+
 /* May one more wait? 0, LPM_ESHED, LPM_ENOWORKER. */
 int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcomer, uint64_t now);
 

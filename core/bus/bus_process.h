@@ -123,10 +123,11 @@ struct bus {
     struct list soft_kill_waiters; /* see bus_rule */
     struct list rule_ended;        /* whose callbacks are due */
     enum policy_phase phase;
-    bool turn_ends; /* in bus_lifecycle_end_turn() */
-    bool released;  /* soft kill: the workers were sent home */
-    bool over;      /* leave the loop */
-    int status;     /* the exit status then */
+    bool online_due; /* a worker has become ready: perhaps it was the last */
+    bool turn_ends;  /* in bus_lifecycle_end_turn() */
+    bool released;   /* soft kill: the workers were sent home */
+    bool over;       /* leave the loop */
+    int status;      /* the exit status then */
 };
 
 #endif

@@ -431,18 +431,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     bus_worker_hear(w);
 }
 
-/* Does it ring for the sake of ringing? Each time costs the bus a turn. */
-static bool rings_for_nothing(struct bus_worker *w)
-{
-    uint64_t now = clock_now();
-
-    if (now - w->noise.since >= CLOCK_NS_PER_S) {
-        w->noise.since = now;
-        w->noise.messages = w->noise.bells = 0;
-    }
-    return ++w->noise.bells > w->noise.messages + BUS_WORKER_EMPTY_BELLS_MAX;
-}
-
 static void on_bell(evutil_socket_t fd, short what, void *arg)
 {
     struct bus_worker *w = arg;
@@ -453,7 +441,7 @@ static void on_bell(evutil_socket_t fd, short what, void *arg)
     if (w->channel && w->blocked) {
         send_what_waits(w);
     }
-    if (w->channel && rings_for_nothing(w)) {
+    if (w->channel && bus_noise_rings(&w->noise, clock_now())) {
         bus_end_kill(w, "it rings its bell for nothing, again and again");
     }
 }

@@ -5,6 +5,7 @@
 #define BUS_WORKER_H
 
 #include "bus/bus_growth.h"
+#include "bus/bus_noise.h"
 #include "bus/bus_pool.h"
 #include "ipc/channel.h"
 #include "ipc/control.h"
@@ -17,10 +18,6 @@ enum bus_worker_state {
     BUS_WORKER_GONE     /* its channel is over; the master has not reaped it */
 };
 
-/* So many bells in a second may tell of nothing. Each honest one is for a message that came, or for the room of one that was sent;
- * of these, as many may be from the second before as there are slots. */
-#define BUS_WORKER_EMPTY_BELLS_MAX 4096u
-
 struct bus_worker {
     struct bus_pool *pool;
     size_t index;
@@ -29,7 +26,6 @@ struct bus_worker {
     bool busy;          /* said BUSY */
     bool removed;       /* its place is not to be filled any more */
     bool was_ready_now; /* this process has been ready */
-    bool was_ready;     /* this place has been ready once: counts for online */
     bool sent_home;     /* SOFT_KILL is out */
     struct {            /* see bus_succession */
         enum bus_leave_state state;
@@ -53,10 +49,7 @@ struct bus_worker {
     unsigned long bells_lost; /* ... which found so many messages of which no bell had told */
     bool blocked;             /* the channel is full until its bell rings */
 
-    struct { /* within a second from `since` on (ns): messages, either way, and bells */
-        uint64_t since;
-        unsigned long messages, bells;
-    } noise;
+    struct bus_noise noise;
 
     struct list sent; /* bus_request, in the order of sending */
     uint32_t seq;     /* of the last one sent */
