@@ -128,7 +128,14 @@ void bus_succession_event(struct bus_worker *w, enum bus_leave_event event)
 
 /* -- When it is time ---------------------------------------------------------------------------------- */
 
-/* Those on their way out for reasons of their own, and those that are not ready yet and come after nobody who still serves. */
+/* It is to serve, and does not yet; in a degraded pool nobody knows when one that is missing will. */
+static bool is_coming(const struct bus_worker *w)
+{
+    bool missing = w->state == BUS_WORKER_ABSENT && w->pool->degraded == 0;
+    return (missing || w->state == BUS_WORKER_STARTING) && !w->removed && !w->relieves;
+}
+
+/* Those on their way out for reasons of their own, and those that are coming, and not beside one that they come after. */
 static size_t count_away(const struct bus_pool *pool)
 {
     size_t away = 0;
@@ -136,7 +143,7 @@ static size_t count_away(const struct bus_pool *pool)
     for (size_t i = 0; i < pool->places; i++) {
         const struct bus_worker *w = &pool->workers[i];
         bool leaves = w->leave.state != BUS_LEAVE_STAYING && w->leave.reason != BUS_LEAVE_FOR_NOTHING;
-        away += leaves || (w->state == BUS_WORKER_STARTING && !w->removed && !w->relieves);
+        away += leaves || is_coming(w);
     }
     return away;
 }

@@ -514,8 +514,10 @@ static void not_while_another_starts(void **state)
 
     (void)state;
     end_at(h, 1);
-    fork_at(h, 1);
     expect_master(h, CONTROL_WORKER_KILL, 1);
+    grow(h, 0, 110);
+    expect_nothing(h);
+    fork_at(h, 1);
     grow(h, 0, 110);
     expect_nothing(h);
     say_at(h, 1, FRAME_READY);
