@@ -96,7 +96,7 @@ static void set_a_byte(struct world *w)
 static void change_a_slot(struct world *w)
 {
     struct ring_cell *cell = &w->raw.mine->cells[(w->slot - number(w, 1) % 4) % RING_SLOTS];
-    _Atomic uint32_t *fields[] = {&cell->block, &cell->len, &cell->fd_count, &cell->large};
+    _Atomic uint32_t *fields[] = {&cell->block, &cell->len, &cell->fd_count, &cell->place};
 
     *fields[number(w, 1) % 4] = number(w, number(w, 1) % 5);
 }
@@ -139,7 +139,7 @@ static void publish(struct world *w)
     }
     cell->block = block;
     cell->len = (uint32_t)len;
-    cell->fd_count = cell->large = 0;
+    cell->fd_count = cell->place = 0;
     mine->shown = ++w->slot;
     if (number(w, 1) % 4) {
         bell_ring(w->raw.their);
@@ -155,7 +155,7 @@ static void hear_requests(struct world *w)
         struct frame frame;
         const char *why;
 
-        if (cell->large == 0 &&
+        if (cell->place == 0 &&
             frame_decode(&frame, theirs->bytes + (size_t)cell->block * ARENA_BLOCK, cell->len, &why) == 0 &&
             frame.type == FRAME_REQUEST && w->key_count < REQUESTS) {
             w->keys[w->key_count++] = frame.key;

@@ -196,7 +196,7 @@ static inline void publish_raw(struct share_end *raw, uint32_t number, const str
     cell->block = slot->block;
     cell->len = slot->len;
     cell->fd_count = slot->fd_count;
-    cell->large = slot->large;
+    cell->place = slot->place;
     raw->mine->shown = SHARE_FIRST + number + 1;
 }
 
