@@ -20,8 +20,10 @@
 #include <cmocka.h>
 
 #include "ipc/share.h"
+#include "ipc/store.h"
 
-#define LARGE (CHANNEL_INLINE_MAX + 4096)
+#define LARGE      (CHANNEL_INLINE_MAX + 4096) /* lies in the store */
+#define VERY_LARGE (STORE_MESSAGE_MAX + 4096)  /* has a memfd of its own */
 
 struct pair {
     struct channel *bus, *worker;
