@@ -48,7 +48,7 @@ enum bus_shed bus_admit_decide(const struct bus_admit *facts);
 
 /* What decides how long one waits. */
 struct bus_admit_line {
-    uint64_t gap;       /* ns: bus_drain_gap() of the pool; 0: not known */
+    uint64_t gap;       /* ns: that of the pool's bus_drain; 0: not known */
     uint64_t level_gap; /* and of its priority */
     uint64_t ahead;     /* how many wait with its priority or a higher one */
     uint64_t level;     /* and with its own */

@@ -73,6 +73,9 @@ static void act(struct bus *bus, const struct control *message, int *fd)
     case CONTROL_REOPENED:
         bus_reopen_done(bus, message);
         break;
+    case CONTROL_LOGS_ELSEWHERE:
+        bus_reopen_elsewhere(bus, message);
+        break;
     case CONTROL_SUCCESSOR:
         bus_handover_successor(bus, *fd);
         *fd = -1;

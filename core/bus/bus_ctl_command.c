@@ -103,6 +103,15 @@ static void health(struct bus_ctl_client *client, const json_t *request)
     bus_ctl_answer(client, json_pack("{s:b,s:o}", "ok", 1, "workers", workers));
 }
 
+/* Of a pool with a range: the range, and the last reason for its size. */
+static json_t *scale_json(const struct bus_pool *pool, uint64_t now)
+{
+    return json_pack("{s:i,s:i,s:b,s:s,s:I}", "min", (int)pool->conf->count_min, "max",
+                     (int)pool->conf->count_max, "pinned", (int)pool->scale_pinned, "why", pool->scale_why,
+                     "ago_ms",
+                     (json_int_t)(pool->scale_at ? (now - pool->scale_at) / CLOCK_NS_PER_MS : UINT64_C(0)));
+}
+
 /* How many were refused, and why. */
 static json_t *shed_json(const struct bus_pool *pool)
 {
@@ -118,11 +127,17 @@ static json_t *pool_json(const struct bus_pool *pool)
     json_int_t degraded = pool->degraded > now ? (json_int_t)((pool->degraded - now) / CLOCK_NS_PER_MS)
                                                : (json_int_t)(pool->degraded != 0);
 
-    return json_pack("{s:s,s:i,s:I,s:I,s:I,s:I,s:o,s:I}", "name", pool->conf->name, "alive", (int)pool->alive,
-                     "queued", (json_int_t)pool->queue.sum.count, "queued_bytes",
-                     (json_int_t)pool->queue.sum.bytes, "clients", (json_int_t)pool->share.clients,
-                     "queue_wait_ms", (json_int_t)(bus_pool_queue_wait(pool) / CLOCK_NS_PER_MS), "shed",
-                     shed_json(pool), "degraded_ms", degraded);
+    json_t *json = json_pack("{s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:o,s:I}", "name", pool->conf->name, "target",
+                             (int)pool->target, "alive", (int)pool->alive, "queued",
+                             (json_int_t)pool->queue.sum.count, "queued_bytes",
+                             (json_int_t)pool->queue.sum.bytes, "clients", (json_int_t)pool->share.clients,
+                             "queue_wait_ms", (json_int_t)(bus_pool_queue_wait(pool) / CLOCK_NS_PER_MS),
+                             "shed", shed_json(pool), "degraded_ms", degraded);
+
+    if (conf_core_is_scaled(pool->conf)) {
+        json_object_set_new(json, "scale", scale_json(pool, now));
+    }
+    return json;
 }
 
 /* PSI in percent; null: not known. */

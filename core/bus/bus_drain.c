@@ -6,8 +6,7 @@
 void bus_drain_waits(struct bus_drain *drain, uint64_t now, bool waits)
 {
     if (waits != (drain->since != 0)) {
-        drain->since = waits ? now : 0;
-        drain->gone = 0;
+        *drain = (struct bus_drain){.since = waits ? now : 0};
     }
 }
 
@@ -24,17 +23,8 @@ void bus_drain_left(struct bus_drain *drain, uint64_t now)
         return;
     }
     gap = span / drain->gone;
-    drain->gap = bus_drain_gap(drain, now) ? drain->gap - drain->gap / 4 + gap / 4 : gap;
-    drain->at = drain->since = now;
+    gap = gap < BUS_DRAIN_GAP_MAX ? gap : BUS_DRAIN_GAP_MAX;
+    drain->gap = drain->gap ? drain->gap - drain->gap / 4 + gap / 4 : gap;
+    drain->since = now;
     drain->gone = 0;
-}
-
-uint64_t bus_drain_gap(const struct bus_drain *drain, uint64_t now)
-{
-    uint64_t age = now - drain->at;
-
-    if (age > BUS_DRAIN_KNOWN && age / 4 > drain->gap) {
-        return 0;
-    }
-    return drain->gap < BUS_DRAIN_GAP_MAX ? drain->gap : BUS_DRAIN_GAP_MAX;
 }

@@ -8,6 +8,7 @@
 #include "bus/bus_dispatch.h"
 #include "bus/bus_drain.h"
 #include "bus/bus_request.h"
+#include "bus/bus_scale.h"
 
 struct bus_rule_waiter;
 
@@ -25,6 +26,12 @@ struct bus_pool {
     bool resize_asked;                            /* see bus_rule: for the end of this turn */
     bool resizing;                                /* not all of them are up, or gone, yet */
     struct bus_rule_waiter *resize_waiter;
+    const char *resize_why;            /* for the log; NULL: somebody asked */
+    struct bus_scale scale;            /* see bus_scaler ... */
+    unsigned scale_told;               /* bits of the reasons for no change that are in the log */
+    char scale_why[160];               /* ... the last reason, */
+    uint64_t scale_at;                 /* ns: its time; 0: none yet, */
+    bool scale_pinned;                 /* and whether somebody has asked for a number of his own */
     unsigned alive;                    /* workers that were forked and have not been reaped */
     uint64_t degraded;                 /* ns: no restart before; 0: not degraded */
     const struct bus_worker *retiring; /* the one that is being replaced for its memory; NULL: none */

@@ -128,11 +128,10 @@ static struct bus_admit_bound bytes_bound(const struct bus_queue_sum *sum,
 }
 
 /* How long it should wait, and take then, while others wait. */
-static void expect(const struct bus_pool *pool, enum bus_queue_level level, uint64_t now,
-                   struct bus_admit *facts)
+static void expect(const struct bus_pool *pool, enum bus_queue_level level, struct bus_admit *facts)
 {
-    struct bus_admit_line line = {.gap = bus_drain_gap(&pool->drain, now),
-                                  .level_gap = bus_drain_gap(&pool->level_drains[level], now),
+    struct bus_admit_line line = {.gap = pool->drain.gap,
+                                  .level_gap = pool->level_drains[level].gap,
                                   .ahead = bus_queue_count_from(&pool->queue.sum, level),
                                   .level = pool->queue.sum.levels[level].count,
                                   .one_in = bus_queue_one_in[level]};
@@ -166,7 +165,7 @@ int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcom
         .own = bus_share_count(&pool->share, newcomer->client),
         .queued = pool->queue.sum.count,
         .clients = pool->share.clients};
-    expect(pool, level, now, &facts);
+    expect(pool, level, &facts);
     why = bus_admit_decide(&facts);
     if (why == BUS_SHED_NONE) {
         return 0;
@@ -322,7 +321,7 @@ uint64_t bus_pool_queue_wait(const struct bus_pool *pool)
 
 int64_t bus_pool_retry_after(const struct bus_pool *pool)
 {
-    uint64_t now = clock_now(), ms, gap = bus_drain_gap(&pool->drain, now);
+    uint64_t now = clock_now(), ms, gap = pool->drain.gap;
 
     if (pool->degraded && pool->alive == 0) {
         ms = pool->degraded > now ? (pool->degraded - now) / CLOCK_NS_PER_MS : 0;

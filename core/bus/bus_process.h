@@ -107,11 +107,15 @@ struct bus {
     struct os_memory_paths memory_paths;          /* see bus_squeeze */
     struct os_memory memory;                      /* as it was seen last */
     struct event squeeze_timer;
-    unsigned squeeze; /* the level */
+    unsigned squeeze;         /* the level */
+    struct event scale_timer; /* see bus_scaler */
 
     uint32_t log_number;   /* of the error log that the workers are to have; see bus_reopen */
     uint32_t reopen_asked; /* number of the last question */
     size_t reopen_failed;  /* logs that stayed with their old file, since the last REOPENED */
+    uint64_t reopen_round,
+        reopen_told;           /* of the last REOPENED, and what the master was told that it is done */
+    uint32_t reopen_round_log; /* log_number then */
     struct list reopen_waiters;
 
     bool soft_kill_asked;          /* by any module; the master will say it */

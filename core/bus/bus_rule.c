@@ -10,6 +10,7 @@
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_memory.h"
 #include "bus/bus_resize.h"
+#include "bus/bus_scaler.h"
 
 /* -- Who waits ---------------------------------------------------------------------------------------- */
 
@@ -229,8 +230,9 @@ static int begin_resize(struct bus_pool *pool)
     if (have == pool->target) {
         return 0;
     }
-    log_write(pool->bus->log, LPM_LOG_NOTICE, "pool %s is resized from %zu to %u workers", pool->conf->name,
-              have, pool->target);
+    log_write(pool->bus->log, LPM_LOG_NOTICE, "pool %s is resized from %zu to %u workers%s%s",
+              pool->conf->name, have, pool->target, pool->resize_why ? ": " : "",
+              pool->resize_why ? pool->resize_why : "");
     if (have < pool->target) {
         return grow(pool, places, have);
     }
@@ -289,21 +291,33 @@ static struct bus_pool *pool_named(const struct bus *bus, const char *name)
     return NULL;
 }
 
+static void ask(struct bus_pool *pool, unsigned count, const char *why, struct bus_rule_waiter *waiter)
+{
+    end_resize(pool, LPM_ECANCELED);
+    pool->target = count;
+    pool->resize_asked = true;
+    pool->resize_why = why;
+    pool->resize_waiter = waiter;
+    bus_lifecycle_again(pool->bus);
+}
+
+void bus_rule_scale(struct bus_pool *pool, unsigned count, const char *why)
+{
+    ask(pool, count, why, NULL);
+}
+
+/* Somebody wants so many: a pool that scales itself does so no more. */
 static int resize(struct bus_pool *pool, const lpm_supervisor *s, unsigned count, lpm_done_fn on_done,
                   void *arg)
 {
     struct bus_rule_waiter *waiter;
     int rc = new_waiter(&waiter, s, on_done, arg);
 
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        bus_scaler_pin(pool);
+        ask(pool, count, NULL, waiter);
     }
-    end_resize(pool, LPM_ECANCELED);
-    pool->target = count;
-    pool->resize_asked = true;
-    pool->resize_waiter = waiter;
-    bus_lifecycle_again(pool->bus);
-    return 0;
+    return rc;
 }
 
 static int supervisor_resize(lpm_supervisor *s, const char *name, unsigned count, lpm_done_fn on_done,

@@ -24,6 +24,9 @@ void bus_rule_soft_killed(struct bus *bus);
 /* The end comes at once: whoever waits for something hears that it will not be. */
 void bus_rule_hard_kill(struct bus *bus);
 
+/* The pool has another number of workers at the end of this turn; `why`, for the log, is valid until then. */
+void bus_rule_scale(struct bus_pool *pool, unsigned count, const char *why);
+
 /* The master had SIGTTIN or SIGTTOU: one worker more, or one less, in the default pool. */
 void bus_rule_step(struct bus *bus, int by);
 

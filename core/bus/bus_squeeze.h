@@ -1,6 +1,6 @@
 /*
  * What there is too little of in the machine: fewer requests are given to the workers at once. Never the other way round: it does
- * not stop a worker, and does not add one.
+ * not stop a worker, and does not add one; what a pool that scales itself makes of it, see bus_scale.h.
  */
 #ifndef BUS_SQUEEZE_H
 #define BUS_SQUEEZE_H

@@ -165,8 +165,8 @@ void bus_worker_want(struct bus_worker *w, bool wanting)
 void bus_worker_let_go_of(struct bus_worker *w, struct bus_request *req)
 {
     if (req->stream >= 0 || req->socket >= 0) {
-        fd_close(&req->stream);
-        fd_close(&req->socket);
+        fd_let_go(&req->stream);
+        fd_let_go(&req->socket);
         w->held--;
     }
 }

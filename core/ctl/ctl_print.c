@@ -68,6 +68,27 @@ void ctl_print_health(FILE *out, const json_t *answer)
     }
 }
 
+/* Why the pools that scale themselves have the workers that they have. */
+static void print_scales(FILE *out, const json_t *pools)
+{
+    const json_t *pool, *scale;
+    size_t i;
+
+    json_array_foreach(pools, i, pool)
+    {
+        if ((scale = json_object_get(pool, "scale")) == NULL) {
+            continue;
+        }
+        fprintf(out, "\npool %s: %lld workers of %lld to %lld%s", text_of(pool, "name"),
+                number_of(pool, "target"), number_of(scale, "min"), number_of(scale, "max"),
+                json_is_true(json_object_get(scale, "pinned")) ? ", until the next reload" : "");
+        if (*text_of(scale, "why")) {
+            fprintf(out, "; %lld s ago: %s", number_of(scale, "ago_ms") / 1000, text_of(scale, "why"));
+        }
+        fprintf(out, "\n");
+    }
+}
+
 void ctl_print_status(FILE *out, const json_t *answer)
 {
     const json_t *pools = json_object_get(answer, "pools"), *pool;
@@ -100,6 +121,7 @@ void ctl_print_status(FILE *out, const json_t *answer)
                     number_of(shed, "unfair"),
                 number_of(pool, "degraded_ms"));
     }
+    print_scales(out, pools);
     ctl_print_quarantine(out, answer, true);
 }
 

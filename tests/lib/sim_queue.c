@@ -84,7 +84,7 @@ static bool is_ours(const struct sim *sim)
 static bool admit(const struct sim *sim)
 {
     size_t count = sim->queue.sum.count;
-    uint64_t gap = bus_drain_gap(&sim->drain, sim->now);
+    uint64_t gap = sim->drain.gap;
     struct bus_admit_line line = {
         .gap = gap, .level_gap = gap, .ahead = count, .level = count, .one_in = UINT32_MAX};
     struct bus_admit facts = {.bounds = {{count + 1, count + 1, LIMIT}},

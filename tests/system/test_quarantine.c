@@ -123,10 +123,13 @@ static void test_under_load(void **state)
 static void test_reload(void **state)
 {
     struct server *s = *state;
+    char end[64];
 
     start(s, "");
     assert_int_equal(poison(s), 500);
+    snprintf(end, sizeof(end), "bus (pid %d) exited with status 0", (int)server_pid(s, "bus"));
     ctl(s, 0, "", "reload", NULL);
+    server_wait_log(s, end, LOG_MS);
     expect(s, "status", NULL, "crasher GET /segv");
     assert_int_equal(poison(s), 500);
     wait_for_deaths(s, 2);

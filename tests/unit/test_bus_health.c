@@ -5,6 +5,7 @@
 #include "bus_fixture.h"
 
 #include "bus/bus_memory.h"
+#include "ipc/share.h"
 #include "os/os_proc.h"
 
 static lpm_health health_of(struct fixture *f)
@@ -63,6 +64,40 @@ static void a_life(void **state)
     assert_int_equal(health.restarts, 2);
     assert_int_equal(health.requests, 0);
     assert_int_equal(health.heap_total, 0);
+    fixture_free(f);
+}
+
+/* On its board, which it writes as it likes, and in its messages: numbers that cannot be are not told. */
+static void lies(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct frame heap = {.type = FRAME_HEAP, .heap_total = UINT64_MAX, .heap_used = UINT64_C(1) << 63};
+    struct control message = {.type = CONTROL_WORKER_NEW, .pid = getpid()};
+    struct share_end raw;
+    struct error err;
+    int fds[2];
+
+    (void)state;
+    start_ready_worker(f);
+    say(f, &heap);
+    turn(f);
+    assert_int_equal(health_of(f).heap_total, 0);
+    assert_int_equal(health_of(f).heap_used, 0);
+    die(f);
+    reap(f);
+
+    message.incarnation = ++f->incarnation;
+    assert_int_equal(channel_pair(fds, &err), 0);
+    assert_int_equal(control_send(f->master, &message, fds[0]), 0);
+    close(fds[0]);
+    turn(f);
+    share_init(&raw, fds[1]);
+    assert_int_equal(share_accept(&raw, WAIT_MS, &err), 0);
+    raw.mine->call_count = 3;
+    assert_int_equal(health_of(f).requests, 3);
+    raw.mine->call_count = UINT64_C(0xa5a5a5a5a5a5a5a5);
+    assert_int_equal(health_of(f).requests, 0);
+    share_fini(&raw);
     fixture_free(f);
 }
 
@@ -191,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_life),
+        cmocka_unit_test(lies),
         cmocka_unit_test(requests_in_it),
         cmocka_unit_test(pressure_is_fresh),
         cmocka_unit_test(health_changes_nothing),

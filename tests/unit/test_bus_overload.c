@@ -198,7 +198,6 @@ static void what_would_wait_in_vain_is_refused_at_once(void **state)
     turn(f);
     assert_int_equal(ASK(&o[20], .timeout = 50), 0); /* nothing is known */
     pool->drain.gap = 10 * CLOCK_NS_PER_MS;
-    pool->drain.at = clock_now();
     assert_int_equal(ASK(&o[21], .timeout = 50), LPM_ESHED);
     assert_int_equal(ASK(&o[21], .priority = LPM_PRIORITY_HIGH, .timeout = 50), 0); /* nobody is before it */
     assert_int_equal(ASK(&o[22], .timeout = LONG_MS), 0);
