@@ -95,6 +95,7 @@ static bool find_in_store(struct channel_send *s, const struct need *need)
         return false;
     }
     s->place = RING_STORE;
+    s->store.cursor = 0; /* the same memory again and again: it is in the caches */
     s->block = arena_take_blocks(&s->store, store_blocks(need->len));
     return s->block != ARENA_FULL;
 }
@@ -129,7 +130,7 @@ static bool is_read_up(const struct channel_send *s)
 static int make_room(struct channel_send *s, struct need *need)
 {
     /* Early: so arena and store keep to the same memory when little is out. */
-    bool early = s->arena.free < ARENA_BLOCKS / 2 || s->store.free < ARENA_BLOCKS / 2;
+    bool early = s->arena.free < ARENA_BLOCKS / 2 || s->store.free < ARENA_BLOCKS;
     int rc = early || !has_slots(s, need->notes) ? refresh(s) : 0;
 
     if (rc < 0 || find_place(s, need)) {
