@@ -128,8 +128,8 @@ static uint32_t blocks_of(const struct ring_slot *slot)
 
 static const char *check_slot(const struct channel_receive *r, const struct ring_slot *slot)
 {
-    static const uint64_t longest[RING_PLACES] = {
-        CHANNEL_INLINE_MAX, CHANNEL_MESSAGE_MAX, STORE_MESSAGE_MAX, STORE_MESSAGE_MAX};
+    static const uint64_t longest[RING_PLACES] = {CHANNEL_INLINE_MAX, CHANNEL_MESSAGE_MAX, STORE_MESSAGE_MAX,
+                                                  STORE_MESSAGE_MAX};
 
     if (slot->place >= RING_PLACES || slot->fd_count > CHANNEL_FDS_MAX) {
         return "a slot that cannot be";
@@ -198,7 +198,7 @@ static int take_new_store(struct channel_receive *r)
 
 /* Private: before Linux 6.7 what is sealed against writing cannot be mapped as shared. It is the same memory. */
 static int hand_out_memfd(struct channel_receive *r, const struct ring_slot *slot,
-                           struct channel_message *message)
+                          struct channel_message *message)
 {
     const char *wrong;
     void *mapping;
@@ -277,8 +277,7 @@ static int next(struct channel_receive *r, struct channel_message *message)
         rc = take_new_store(r);
     }
     if (rc == 0) {
-        rc = slot.place == RING_MEMFD ? hand_out_memfd(r, &slot, message)
-                                      : hand_out_place(r, &slot, message);
+        rc = slot.place == RING_MEMFD ? hand_out_memfd(r, &slot, message) : hand_out_place(r, &slot, message);
     }
     if (rc == 1) {
         message->len = slot.len;

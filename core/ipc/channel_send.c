@@ -90,13 +90,18 @@ static bool has_slots(const struct channel_send *s, uint32_t notes)
 
 static bool find_in_store(struct channel_send *s, const struct need *need)
 {
-    if (need->len < STORE_MESSAGE_MIN || need->len > STORE_MESSAGE_MAX || !has_store(s) ||
-        !has_slots(s, need->notes + (s->store_fd >= 0))) {
+    uint32_t out = ARENA_BLOCKS - s->store.free, count = store_blocks(need->len);
+
+    if (need->len < STORE_MESSAGE_MIN || need->len > STORE_MESSAGE_MAX ||
+        (need->len <= CHANNEL_INLINE_MAX && out + count > STORE_SHORT)) {
+        return false;
+    }
+    if (!has_store(s) || !has_slots(s, need->notes + (s->store_fd >= 0))) {
         return false;
     }
     s->place = RING_STORE;
     s->store.cursor = 0; /* the same memory again and again: it is in the caches */
-    s->block = arena_take_blocks(&s->store, store_blocks(need->len));
+    s->block = arena_take_blocks(&s->store, count);
     return s->block != ARENA_FULL;
 }
 

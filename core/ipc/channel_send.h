@@ -19,7 +19,7 @@ struct channel_send {
     struct note notes[NOTE_MAX];                 /* by these numbers, which run free: */
     uint32_t note_oldest, note_next, note_count; /* not known to be read; not sent; not made */
 
-    size_t reserved; /* length of the open reservation, or 0 */
+    size_t reserved;       /* length of the open reservation, or 0 */
     enum ring_place place; /* where it is */
     uint32_t block;        /* in the arena or the store */
     char *mapping;         /* of a memfd */

@@ -10,8 +10,9 @@
 
 #define STORE_BLOCK       2048u
 #define STORE_SIZE        ((size_t)STORE_BLOCK * ARENA_BLOCKS)
-#define STORE_MESSAGE_MIN (16u * 1024)     /* shorter ones wait for room in the arena */
-#define STORE_MESSAGE_MAX (STORE_SIZE / 2) /* two such messages fit */
+#define STORE_MESSAGE_MIN (16u * 1024)       /* shorter ones wait for room in the arena */
+#define STORE_MESSAGE_MAX (STORE_SIZE / 2)   /* two such messages fit */
+#define STORE_SHORT       (ARENA_BLOCKS / 4) /* blocks: no more for messages that the arena could take */
 
 static inline uint32_t store_blocks(size_t len)
 {

@@ -67,11 +67,16 @@ static void raw_start(struct world *w)
 static _Atomic uint32_t *word(struct world *w)
 {
     struct share *mine = w->raw.mine;
-    _Atomic uint32_t *words[] = {&mine->shown,         &mine->taken,
-                                 &mine->asleep_at,     &mine->calls,
-                                 &mine->started,       &mine->running,
-                                 &mine->wanted,        &mine->over,
-                                 &mine->returns.count, &mine->returns.blocks[number(w, 1) * 8],
+    _Atomic uint32_t *words[] = {&mine->shown,
+                                 &mine->taken,
+                                 &mine->asleep_at,
+                                 &mine->calls,
+                                 &mine->started,
+                                 &mine->running,
+                                 &mine->wanted,
+                                 &mine->over,
+                                 &mine->returns.count,
+                                 &mine->returns.blocks[number(w, 1) * 8],
                                  &mine->store_returns.count};
     return words[number(w, 1) % (sizeof(words) / sizeof(words[0]))];
 }
