@@ -299,7 +299,7 @@ $(STRESS): $(STRESS_SOURCES) $(wildcard core/ipc/*.h) | deps-test
 
 # No part of `make test`, which has a few rounds of each.
 SOAK          ?= 100
-SOAK_NAMES    := soak faults upgrade overload
+SOAK_NAMES    := soak faults upgrade overload leak
 SOAK_PROGRAMS := $(patsubst %,$(BUILD)/tests/system/test_%,$(SOAK_NAMES))
 
 soak: all $(SOAK_PROGRAMS) $(TEST_MODULES) $(STRESS)

@@ -10,6 +10,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/version.h"
+#include "bus/bus_ctl_memory.h"
 #include "bus/bus_pool.h"
 #include "bus/bus_quarantine.h"
 #include "bus/bus_reload.h"
@@ -76,14 +77,14 @@ static json_t *worker_json(const lpm_health *h)
 {
     static const char *const states[] = {"absent", "starting", "ready", "busy", "leaving"};
 
-    return json_pack("{s:s,s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i}", "pool",
+    return json_pack("{s:s,s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:i}", "pool",
                      h->pool, "index", (int)h->index, "pid", (int)h->pid, "state", states[h->state],
                      "generation", (int)h->generation, "restarts", (int)h->restarts, "in_flight",
                      (int)h->in_flight, "started", (int)h->started, "sockets", (int)h->sockets, "requests",
                      (json_int_t)h->requests, "uptime_ms", (json_int_t)h->uptime, "rss", (json_int_t)h->rss,
                      "pressure", (json_int_t)h->pressure, "heap_total", (json_int_t)h->heap_total,
                      "heap_used", (json_int_t)h->heap_used, "growth", (json_int_t)h->growth, "to_limit_ms",
-                     (json_int_t)h->to_limit, "failures", (int)h->failures);
+                     (json_int_t)h->to_limit, "failures", (int)h->failures, "trims", (int)h->trims);
 }
 
 static void health(struct bus_ctl_client *client, const json_t *request)
@@ -100,7 +101,8 @@ static void health(struct bus_ctl_client *client, const json_t *request)
         json_array_append_new(workers, worker_json(&list[i]));
     }
     free(list);
-    bus_ctl_answer(client, json_pack("{s:b,s:o}", "ok", 1, "workers", workers));
+    bus_ctl_answer(client, json_pack("{s:b,s:o,s:o}", "ok", 1, "workers", workers, "handlers",
+                                     bus_ctl_memory_of_handlers(client->bus)));
 }
 
 /* Of a pool with a range: the range, and the last reason for its size. */
@@ -207,7 +209,9 @@ static void status(struct bus_ctl_client *client, const json_t *request)
 
     (void)request;
     for (size_t i = 0; i < bus->pool_count; i++) {
-        json_array_append_new(pools, pool_json(&bus->pools[i]));
+        json_t *pool = pool_json(&bus->pools[i]);
+        bus_ctl_memory_of_pool(pool, &bus->pools[i]);
+        json_array_append_new(pools, pool);
     }
     answer = json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o,s:o,s:o}", "ok", 1, "version", LPM_VERSION,
                        "state", phases[bus->phase], "generation", (int)bus->start->generation, "master",

@@ -71,6 +71,7 @@ void bus_health_fill(const struct bus_worker *w, lpm_health *health)
     health->growth = w->growth.rate;
     health->to_limit = bus_memory_to_limit(w);
     health->failures = (uint32_t)((uint64_t)load->failures * 100 / BUS_FAILURES_ALL);
+    health->trims = w->trims;
     health->heap_total = believable(w->heap_total);
     health->heap_used = believable(w->heap_used);
     if (w->statm >= 0 && os_proc_read(w->statm, &proc) == 0) {

@@ -9,6 +9,7 @@
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_memory.h"
 #include "bus/bus_reopen.h"
+#include "bus/bus_succession.h"
 #include "bus/bus_timeout.h"
 #include "os/os_stream.h"
 
@@ -23,6 +24,7 @@ static void on_ready(struct bus_worker *w)
         w->was_ready_now = true;
         bus_memory_begin(w);
         bus_lifecycle_worker_ready(w);
+        bus_succession_ready(w);
     }
 }
 
@@ -54,7 +56,8 @@ static void measure(struct bus_worker *w, const struct bus_request *req, bool fa
     bus_load_answered(load, failed, bus_dispatch_usual_failures(&w->pool->dispatch));
     bus_dispatch_update(&w->pool->dispatch, w->index);
     w->last_event = now;
-    bus_memory_count(w);
+    bus_memory_count(w, req->handler->in_pool);
+    bus_succession_answered(w);
 }
 
 /* `fds`: what came with it; what the callback does not take is closed with the message. */

@@ -53,10 +53,10 @@ static int set_up_modules(struct bus *bus)
         m->module = module;
         role_crash_name(bus->start->crash, i, module->name);
         if (module->request) {
+            struct bus_pool *pool = &bus->pools[conf_core_pool_of(bus->start->core, module->name)];
             struct lpm_handler *handler = &bus->handlers[bus->handler_count++];
-            *handler =
-                (struct lpm_handler){module->name, (uint16_t)i,
-                                     &bus->pools[conf_core_pool_of(bus->start->core, module->name)], ""};
+            *handler = (struct lpm_handler){
+                .name = module->name, .index = (uint16_t)i, .pool = pool, .in_pool = pool->handler_count++};
             bus_quarantine_name_build(bus, handler);
         }
     }

@@ -143,6 +143,16 @@ static void expect(const struct bus_pool *pool, enum bus_queue_level level, stru
     }
 }
 
+/* Nothing was left waiting anywhere, and what came since then is little. */
+static bool is_easy(const struct bus_pool *pool, size_t bytes)
+{
+    const struct bus *bus = pool->bus;
+
+    return pool->left.count == 0 && bus->left.count == 0 &&
+           pool->queue.sum.bytes + bytes <= bound_of(pool->conf->queue_bytes) / 2 &&
+           bus->queued.bytes + bytes <= bound_of(bus->start->core->queue_total_bytes) / 2;
+}
+
 int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcomer, uint64_t now)
 {
     const struct bus *bus = pool->bus;
@@ -152,6 +162,9 @@ int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcom
 
     if (pool->degraded && pool->alive == 0) {
         return LPM_ENOWORKER;
+    }
+    if (is_easy(pool, newcomer->bytes)) {
+        return 0;
     }
     /* Of the number, what has come in this turn does not count: it may find a worker at the turn's end, which refuses what is
      * too much then. */
@@ -163,7 +176,7 @@ int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcom
         .in_queue = pool->conf->queue_timeout == LPM_NONE ? BUS_ADMIT_UNBOUNDED : age_limit(pool),
         .in_all = newcomer->deadline == 0 ? BUS_ADMIT_UNBOUNDED : newcomer->deadline - now,
         .own = bus_share_count(&pool->share, newcomer->client),
-        .queued = pool->queue.sum.count,
+        .queued = pool->share.count,
         .clients = pool->share.clients};
     expect(pool, level, &facts);
     why = bus_admit_decide(&facts);
@@ -215,12 +228,8 @@ void bus_pool_sent(struct bus_pool *pool, struct bus_request *req)
 
 static void note_drains(struct bus_pool *pool)
 {
-    uint64_t now;
+    uint64_t now = clock_now();
 
-    if (pool->queue.sum.count == 0 && pool->drain.since == 0) {
-        return;
-    }
-    now = clock_now();
     bus_drain_waits(&pool->drain, now, pool->queue.sum.count > 0);
     for (int level = 0; level < BUS_QUEUE_LEVELS; level++) {
         bus_drain_waits(&pool->level_drains[level], now, pool->queue.sum.levels[level].count > 0);
@@ -246,6 +255,9 @@ void bus_pool_bound(struct bus_pool *pool)
 {
     struct bus_queue_item *item;
 
+    if (pool->queue.sum.count == 0 && pool->left.count == 0 && pool->drain.since == 0) {
+        return;
+    }
     note_drains(pool);
     pool->left = pool->queue.sum; /* what callbacks enqueue is refused at once, or this would have no end */
     while ((item = excess(pool)) != NULL) {
@@ -287,6 +299,9 @@ void bus_pool_bound_all(struct bus *bus)
 {
     struct bus_queue_item *item;
 
+    if (bus->queued.count == 0 && bus->left.count == 0) {
+        return;
+    }
     bus->left = bus->queued;
     while ((item = excess_of_all(bus)) != NULL) {
         struct bus_pool *pool = request_of(item)->handler->pool;

@@ -45,6 +45,7 @@ struct lpm_handler {
     const char *name;
     uint16_t index; /* the module's place */
     struct bus_pool *pool;
+    size_t in_pool;                   /* its number among the handlers of the pool */
     char build[LOADER_BUILD_ID_SIZE]; /* of the module; see bus_quarantine */
 };
 
@@ -122,10 +123,11 @@ struct bus {
     struct list soft_kill_waiters; /* see bus_rule */
     struct list rule_ended;        /* whose callbacks are due */
     enum policy_phase phase;
-    bool turn_ends; /* in bus_lifecycle_end_turn() */
-    bool released;  /* soft kill: the workers were sent home */
-    bool over;      /* leave the loop */
-    int status;     /* the exit status then */
+    bool online_due; /* a worker has become ready: perhaps it was the last */
+    bool turn_ends;  /* in bus_lifecycle_end_turn() */
+    bool released;   /* soft kill: the workers were sent home */
+    bool over;       /* leave the loop */
+    int status;      /* the exit status then */
 };
 
 #endif

@@ -11,6 +11,7 @@
 #include "bus/bus_memory.h"
 #include "bus/bus_resize.h"
 #include "bus/bus_scaler.h"
+#include "bus/bus_succession.h"
 
 /* -- Who waits ---------------------------------------------------------------------------------------- */
 
@@ -169,6 +170,7 @@ static size_t survey(const struct bus_pool *pool, struct bus_resize_place *place
         const struct bus_worker *w = &pool->workers[i];
         bool up = w->state == BUS_WORKER_SERVING;
         places[i] = (struct bus_resize_place){.given_up = w->removed,
+                                              .replaced = w->leave.state == BUS_LEAVE_REPLACING,
                                               .up = up,
                                               .empty = w->state == BUS_WORKER_ABSENT,
                                               .pressure = up && pressure ? bus_memory_pressure(w) : 0};
@@ -192,8 +194,33 @@ static int fill_place(struct bus_pool *pool, size_t index)
         pool->places++;
     }
     w->removed = false;
+    if (w->state == BUS_WORKER_ABSENT) {
+        w->leave.state = BUS_LEAVE_STAYING;
+    }
     bus_lifecycle_tell_master(pool->bus, CONTROL_RESIZE, w);
     return 0;
+}
+
+/* A place without a process, for one worker more; -1: none. */
+static int vacancy(const struct bus_pool *pool)
+{
+    struct bus_resize_place places[CONF_CORE_WORKERS_MAX];
+    int index = bus_resize_vacancy(places, survey(pool, places, false), CONF_CORE_WORKERS_MAX);
+    bool free =
+        index >= 0 && ((size_t)index == pool->places || pool->workers[index].state == BUS_WORKER_ABSENT);
+
+    return free ? index : -1;
+}
+
+bool bus_rule_has_place(const struct bus_pool *pool)
+{
+    return vacancy(pool) >= 0;
+}
+
+int bus_rule_add_place(struct bus_pool *pool)
+{
+    int index = vacancy(pool), rc = index < 0 ? LPM_EFULL : fill_place(pool, (size_t)index);
+    return rc != 0 ? rc : index;
 }
 
 static int grow(struct bus_pool *pool, struct bus_resize_place *places, size_t have)
@@ -215,8 +242,7 @@ static void shrink(struct bus_pool *pool, struct bus_resize_place *places, size_
     for (; have > pool->target; have--) {
         int index = bus_resize_victim(places, pool->places);
         places[index].given_up = true;
-        pool->workers[index].removed = true;
-        bus_worker_remove(&pool->workers[index]);
+        bus_succession_event(&pool->workers[index], BUS_LEAVE_ON_REMOVE);
     }
 }
 
@@ -241,10 +267,14 @@ static int begin_resize(struct bus_pool *pool)
     return 0;
 }
 
+/* Those that are replaced meanwhile, and their successors, are as many as before. */
 static bool is_resized(const struct bus_pool *pool)
 {
     for (size_t i = 0; i < pool->places; i++) {
         const struct bus_worker *w = &pool->workers[i];
+        if (w->relieves || w->leave.reason != BUS_LEAVE_FOR_NOTHING) {
+            continue;
+        }
         if (w->state != (w->removed ? BUS_WORKER_ABSENT : BUS_WORKER_SERVING)) {
             return false;
         }

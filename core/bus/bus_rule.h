@@ -12,6 +12,11 @@ void bus_rule_fini(struct bus *bus);
 /* The end of a turn: begins and ends what was asked for, and calls those who wait for it. */
 void bus_rule_turn(struct bus *bus);
 
+/* Is there a place for one worker more than it is to have, for a time? And takes it: the place, whose worker the master is
+ * asked for, or LPM_EFULL, LPM_ENOMEM. It is given up by BUS_LEAVE_ON_REMOVE. */
+bool bus_rule_has_place(const struct bus_pool *pool);
+int bus_rule_add_place(struct bus_pool *pool);
+
 /* A worker of the pool died before it was ever ready. */
 void bus_rule_start_failed(struct bus_pool *pool);
 

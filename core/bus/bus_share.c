@@ -7,7 +7,7 @@
 
 struct bus_share_client bus_share_find(const struct bus_share *share, const void *name, size_t len)
 {
-    struct bus_share_client client = {.known = len > 0};
+    struct bus_share_client client = {.counted = true, .known = len > 0};
 
     if (client.known) {
         uint64_t hash = siphash(share->key, name, len);
@@ -19,6 +19,7 @@ struct bus_share_client bus_share_find(const struct bus_share *share, const void
 
 void bus_share_add(struct bus_share *share, struct bus_share_client client)
 {
+    share->count += client.counted;
     if (client.known) {
         share->clients += share->rows[0][client.places[0]]++ == 0;
         share->rows[1][client.places[1]]++;
@@ -27,6 +28,7 @@ void bus_share_add(struct bus_share *share, struct bus_share_client client)
 
 void bus_share_remove(struct bus_share *share, struct bus_share_client client)
 {
+    share->count -= client.counted;
     if (client.known) {
         share->clients -= --share->rows[0][client.places[0]] == 0;
         share->rows[1][client.places[1]]--;

@@ -14,13 +14,15 @@
 
 struct bus_share {
     uint64_t key[2];
+    uint32_t count;   /* of all clients together, and of nobody */
     uint32_t clients; /* places of the first row that are in use: about as many clients have something */
     uint32_t rows[2][BUS_SHARE_PLACES];
 };
 
 /* Where a client is counted. */
 struct bus_share_client {
-    bool known; /* false: it is nobody's, and not counted */
+    bool counted; /* false: nobody asked whose it is */
+    bool known;   /* false: it is nobody's */
     uint16_t places[2];
 };
 

@@ -9,6 +9,9 @@
 
 #define BUS_SQUEEZE_MAX 2u
 
+/* % of the limit, where level 2 begins. */
+#define BUS_SQUEEZE_FULL 97u
+
 /*
  * Pure: the next level after `level`, from what is seen now. 0: nothing is short. 1: from 90 % of the cgroup's limit on, or when
  * some wait for memory 10 % of the time (PSI avg10). 2: from 97 % on, or when all wait 10 % of the time. Up at once,

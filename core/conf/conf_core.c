@@ -180,6 +180,8 @@ static void read_limits(struct conf_pool *pool, const struct lpm_conf *node, con
     pool->max_restarts_in_interval = number(node, "worker", "max_restarts_in_interval");
     pool->concurrency = (unsigned)number(node, "worker", "concurrency");
     pool->rss_limit = number(node, "worker", "rss_limit");
+    pool->max_requests = number(node, "worker", "max_requests");
+    pool->max_age = number(node, "worker", "max_age");
     pool->ready_timeout = number(node, "worker", "ready_timeout");
     pool->drain_timeout = number(node, "worker", "drain_timeout");
     pool->kill_after = number(node, "worker", "kill_after");

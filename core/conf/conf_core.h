@@ -26,7 +26,8 @@ struct conf_pool {
     int64_t restarts;              /* LPM_NONE: without limit */
     int64_t max_restarts_in_interval;
     unsigned concurrency;
-    int64_t rss_limit; /* bytes, or LPM_NONE */
+    int64_t rss_limit;             /* bytes, or LPM_NONE */
+    int64_t max_requests, max_age; /* less a jitter, see bus_leave_jitter(); or LPM_NONE */
     int64_t ready_timeout;
     int64_t drain_timeout;
     int64_t slow_request; /* a handler that runs so long is told of; LPM_NONE */

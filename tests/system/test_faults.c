@@ -52,11 +52,11 @@
 #define ANY "200 " BAD
 
 /* What can go wrong: an order for the handler, or a signal for any worker. */
-static const struct fault {
+struct fault {
     const char *order, *location, *statuses; /* order NULL: not a request */
     void (*act)(struct server *s, uint64_t *seed);
     unsigned weight;
-} faults[];
+};
 
 static unsigned faults_wanted(void)
 {

@@ -54,6 +54,8 @@ static void has_the_seeds_defaults(void **state)
     assert_int_equal(pool->max_restarts_in_interval, 120000);
     assert_int_equal(pool->concurrency, 1024);
     assert_int_equal(pool->rss_limit, LPM_NONE);
+    assert_int_equal(pool->max_requests, LPM_NONE);
+    assert_int_equal(pool->max_age, LPM_NONE);
     assert_int_equal(pool->ready_timeout, 10000);
     assert_int_equal(pool->drain_timeout, 30000);
     assert_int_equal(pool->kill_after, 5000);

@@ -29,6 +29,7 @@ static const struct {
         {FRAME_EVENT, "---", "ssd", "---"},
         {FRAME_REPLY, "---", "ssd", "---"},
         {FRAME_LOG, "---", "ssd", "---"},
+        {FRAME_TRIM, "---", "-sd", "---"},
         {FRAME_READY, "---", "---", "ssd"},
         {FRAME_BUSY, "---", "---", "-sd"},
         {FRAME_RESPONSE, "---", "---", "-sd"},
