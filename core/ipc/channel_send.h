@@ -11,8 +11,7 @@
 struct channel_send {
     const struct share_end *end;
     struct ring_writer ring;
-    struct arena arena;
-    struct arena store;
+    struct arena arena, store;
     char *store_bytes; /* NULL: not made yet */
     int store_fd;      /* -1 when the peer has it, or it is not made */
 

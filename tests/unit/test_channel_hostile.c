@@ -138,6 +138,17 @@ static void what_was_never_given(void **state)
     assert_refused(pair, "a block");
 }
 
+static void what_was_never_given_of_the_store(void **state)
+{
+    struct pair *pair = *state;
+
+    assert_int_equal(put(pair->bus, 0, LARGE), 0);
+    pair->raw.mine->store_returns.blocks[SHARE_FIRST % ARENA_BLOCKS] = 5;
+    pair->raw.mine->store_returns.count = SHARE_FIRST + 1;
+    assert_int_equal(put(pair->bus, 1, LARGE), LPM_EIO);
+    assert_refused(pair, "a block of the store");
+}
+
 /* Its own end of the socket tells the bus's loop of it. */
 static void a_lie_is_heard_of(void **state)
 {
@@ -447,7 +458,7 @@ static void a_message_in_a_store_is_copied(void **state)
     store_free(bytes);
 }
 
-/* What a reader of it relies on: its page stays, whatever the peer tries, and nobody else writes to it. */
+/* What a reader of it relies on: its pages stay, whatever the peer tries, and nobody else writes to it. */
 static void a_store_stays_as_it_is(void **unused)
 {
     static const int puncture = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
@@ -635,6 +646,7 @@ int main(void)
         cmocka_unit_test(slots),
         cmocka_unit_test(indexes),
         RAW_TEST(what_was_never_given),
+        RAW_TEST(what_was_never_given_of_the_store),
         RAW_TEST(a_lie_is_heard_of),
         RAW_TEST(a_message_is_copied_once),
         RAW_TEST(what_comes_after_the_end),
