@@ -40,7 +40,12 @@ static uint32_t find(const struct arena *arena, uint32_t from, uint32_t end, uin
 
 uint32_t arena_take(struct arena *arena, size_t len)
 {
-    uint32_t count = arena_blocks(len), block = ARENA_FULL;
+    return arena_take_blocks(arena, arena_blocks(len));
+}
+
+uint32_t arena_take_blocks(struct arena *arena, uint32_t count)
+{
+    uint32_t block = ARENA_FULL;
 
     if (count > arena->free) {
         return ARENA_FULL;

@@ -47,8 +47,9 @@ static inline uint32_t arena_blocks(size_t len)
     return (uint32_t)((len + ARENA_BLOCK - 1) / ARENA_BLOCK);
 }
 
-/* A run for `len` bytes, 1 to ARENA_SIZE: its first block, or ARENA_FULL. */
+/* A run for `len` bytes, 1 to ARENA_SIZE, or of so many blocks: its first block, or ARENA_FULL. */
 uint32_t arena_take(struct arena *arena, size_t len);
+uint32_t arena_take_blocks(struct arena *arena, uint32_t count);
 
 /* Gives back a run of which the reader never heard. */
 void arena_drop(struct arena *arena, uint32_t block);

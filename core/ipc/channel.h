@@ -3,7 +3,8 @@
  * board, on which the worker shows how far it is and the bus whether it wants to be told, without a message.
  *
  * All of it is shared memory, each part written by one side only, and no system call while both sides are awake. A bell
- * (bell.h) wakes who sleeps; a socket carries descriptors, messages over CHANNEL_INLINE_MAX as sealed memfds, and the end.
+ * (bell.h) wakes who sleeps; a socket carries descriptors, memory for longer messages (store.h), very long ones as sealed
+ * memfds, and the end.
  * One process, one end. Any negative return but LPM_EAGAIN, LPM_ETOOBIG and LPM_ENOMEM means that the channel is over.
  */
 #ifndef CHANNEL_H
@@ -25,7 +26,7 @@ struct channel;
 struct channel_message {
     const char *data;
     size_t len;
-    enum { CHANNEL_PLACE, CHANNEL_ROOM, CHANNEL_COPY, CHANNEL_MAPPING } kind; /* private */
+    enum { CHANNEL_PLACE, CHANNEL_STORE, CHANNEL_ROOM, CHANNEL_COPY, CHANNEL_MAPPING } kind; /* private */
     uint32_t block;                                                           /* private */
     void *place; /* private: what holds `data`, if not the shared memory */
     /* What came with it; who takes one sets -1, the others are closed at the release. -1 from the beginning: lost on the

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "ipc/bell.h"
 #include "ipc/memfd.h"
+#include "ipc/store.h"
 
 #define NEEDED_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -26,7 +27,8 @@ int channel_receive_init(struct channel_receive *r, const struct share_end *end,
 {
     *r = (struct channel_receive){.end = end, .copies = copies};
     ring_reader_init(&r->ring, end->theirs->cells, &end->theirs->shown, &end->mine->taken, SHARE_FIRST);
-    arena_giver_init(&r->giver, &end->mine->returns, SHARE_FIRST);
+    arena_giver_init(&r->arena.giver, &end->mine->returns, SHARE_FIRST);
+    arena_giver_init(&r->store.giver, &end->mine->store_returns, SHARE_FIRST);
     if (copies) {
         r->room = malloc(CHANNEL_INLINE_MAX);
     }
@@ -38,6 +40,7 @@ void channel_receive_fini(struct channel_receive *r)
     for (uint32_t i = 0; i < r->note_count; i++) {
         fd_close(&r->notes[i].fd);
     }
+    store_free(r->store_bytes);
     free(r->room);
 }
 
@@ -112,19 +115,34 @@ static int look_further(struct channel_receive *r)
     return rc == 0 && r->last_look ? LPM_EIO : rc;
 }
 
-static const char *check_slot(const struct ring_slot *slot)
+static bool is_in_store(const struct ring_slot *slot)
 {
-    if (slot->large > 1 || slot->fd_count > CHANNEL_FDS_MAX) {
+    return slot->place == RING_STORE || slot->place == RING_NEW_STORE;
+}
+
+/* Of arena or store. */
+static uint32_t blocks_of(const struct ring_slot *slot)
+{
+    return is_in_store(slot) ? store_blocks(slot->len) : arena_blocks(slot->len);
+}
+
+static const char *check_slot(const struct channel_receive *r, const struct ring_slot *slot)
+{
+    static const uint64_t longest[RING_PLACES] = {CHANNEL_INLINE_MAX, CHANNEL_MESSAGE_MAX, STORE_MESSAGE_MAX,
+                                                  STORE_MESSAGE_MAX};
+
+    if (slot->place >= RING_PLACES || slot->fd_count > CHANNEL_FDS_MAX) {
         return "a slot that cannot be";
     }
-    if (slot->len == 0 || slot->len > (slot->large ? CHANNEL_MESSAGE_MAX : CHANNEL_INLINE_MAX)) {
+    if (slot->len == 0 || slot->len > longest[slot->place]) {
         return "a message of a forbidden length";
     }
-    if (!slot->large &&
-        (slot->block >= ARENA_BLOCKS || arena_blocks(slot->len) > ARENA_BLOCKS - slot->block)) {
+    if (slot->place != RING_MEMFD &&
+        (slot->block >= ARENA_BLOCKS || blocks_of(slot) > ARENA_BLOCKS - slot->block)) {
         return "a message outside of its memory";
     }
-    return NULL;
+    return slot->place == RING_STORE && r->store_bytes == NULL ? "a message in a store that did not come"
+                                                               : NULL;
 }
 
 /* The notes of the next slot stand first: 0, LPM_ENOMEM, LPM_EPROTO. */
@@ -157,8 +175,29 @@ static void forget_notes(struct channel_receive *r, uint32_t count)
     memmove(r->notes, r->notes + count, r->note_count * sizeof(r->notes[0]));
 }
 
+/* 0, LPM_ENOMEM, LPM_EPROTO. */
+static int take_new_store(struct channel_receive *r)
+{
+    int *fd = &r->notes[0].fd;
+    const char *wrong;
+
+    if (r->store_bytes != NULL) {
+        /* Taken already, and there was no memory for the message? */
+        return *fd < 0 ? 0 : fail(r, "a second store");
+    }
+    if (*fd < 0) {
+        return fail(r, "a store, and no descriptor was left for it");
+    }
+    r->store_bytes = store_take(*fd, &wrong);
+    if (r->store_bytes == NULL) {
+        return wrong != NULL ? fail(r, wrong) : LPM_ENOMEM;
+    }
+    fd_close(fd);
+    return 0;
+}
+
 /* Private: before Linux 6.7 what is sealed against writing cannot be mapped as shared. It is the same memory. */
-static int hand_out_large(struct channel_receive *r, const struct ring_slot *slot,
+static int hand_out_memfd(struct channel_receive *r, const struct ring_slot *slot,
                           struct channel_message *message)
 {
     const char *wrong;
@@ -183,7 +222,7 @@ static int hand_out_large(struct channel_receive *r, const struct ring_slot *slo
 static int hand_out_copy(struct channel_receive *r, const struct ring_slot *slot, const char *bytes,
                          struct channel_message *message)
 {
-    bool in_room = r->copies && !r->room_used;
+    bool in_room = r->copies && !r->room_used && slot->len <= CHANNEL_INLINE_MAX;
     char *copy = in_room ? r->room : malloc(slot->len);
 
     if (copy == NULL) {
@@ -192,32 +231,34 @@ static int hand_out_copy(struct channel_receive *r, const struct ring_slot *slot
     memcpy(copy, bytes, slot->len);
     /* Nothing of it is read from its place again, whatever the compiler thinks: it may have changed. */
     atomic_signal_fence(memory_order_seq_cst);
-    arena_give(&r->giver, slot->block);
+    arena_give(is_in_store(slot) ? &r->store.giver : &r->arena.giver, slot->block);
     r->room_used = r->room_used || in_room;
     *message =
         (struct channel_message){.data = copy, .kind = in_room ? CHANNEL_ROOM : CHANNEL_COPY, .place = copy};
     return 1;
 }
 
-static int hand_out(struct channel_receive *r, const struct ring_slot *slot, struct channel_message *message)
+static int hand_out_place(struct channel_receive *r, const struct ring_slot *slot,
+                          struct channel_message *message)
 {
-    const char *bytes = r->end->theirs->bytes + (size_t)slot->block * ARENA_BLOCK;
+    bool in_store = is_in_store(slot);
+    struct channel_receive_place *place = in_store ? &r->store : &r->arena;
+    const char *bytes = in_store ? r->store_bytes + (size_t)slot->block * STORE_BLOCK
+                                 : r->end->theirs->bytes + (size_t)slot->block * ARENA_BLOCK;
 
-    if (slot->large) {
-        return hand_out_large(r, slot, message);
-    }
-    if (r->copies || r->held + arena_blocks(slot->len) > HELD_MAX) {
+    if (r->copies || place->held + blocks_of(slot) > HELD_MAX) {
         return hand_out_copy(r, slot, bytes, message);
     }
-    r->held += arena_blocks(slot->len);
-    *message = (struct channel_message){.data = bytes, .kind = CHANNEL_PLACE, .block = slot->block};
+    place->held += blocks_of(slot);
+    *message = (struct channel_message){
+        .data = bytes, .kind = in_store ? CHANNEL_STORE : CHANNEL_PLACE, .block = slot->block};
     return 1;
 }
 
 static int next(struct channel_receive *r, struct channel_message *message)
 {
     struct ring_slot slot;
-    uint32_t notes;
+    uint32_t own, notes; /* descriptors: for its place, all */
     int rc = ring_left(&r->ring) > 0 ? 1 : look_further(r);
 
     if (rc <= 0) {
@@ -225,20 +266,24 @@ static int next(struct channel_receive *r, struct channel_message *message)
     }
     r->asleep = false;
     ring_read(&r->ring, &slot);
-    r->why = check_slot(&slot);
+    r->why = check_slot(r, &slot);
     if (r->why != NULL) {
         return LPM_EPROTO;
     }
-    notes = slot.fd_count + slot.large;
+    own = slot.place == RING_MEMFD || slot.place == RING_NEW_STORE;
+    notes = slot.fd_count + own;
     rc = notes > 0 || r->note_count > 0 ? find_notes(r, notes) : 0;
+    if (rc == 0 && slot.place == RING_NEW_STORE) {
+        rc = take_new_store(r);
+    }
     if (rc == 0) {
-        rc = hand_out(r, &slot, message);
+        rc = slot.place == RING_MEMFD ? hand_out_memfd(r, &slot, message) : hand_out_place(r, &slot, message);
     }
     if (rc == 1) {
         message->len = slot.len;
         message->fd_count = slot.fd_count;
         for (unsigned i = 0; i < slot.fd_count; i++) {
-            message->fds[i] = r->notes[slot.large + i].fd;
+            message->fds[i] = r->notes[own + i].fd;
         }
         forget_notes(r, notes);
         ring_advance(&r->ring);
@@ -261,6 +306,17 @@ int channel_receive_next(struct channel_receive *r, struct channel_message *mess
     return r->over;
 }
 
+static void give_back(struct channel_receive *r, struct channel_receive_place *place,
+                      const struct channel_message *message, uint32_t blocks)
+{
+    place->held -= blocks;
+    arena_give(&place->giver, message->block);
+    /* Whoever has more to read makes room by reading it. */
+    if (ring_left(&r->ring) == 0) {
+        answer_call(r);
+    }
+}
+
 void channel_receive_release(struct channel_receive *r, struct channel_message *message)
 {
     for (unsigned i = 0; i < message->fd_count; i++) {
@@ -269,12 +325,10 @@ void channel_receive_release(struct channel_receive *r, struct channel_message *
     message->fd_count = 0;
     switch (message->kind) {
     case CHANNEL_PLACE:
-        r->held -= arena_blocks(message->len);
-        arena_give(&r->giver, message->block);
-        /* Whoever has more to read makes room by reading it. */
-        if (ring_left(&r->ring) == 0) {
-            answer_call(r);
-        }
+        give_back(r, &r->arena, message, arena_blocks(message->len));
+        break;
+    case CHANNEL_STORE:
+        give_back(r, &r->store, message, store_blocks(message->len));
         break;
     case CHANNEL_ROOM:
         r->room_used = false;

@@ -8,17 +8,23 @@
 #include "ipc/note.h"
 #include "ipc/share.h"
 
+/* What was handed out of one of the peer's memories. */
+struct channel_receive_place {
+    struct arena_giver giver;
+    uint32_t held; /* blocks of messages that are read in their place */
+};
+
 struct channel_receive {
     const struct share_end *end;
     struct ring_reader ring;
-    struct arena_giver giver;
+    struct channel_receive_place arena, store;
+    const char *store_bytes;     /* NULL: it has not come */
     uint32_t answered;           /* of the peer's calls for room */
     struct note notes[NOTE_MAX]; /* that came, oldest first */
     uint32_t note_count;
     bool copies;        /* the bus: nothing is looked at where the peer can still write to it */
     char *room;         /* copies: for one message ... */
     bool room_used;     /* ... which holds it */
-    uint32_t held;      /* else: blocks of messages that are read in their place */
     bool ended;         /* the socket said so */
     bool last_look;     /* and what the ring shows now is all there is */
     int over;           /* 0, or what channel_next() says from now on */

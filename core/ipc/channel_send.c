@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "ipc/bell.h"
 #include "ipc/memfd.h"
+#include "ipc/store.h"
 
 #define LARGE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
@@ -20,9 +21,10 @@ _Static_assert((NOTE_MAX & (NOTE_MAX - 1)) == 0, "numbers of notes wrap at a mul
 
 void channel_send_init(struct channel_send *s, const struct share_end *end)
 {
-    *s = (struct channel_send){.end = end, .mapping_fd = -1};
+    *s = (struct channel_send){.end = end, .store_fd = -1, .mapping_fd = -1};
     ring_writer_init(&s->ring, end->mine->cells, &end->mine->shown, &end->theirs->taken, SHARE_FIRST);
     arena_init(&s->arena, &end->theirs->returns, SHARE_FIRST);
+    arena_init(&s->store, &end->theirs->store_returns, SHARE_FIRST);
 }
 
 static struct note *note_at(struct channel_send *s, uint32_t number)
@@ -36,6 +38,8 @@ void channel_send_fini(struct channel_send *s)
     for (; s->note_next != s->note_count; s->note_next++) {
         fd_close(&note_at(s, s->note_next)->fd);
     }
+    fd_close(&s->store_fd);
+    store_free(s->store_bytes);
 }
 
 /* The peer wrote what cannot be. Our own loop hears of it by the end of the socket. */
@@ -53,7 +57,7 @@ static int refresh(struct channel_send *s)
     if (ring_refresh(&s->ring) < 0) {
         return fail(s, "it says that it has read what it did not get");
     }
-    if (arena_collect(&s->arena) < 0) {
+    if (arena_collect(&s->arena) < 0 || arena_collect(&s->store) < 0) {
         return fail(s, "it gives back memory that it did not get");
     }
     while (s->note_oldest != s->note_next &&
@@ -67,25 +71,58 @@ static int refresh(struct channel_send *s)
 struct need {
     size_t len;
     uint32_t notes;
-    bool large;
+    bool memfd; /* has its bytes in one of its own */
 };
 
-static bool has_slots(const struct channel_send *s, const struct need *need)
+/* Makes the store if there is none. */
+static bool has_store(struct channel_send *s)
 {
-    return ring_room(&s->ring) > 0 && need->notes <= NOTE_MAX - (s->note_count - s->note_oldest);
+    if (s->store_bytes == NULL) {
+        s->store_bytes = store_make(&s->store_fd);
+    }
+    return s->store_bytes != NULL;
+}
+
+static bool has_slots(const struct channel_send *s, uint32_t notes)
+{
+    return ring_room(&s->ring) > 0 && notes <= NOTE_MAX - (s->note_count - s->note_oldest);
+}
+
+static bool find_in_store(struct channel_send *s, const struct need *need)
+{
+    uint32_t out = ARENA_BLOCKS - s->store.free, count = store_blocks(need->len);
+
+    if (need->len < STORE_MESSAGE_MIN || need->len > STORE_MESSAGE_MAX ||
+        (need->len <= CHANNEL_INLINE_MAX && out + count > STORE_SHORT)) {
+        return false;
+    }
+    if (!has_store(s) || !has_slots(s, need->notes + (s->store_fd >= 0))) {
+        return false;
+    }
+    s->place = RING_STORE;
+    s->store.cursor = 0; /* the same memory again and again: it is in the caches */
+    s->block = arena_take_blocks(&s->store, count);
+    return s->block != ARENA_FULL;
 }
 
 /* Takes the place for its bytes, if there is room for all of it. */
 static bool find_place(struct channel_send *s, const struct need *need)
 {
-    s->block = ARENA_FULL;
-    if (!has_slots(s, need)) {
+    if (!has_slots(s, need->notes)) {
         return false;
     }
-    if (!need->large) {
-        s->block = arena_take(&s->arena, need->len);
+    if (need->memfd) {
+        s->place = RING_MEMFD;
+        return true;
     }
-    return need->large || s->block != ARENA_FULL;
+    if (need->len <= CHANNEL_INLINE_MAX) {
+        s->place = RING_ARENA;
+        s->block = arena_take(&s->arena, need->len);
+        if (s->block != ARENA_FULL) {
+            return true;
+        }
+    }
+    return find_in_store(s, need);
 }
 
 /* Has the peer read all there is, so that it will not make room by going on? */
@@ -97,8 +134,9 @@ static bool is_read_up(const struct channel_send *s)
 /* 0, LPM_EAGAIN or LPM_EIO. */
 static int make_room(struct channel_send *s, struct need *need)
 {
-    /* The arena early: so it keeps to the same memory when little is out. */
-    int rc = s->arena.free < ARENA_BLOCKS / 2 || !has_slots(s, need) ? refresh(s) : 0;
+    /* Early: so arena and store keep to the same memory when little is out. */
+    bool early = s->arena.free < ARENA_BLOCKS / 2 || s->store.free < ARENA_BLOCKS;
+    int rc = early || !has_slots(s, need->notes) ? refresh(s) : 0;
 
     if (rc < 0 || find_place(s, need)) {
         return rc;
@@ -112,16 +150,16 @@ static int make_room(struct channel_send *s, struct need *need)
         return rc;
     }
     /* It holds memory here and there, for as long as it likes. */
-    if (is_read_up(s) && !need->large) {
-        need->large = true;
+    if (is_read_up(s) && !need->memfd) {
+        need->memfd = true;
         need->notes++;
         return find_place(s, need) ? 0 : LPM_EAGAIN;
     }
     return LPM_EAGAIN;
 }
 
-/* A large message is written where the peer will read it. 0 or LPM_ENOMEM. */
-static int map_large(struct channel_send *s, size_t len)
+/* Such a message is written where the peer will read it. 0 or LPM_ENOMEM. */
+static int map_memfd(struct channel_send *s, size_t len)
 {
     void *mapping;
     int fd = memfd_make("lpm-message", len);
@@ -153,8 +191,7 @@ static int copy_descriptors(struct channel_send *s, const int *fds, unsigned fd_
 
 static int reserve(struct channel_send *s, size_t len, const int *fds, unsigned fd_count)
 {
-    bool large = len > CHANNEL_INLINE_MAX;
-    struct need need = {len, fd_count + (large ? 1 : 0), large};
+    struct need need = {len, fd_count, false};
     int rc;
 
     if (s->over) {
@@ -166,14 +203,18 @@ static int reserve(struct channel_send *s, size_t len, const int *fds, unsigned 
     if (len > CHANNEL_MESSAGE_MAX) {
         return LPM_ETOOBIG;
     }
+    if (len > STORE_MESSAGE_MAX || (len > CHANNEL_INLINE_MAX && !has_store(s))) {
+        need.memfd = true;
+        need.notes++;
+    }
     rc = make_room(s, &need);
     if (rc < 0) {
         return rc;
     }
     s->reserved = len;
     rc = copy_descriptors(s, fds, fd_count);
-    if (rc == 0 && need.large) {
-        rc = map_large(s, len);
+    if (rc == 0 && s->place == RING_MEMFD) {
+        rc = map_memfd(s, len);
     }
     if (rc < 0) {
         channel_send_drop(s);
@@ -187,7 +228,14 @@ char *channel_send_reserve(struct channel_send *s, size_t len, const int *fds, u
     if (*code < 0) {
         return NULL;
     }
-    return s->mapping != NULL ? s->mapping : s->end->mine->bytes + (size_t)s->block * ARENA_BLOCK;
+    switch (s->place) {
+    case RING_MEMFD:
+        return s->mapping;
+    case RING_STORE:
+        return s->store_bytes + (size_t)s->block * STORE_BLOCK;
+    default:
+        return s->end->mine->bytes + (size_t)s->block * ARENA_BLOCK;
+    }
 }
 
 static void add_note(struct channel_send *s, int fd)
@@ -197,9 +245,7 @@ static void add_note(struct channel_send *s, int fd)
 
 void channel_send_commit(struct channel_send *s)
 {
-    bool large = s->mapping != NULL;
-
-    if (large) {
+    if (s->place == RING_MEMFD) {
         /* The kernel refuses to seal what is still mapped for writing. That it refuses otherwise cannot be; if it does,
          * the peer will say so. */
         munmap(s->mapping, s->reserved);
@@ -208,11 +254,15 @@ void channel_send_commit(struct channel_send *s)
         s->mapping = NULL;
         s->mapping_fd = -1;
         s->block = 0;
+    } else if (s->place == RING_STORE && s->store_fd >= 0) {
+        add_note(s, s->store_fd);
+        s->store_fd = -1;
+        s->place = RING_NEW_STORE;
     }
     for (unsigned i = 0; i < s->fd_count; i++) {
         add_note(s, s->fds[i]);
     }
-    ring_put(&s->ring, &(struct ring_slot){s->block, (uint32_t)s->reserved, s->fd_count, large});
+    ring_put(&s->ring, &(struct ring_slot){s->block, (uint32_t)s->reserved, s->fd_count, s->place});
     s->fd_count = 0;
     s->reserved = 0;
 }
@@ -227,8 +277,8 @@ void channel_send_drop(struct channel_send *s)
         s->mapping = NULL;
         fd_close(&s->mapping_fd);
     }
-    if (s->block != ARENA_FULL) {
-        arena_drop(&s->arena, s->block);
+    if (s->place != RING_MEMFD) {
+        arena_drop(s->place == RING_STORE ? &s->store : &s->arena, s->block);
     }
     while (s->fd_count > 0) {
         fd_close(&s->fds[--s->fd_count]);

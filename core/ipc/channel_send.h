@@ -11,14 +11,17 @@
 struct channel_send {
     const struct share_end *end;
     struct ring_writer ring;
-    struct arena arena;
+    struct arena arena, store;
+    char *store_bytes; /* NULL: not made yet */
+    int store_fd;      /* -1 when the peer has it, or it is not made */
 
     struct note notes[NOTE_MAX];                 /* by these numbers, which run free: */
     uint32_t note_oldest, note_next, note_count; /* not known to be read; not sent; not made */
 
-    size_t reserved; /* length of the open reservation, or 0 */
-    uint32_t block;  /* its place in the arena, or ... */
-    char *mapping;   /* ... of a large one */
+    size_t reserved;       /* length of the open reservation, or 0 */
+    enum ring_place place; /* where it is */
+    uint32_t block;        /* in the arena or the store */
+    char *mapping;         /* of a memfd */
     int mapping_fd;
     int fds[CHANNEL_FDS_MAX]; /* our copies of its descriptors */
     unsigned fd_count;

@@ -39,7 +39,7 @@ void ring_put(struct ring_writer *w, const struct ring_slot *slot)
     atomic_store_explicit(&cell->block, slot->block, memory_order_relaxed);
     atomic_store_explicit(&cell->len, slot->len, memory_order_relaxed);
     atomic_store_explicit(&cell->fd_count, slot->fd_count, memory_order_relaxed);
-    atomic_store_explicit(&cell->large, slot->large, memory_order_relaxed);
+    atomic_store_explicit(&cell->place, slot->place, memory_order_relaxed);
     w->next++;
 }
 
@@ -68,7 +68,7 @@ void ring_read(const struct ring_reader *r, struct ring_slot *slot)
     slot->block = atomic_load_explicit(&cell->block, memory_order_relaxed);
     slot->len = atomic_load_explicit(&cell->len, memory_order_relaxed);
     slot->fd_count = atomic_load_explicit(&cell->fd_count, memory_order_relaxed);
-    slot->large = atomic_load_explicit(&cell->large, memory_order_relaxed);
+    slot->place = atomic_load_explicit(&cell->place, memory_order_relaxed);
 }
 
 void ring_advance(struct ring_reader *r)

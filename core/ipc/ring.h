@@ -13,18 +13,27 @@
 
 #define RING_SLOTS 256u /* a power of two */
 
+/* Where a message's bytes are. */
+enum ring_place {
+    RING_ARENA,
+    RING_MEMFD,     /* one of its own, one descriptor more */
+    RING_STORE,     /* the writer's, which the reader has */
+    RING_NEW_STORE, /* the same, and the store comes with it, one descriptor more */
+    RING_PLACES
+};
+
 /* A message as it stands in the ring: one cache line, so that a slot is never half there ... */
 struct ring_cell {
     _Alignas(64) _Atomic uint32_t block;
-    _Atomic uint32_t len, fd_count, large;
+    _Atomic uint32_t len, fd_count, place;
 };
 
 /* ... and the copy that is judged and used: nobody else can change it. */
 struct ring_slot {
-    uint32_t block;    /* where its bytes begin in the writer's arena */
+    uint32_t block;    /* where its bytes begin in the writer's arena or store */
     uint32_t len;      /* bytes */
     uint32_t fd_count; /* descriptors that go with it */
-    uint32_t large;    /* 1: its bytes are a memfd, one descriptor more */
+    uint32_t place;    /* enum ring_place */
 };
 
 struct ring_writer {

@@ -21,7 +21,7 @@
 #include "ipc/rights.h"
 
 #define MAGIC        0x534d504cu
-#define VERSION      1u
+#define VERSION      2u
 #define WORKER_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 #define BUS_SEALS    (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)
 
@@ -72,7 +72,7 @@ static int make(const char *name, int seals, struct share **mapped)
         return -1;
     }
     (*mapped)->shown = (*mapped)->taken = (*mapped)->asleep_at = SHARE_FIRST;
-    (*mapped)->returns.count = SHARE_FIRST;
+    (*mapped)->returns.count = (*mapped)->store_returns.count = SHARE_FIRST;
     return fd;
 }
 

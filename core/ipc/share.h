@@ -24,7 +24,7 @@ struct share {
     _Atomic uint64_t call_until, call_count;
     _Alignas(128) _Atomic uint32_t wanted; /* ... and the bus's */
     _Atomic uint32_t over;                 /* bus: it has ended the channel */
-    struct arena_returns returns;
+    struct arena_returns returns, store_returns;
     struct ring_cell cells[RING_SLOTS];
     _Alignas(4096) char bytes[ARENA_SIZE];
 };

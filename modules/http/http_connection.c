@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -256,7 +255,6 @@ static void describe_peer(struct http_connection *c, const struct sockaddr *peer
 struct http_connection *http_connection_new(struct http_server *server, int fd, const struct sockaddr *peer)
 {
     struct http_connection *c = http_stock_get(&server->connections);
-    const int on = 1;
     if (c == NULL) {
         server->role->close(server, fd);
         return NULL;
@@ -268,9 +266,6 @@ struct http_connection *http_connection_new(struct http_server *server, int fd, 
     describe_peer(c, peer);
     if (server->conf.names_clients) {
         http_client_of_peer(&c->client, peer);
-    }
-    if (peer->sa_family != AF_UNIX) {
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     }
     event_assign(&c->timer, server->base, -1, 0, on_timer, c);
     c->next = server->first;

@@ -5,6 +5,8 @@
 #include "http_connection.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -122,6 +124,14 @@ void http_listen_update(struct http_server *server)
     }
 }
 
+/* An answer waits for no earlier one to be acknowledged: Linux has a listener's connections inherit that. Refused by what is not
+ * TCP, which does not wait anyway. */
+static void set_no_delay(const struct http_listener *listener)
+{
+    const int on = 1;
+    setsockopt(listener->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 int http_listen_init(struct http_server *server)
 {
     const lpm_conf *first = lpm_conf_child(server->conf.node, "listen");
@@ -144,6 +154,7 @@ int http_listen_init(struct http_server *server)
                     lpm_conf_arg(node, 0).data);
             return LPM_EIO;
         }
+        set_no_delay(listener);
         event_assign(&listener->event, server->base, listener->fd, EV_READ | EV_PERSIST, on_acceptable,
                      listener);
         server->listener_count++;

@@ -14,7 +14,9 @@
 
 #include "base/fd.h"
 #include "ipc/bell.h"
+#include "ipc/note.h"
 #include "ipc/share.h"
+#include "ipc/store.h"
 
 #define STUCK_S  20 /* so long no turn of the bus takes */
 #define REQUESTS 32
@@ -28,6 +30,7 @@ struct world {
     unsigned enqueued;
     uint32_t slot;                   /* of its own ring */
     uint32_t heard;                  /* of the bus's */
+    char *store;                     /* its own; NULL: not made */
     struct frame_key keys[REQUESTS]; /* of requests that it heard */
     unsigned key_count;
 };
@@ -64,11 +67,17 @@ static void raw_start(struct world *w)
 static _Atomic uint32_t *word(struct world *w)
 {
     struct share *mine = w->raw.mine;
-    _Atomic uint32_t *words[] = {&mine->shown,         &mine->taken,
-                                 &mine->asleep_at,     &mine->calls,
-                                 &mine->started,       &mine->running,
-                                 &mine->wanted,        &mine->over,
-                                 &mine->returns.count, &mine->returns.blocks[number(w, 1) * 8]};
+    _Atomic uint32_t *words[] = {&mine->shown,
+                                 &mine->taken,
+                                 &mine->asleep_at,
+                                 &mine->calls,
+                                 &mine->started,
+                                 &mine->running,
+                                 &mine->wanted,
+                                 &mine->over,
+                                 &mine->returns.count,
+                                 &mine->returns.blocks[number(w, 1) * 8],
+                                 &mine->store_returns.count};
     return words[number(w, 1) % (sizeof(words) / sizeof(words[0]))];
 }
 
@@ -96,7 +105,7 @@ static void set_a_byte(struct world *w)
 static void change_a_slot(struct world *w)
 {
     struct ring_cell *cell = &w->raw.mine->cells[(w->slot - number(w, 1) % 4) % RING_SLOTS];
-    _Atomic uint32_t *fields[] = {&cell->block, &cell->len, &cell->fd_count, &cell->large};
+    _Atomic uint32_t *fields[] = {&cell->block, &cell->len, &cell->fd_count, &cell->place};
 
     *fields[number(w, 1) % 4] = number(w, number(w, 1) % 5);
 }
@@ -125,12 +134,30 @@ static size_t make_frame(struct world *w, char *room)
     return frame_size(&frame);
 }
 
+/* Makes it if it has none, and sends it, or something else. */
+static char *store(struct world *w)
+{
+    struct note note = {w->slot, -1};
+    int fd;
+
+    if (w->store == NULL) {
+        w->store = store_make(&fd);
+        assert_non_null(w->store);
+        note.fd = number(w, 1) % 8 ? fd : w->f->master;
+        note_send(w->raw.socket, &note);
+        close(fd);
+    }
+    return w->store;
+}
+
 /* As an honest worker would, or nearly. */
 static void publish(struct world *w)
 {
     struct share *mine = w->raw.mine;
     uint32_t block = w->slot * 8 % ARENA_BLOCKS;
-    char *bytes = mine->bytes + (size_t)block * ARENA_BLOCK;
+    enum ring_place place = number(w, 1) % 4 ? RING_ARENA : w->store ? RING_STORE : RING_NEW_STORE;
+    char *bytes = place == RING_ARENA ? mine->bytes + (size_t)block * ARENA_BLOCK
+                                      : store(w) + (size_t)block * STORE_BLOCK;
     size_t len = make_frame(w, bytes);
     struct ring_cell *cell = &mine->cells[w->slot % RING_SLOTS];
 
@@ -139,7 +166,8 @@ static void publish(struct world *w)
     }
     cell->block = block;
     cell->len = (uint32_t)len;
-    cell->fd_count = cell->large = 0;
+    cell->fd_count = 0;
+    cell->place = place;
     mine->shown = ++w->slot;
     if (number(w, 1) % 4) {
         bell_ring(w->raw.their);
@@ -155,7 +183,7 @@ static void hear_requests(struct world *w)
         struct frame frame;
         const char *why;
 
-        if (cell->large == 0 &&
+        if (cell->place == 0 &&
             frame_decode(&frame, theirs->bytes + (size_t)cell->block * ARENA_BLOCK, cell->len, &why) == 0 &&
             frame.type == FRAME_REQUEST && w->key_count < REQUESTS) {
             w->keys[w->key_count++] = frame.key;
@@ -222,6 +250,7 @@ static void (*const deeds[])(struct world *w) = {change_a_word, set_a_word,     
 static void end_worker(struct world *w)
 {
     share_fini(&w->raw);
+    store_free(w->store);
     turn(w->f);
     reap(w->f);
 }

@@ -7,10 +7,15 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -64,6 +69,30 @@ static void greet(const struct server *s, struct client *c)
     client_open(c, server_port(s));
     client_request(c, "GET", "/hello", "", NULL, 0);
     assert_int_equal(client_status(c, CLIENT_MS), 200);
+}
+
+/* The TCP connections of a process, and how many of them wait for no acknowledgement. False: we may not look. */
+static bool look_at_connections(pid_t pid, int *count, int *undelayed)
+{
+    int process = (int)syscall(SYS_pidfd_open, pid, 0), fd = -1, error = 0;
+
+    assert_true(process >= 0);
+    *count = *undelayed = 0;
+    for (int number = 0; number < 256 && (fd >= 0 || error != EPERM); number++) {
+        int listens = 1, undelays = 0;
+        socklen_t len = sizeof(int);
+
+        fd = (int)syscall(SYS_pidfd_getfd, process, number, 0);
+        error = errno;
+        if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && !listens &&
+            getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &undelays, &len) == 0) {
+            ++*count;
+            *undelayed += undelays != 0;
+        }
+        close(fd);
+    }
+    close(process);
+    return fd >= 0 || error != EPERM;
 }
 
 /* The pid of the worker that has it. */
@@ -492,6 +521,31 @@ static void test_pools(void **state)
     server_stop(s);
 }
 
+/* Connections have that from their listener, in the bus as in a worker. */
+static void test_no_delay(void **state)
+{
+    struct server *s = *state;
+    struct client direct, through;
+    int count, undelayed;
+
+    configure(s, "count 1;", "listen 127.0.0.1:0;");
+    server_start(s, NULL);
+    greet(s, &direct);
+    client_open(&through, s->ports[1]);
+    client_request(&through, "GET", "/hello", "", NULL, 0);
+    assert_int_equal(client_status(&through, CLIENT_MS), 200);
+    for (int i = 0; i < 2; i++) {
+        if (!look_at_connections(server_pid(s, i == 0 ? "bus" : "worker"), &count, &undelayed)) {
+            skip();
+        }
+        assert_int_equal(count, 1);
+        assert_int_equal(undelayed, 1);
+    }
+    client_close(&direct);
+    client_close(&through);
+    server_stop(s);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, server_setup, server_teardown)
 
 int main(void)
@@ -499,7 +553,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_plain),  CASE(test_errors), CASE(test_pipelining), CASE(test_streams),   CASE(test_spread),
         CASE(test_crash),  CASE(test_hang),   CASE(test_soft_kill),  CASE(test_hard_kill), CASE(test_reopen),
-        CASE(test_reload), CASE(test_load),   CASE(test_pools),
+        CASE(test_reload), CASE(test_load),   CASE(test_pools),      CASE(test_no_delay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,8 +20,10 @@
 #include <cmocka.h>
 
 #include "ipc/share.h"
+#include "ipc/store.h"
 
-#define LARGE (CHANNEL_INLINE_MAX + 4096)
+#define LARGE      (CHANNEL_INLINE_MAX + 4096) /* lies in the store */
+#define VERY_LARGE (STORE_MESSAGE_MAX + 4096)  /* has a memfd of its own */
 
 struct pair {
     struct channel *bus, *worker;
@@ -196,7 +198,7 @@ static inline void publish_raw(struct share_end *raw, uint32_t number, const str
     cell->block = slot->block;
     cell->len = slot->len;
     cell->fd_count = slot->fd_count;
-    cell->large = slot->large;
+    cell->place = slot->place;
     raw->mine->shown = SHARE_FIRST + number + 1;
 }
 

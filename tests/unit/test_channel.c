@@ -160,7 +160,7 @@ static void messages_stay_until_released(void **state)
     }
 }
 
-/* One that holds a little everywhere leaves no place for a long message: that goes another way, and waits for nobody. */
+/* One that holds a little everywhere leaves no place for a long message: that goes into the store, and waits for nobody. */
 static void what_is_held_stops_nobody(void **state)
 {
     enum { HELD = 40 };
@@ -183,7 +183,7 @@ static void what_is_held_stops_nobody(void **state)
         assert_int_equal(put(pair->bus, i, 60000), 0);
         assert_int_equal(channel_flush(pair->bus), 0);
         assert_int_equal(channel_next(pair->worker, &message, &why), 1);
-        assert_int_equal(message.kind, CHANNEL_MAPPING);
+        assert_int_equal(message.kind, CHANNEL_STORE);
         check(&message, i, 60000);
         channel_release(pair->worker, &message);
     }
@@ -196,9 +196,101 @@ static void what_is_held_stops_nobody(void **state)
     get(pair->worker, 1, 60000);
 }
 
+/* The same of the store: the next message has a memfd of its own. */
+static void what_is_held_of_the_store_stops_nobody(void **state)
+{
+    enum { LONG = 600 * 1024 };
+    static struct channel_message held[8];
+    struct pair *pair = *state;
+    const char *why;
+
+    for (int direction = 0; direction < 2; direction++) {
+        struct channel *from = direction == 0 ? pair->bus : pair->worker;
+        struct channel *to = direction == 0 ? pair->worker : pair->bus;
+
+        for (size_t i = 0; i < 8; i++) {
+            assert_int_equal(put(from, i, LONG), 0);
+            assert_int_equal(channel_flush(from), 0);
+            assert_int_equal(channel_next(to, &held[i], &why), 1);
+            /* At most half of it is read in its place, and the bus reads nothing there. */
+            assert_int_equal(held[i].kind, direction == 0 && i < 3 ? CHANNEL_STORE : CHANNEL_COPY);
+        }
+        assert_int_equal(put(from, 8, VERY_LARGE), 0);
+        assert_int_equal(channel_flush(from), 0);
+        get(to, 8, VERY_LARGE);
+        for (size_t i = 0; i < 8; i++) {
+            check(&held[i], i, LONG);
+            channel_release(to, &held[i]);
+        }
+    }
+}
+
+/* Sent and not read, they fill the store: the sender waits, and is told. */
+static void a_full_store(void **state)
+{
+    enum { LONG = 600 * 1024 };
+    struct pair *pair = *state;
+
+    for (size_t round = 0; round < 3; round++) {
+        size_t sent = 0;
+        int loop = watch(channel_bell(pair->worker)), rc;
+
+        while ((rc = put(pair->worker, sent, LONG)) == 0) {
+            sent++;
+        }
+        assert_int_equal(rc, LPM_EAGAIN);
+        assert_int_equal(sent, STORE_SIZE / LONG);
+        rang(loop);
+        for (size_t i = 0; i < sent; i++) {
+            get(pair->bus, i, LONG);
+        }
+        assert_next(pair->bus, 0);
+        assert_true(rang(loop));
+        close(loop);
+    }
+}
+
+/* Many that the arena has no room for go into the store; short ones wait. */
+static void the_store_takes_what_the_arena_has_not(void **state)
+{
+    struct pair *pair = *state;
+    size_t sent = 0;
+
+    while (put(pair->bus, sent, 65536) == 0) {
+        sent++;
+    }
+    assert_int_equal(sent, (ARENA_SIZE + STORE_SHORT * STORE_BLOCK) / 65536);
+    for (size_t i = 0; i < sent; i++) {
+        get(pair->worker, i, 65536);
+    }
+    for (sent = 0; put(pair->bus, sent, 4096) == 0;) {
+        sent++;
+    }
+    assert_int_equal(sent, ARENA_SIZE / 4096);
+    for (size_t i = 0; i < sent; i++) {
+        get(pair->worker, i, 4096);
+    }
+}
+
+/* The store of a message that was dropped goes with the next. */
+static void a_store_of_a_dropped_message(void **state)
+{
+    struct pair *pair = *state;
+    int code, before = open_descriptors();
+
+    assert_non_null(channel_reserve(pair->bus, LARGE, &code));
+    channel_drop(pair->bus);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(put(pair->bus, i, i == 0 ? 10 : LARGE), 0);
+        assert_int_equal(channel_flush(pair->bus), 0);
+        get(pair->worker, i, i == 0 ? 10 : LARGE);
+    }
+    assert_int_equal(open_descriptors(), before);
+}
+
 static void a_dropped_reservation_leaves_nothing(void **state)
 {
-    static const size_t dropped[] = {1, CHANNEL_INLINE_MAX, LARGE};
+    static const size_t dropped[] = {1, CHANNEL_INLINE_MAX, VERY_LARGE};
     struct pair *pair = *state;
     int code;
 
@@ -504,7 +596,7 @@ static void dies_unread(size_t count, bool by_signal, bool flush_after)
     assert_true(by_signal ? WIFSIGNALED(status) : WIFEXITED(status) && WEXITSTATUS(status) == 0);
 
     if (flush_after) {
-        assert_int_equal(put(bus, 0, LARGE), 0);
+        assert_int_equal(put(bus, 0, VERY_LARGE), 0);
         assert_int_equal(channel_flush(bus), LPM_EIO);
     }
     channel_look(bus);
@@ -572,6 +664,10 @@ int main(void)
         TEST(a_release_rings),
         TEST(messages_stay_until_released),
         TEST(what_is_held_stops_nobody),
+        TEST(what_is_held_of_the_store_stops_nobody),
+        TEST(a_full_store),
+        TEST(the_store_takes_what_the_arena_has_not),
+        TEST(a_store_of_a_dropped_message),
         TEST(a_dropped_reservation_leaves_nothing),
         TEST(flush_with_an_open_reservation),
         TEST(reservations_that_are_refused),

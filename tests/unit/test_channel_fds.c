@@ -3,6 +3,7 @@
  * middle; a receiver without room for one is told so.
  */
 #include "ipc/channel.h"
+#include "ipc/store.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -19,7 +20,8 @@
 
 #include <cmocka.h>
 
-#define LARGE (CHANNEL_INLINE_MAX + 1)
+#define LARGE      (CHANNEL_INLINE_MAX + 1) /* lies in the store */
+#define VERY_LARGE (STORE_MESSAGE_MAX + 1)  /* has a memfd of its own */
 
 struct pair {
     struct channel *bus, *worker;
@@ -107,7 +109,7 @@ static void get(struct pair *pair, struct channel *ch, size_t number, size_t len
     channel_release(ch, &message);
 }
 
-static const size_t sizes[] = {1, 16, 4096, CHANNEL_INLINE_MAX, LARGE, 200000};
+static const size_t sizes[] = {1, 16, 4096, CHANNEL_INLINE_MAX, LARGE, VERY_LARGE};
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
 static void with_messages_of_every_size(void **state)
@@ -178,7 +180,7 @@ static void the_taker_keeps_it(void **state)
 /* A flush in the middle of a reservation must not let its descriptors go before it is known whether it stays. */
 static void dropped(void **state)
 {
-    static const size_t lengths[] = {10, LARGE};
+    static const size_t lengths[] = {10, VERY_LARGE};
     struct pair *pair = *state;
     int fds[] = {pair->pipes[0][0], pair->pipes[1][0]}, code;
 

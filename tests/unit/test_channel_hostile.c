@@ -55,7 +55,9 @@ static void slots(void **unused)
         {"descriptors without end", {0, 1, UINT32_MAX, 0}, LPM_EPROTO},
         {"a descriptor that does not come", {0, 1, 1, 0}, LPM_EPROTO},
         {"a memfd that does not come", {0, 1, 0, 1}, LPM_EPROTO},
-        {"another kind", {0, 1, 0, 2}, LPM_EPROTO},
+        {"in a store that did not come", {0, 1, 0, RING_STORE}, LPM_EPROTO},
+        {"a new store that does not come", {0, 1, 0, RING_NEW_STORE}, LPM_EPROTO},
+        {"another kind", {0, 1, 0, RING_PLACES}, LPM_EPROTO},
         {"both too much", {0, 1, UINT32_MAX, UINT32_MAX}, LPM_EPROTO},
         {"a large one over the limit", {0, (uint32_t)CHANNEL_MESSAGE_MAX + 1, 0, 1}, LPM_EPROTO},
         {"a large one of nothing", {0, 0, 0, 1}, LPM_EPROTO},
@@ -134,6 +136,17 @@ static void what_was_never_given(void **state)
         sent++;
     }
     assert_refused(pair, "a block");
+}
+
+static void what_was_never_given_of_the_store(void **state)
+{
+    struct pair *pair = *state;
+
+    assert_int_equal(put(pair->bus, 0, LARGE), 0);
+    pair->raw.mine->store_returns.blocks[SHARE_FIRST % ARENA_BLOCKS] = 5;
+    pair->raw.mine->store_returns.count = SHARE_FIRST + 1;
+    assert_int_equal(put(pair->bus, 1, LARGE), LPM_EIO);
+    assert_refused(pair, "a block of the store");
 }
 
 /* Its own end of the socket tells the bus's loop of it. */
@@ -350,6 +363,166 @@ static void a_sound_memfd_is_taken(void **state)
     }
 }
 
+/* Gives the bus a store, whose first message is `slot`. */
+static char *give_store(struct share_end *raw, const struct ring_slot *slot)
+{
+    int fd;
+    char *bytes = store_make(&fd);
+
+    assert_non_null(bytes);
+    send_note(raw, 0, &fd, 1);
+    close(fd);
+    memset(bytes, 'a', STORE_SIZE);
+    publish_raw(raw, 0, slot);
+    return bytes;
+}
+
+static void slots_in_a_store(void **unused)
+{
+    static const uint32_t longest = STORE_MESSAGE_MAX, last = ARENA_BLOCKS - 1;
+    static const struct {
+        const char *what;
+        struct ring_slot slot;
+        int expected;
+    } rows[] = {
+        {"the last block", {last, STORE_BLOCK, 0, RING_STORE}, 1},
+        {"the longest", {ARENA_BLOCKS / 2, longest, 0, RING_STORE}, 1},
+        {"one byte behind the end", {last, STORE_BLOCK + 1, 0, RING_STORE}, LPM_EPROTO},
+        {"the longest, behind the end", {ARENA_BLOCKS / 2 + 1, longest, 0, RING_STORE}, LPM_EPROTO},
+        {"behind the end", {ARENA_BLOCKS, 1, 0, RING_STORE}, LPM_EPROTO},
+        {"far behind the end", {UINT32_MAX, 1, 0, RING_STORE}, LPM_EPROTO},
+        {"where 32 bits wrap", {UINT32_MAX / STORE_BLOCK + 1, 1, 0, RING_STORE}, LPM_EPROTO},
+        {"too long", {0, longest + 1, 0, RING_STORE}, LPM_EPROTO},
+        {"nothing", {0, 0, 0, RING_STORE}, LPM_EPROTO},
+        {"another store that does not come", {0, 1, 0, RING_NEW_STORE}, LPM_EPROTO},
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct channel_message message;
+        const char *why = NULL;
+        struct pair *pair;
+        void *state;
+        char *bytes;
+        int rc;
+
+        assert_int_equal(set_up_raw(&state), 0);
+        pair = state;
+        bytes = give_store(&pair->raw, &(struct ring_slot){7, 5000, 0, RING_NEW_STORE});
+        assert_int_equal(channel_next(pair->bus, &message, &why), 1);
+        channel_release(pair->bus, &message);
+        publish_raw(&pair->raw, 1, &rows[i].slot);
+        rc = channel_next(pair->bus, &message, &why);
+        if (rc != rows[i].expected) {
+            fail_msg("%s: %d", rows[i].what, rc);
+        }
+        if (rc == 1) {
+            channel_release(pair->bus, &message);
+        }
+        store_free(bytes);
+        assert_int_equal(tear_down(&state), 0);
+    }
+}
+
+static void a_second_store(void **state)
+{
+    struct pair *pair = *state;
+    struct channel_message message;
+    const char *why;
+    char *bytes = give_store(&pair->raw, &(struct ring_slot){0, 1, 0, RING_NEW_STORE});
+    int fd = make_memfd(1, true, ALL_SEALS);
+
+    assert_int_equal(channel_next(pair->bus, &message, &why), 1);
+    channel_release(pair->bus, &message);
+    send_note(&pair->raw, 1, &fd, 1);
+    close(fd);
+    publish_raw(&pair->raw, 1, &(struct ring_slot){0, 1, 0, RING_NEW_STORE});
+    assert_refused(pair, "a second store");
+    store_free(bytes);
+}
+
+/* Whatever is written there later, and whatever that does to other messages, the bus has what it saw. */
+static void a_message_in_a_store_is_copied(void **state)
+{
+    struct pair *pair = *state;
+    struct channel_message held;
+    const char *why;
+    char *bytes = give_store(&pair->raw, &(struct ring_slot){3, LARGE, 0, RING_NEW_STORE});
+
+    assert_int_equal(channel_next(pair->bus, &held, &why), 1);
+    memset(bytes, 'x', STORE_SIZE);
+    for (size_t i = 0; i < LARGE; i++) {
+        assert_int_equal(held.data[i], 'a');
+    }
+    channel_release(pair->bus, &held);
+    store_free(bytes);
+}
+
+/* What a reader of it relies on: its pages stay, whatever the peer tries, and nobody else writes to it. */
+static void a_store_stays_as_it_is(void **unused)
+{
+    static const int puncture = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    const char *why = NULL, *seen;
+    int fd;
+    char *bytes = store_make(&fd);
+
+    (void)unused;
+    assert_non_null(bytes);
+    seen = store_take(fd, &why);
+    assert_non_null(seen);
+    bytes[STORE_SIZE - 1] = 'x';
+    assert_int_equal(seen[STORE_SIZE - 1], 'x');
+    assert_int_equal(fallocate(fd, puncture, 0, STORE_BLOCK * 2), -1);
+    assert_int_equal(madvise(bytes, STORE_SIZE, MADV_REMOVE), -1);
+    assert_int_equal(ftruncate(fd, 1), -1);
+    assert_int_equal(ftruncate(fd, (off_t)STORE_SIZE * 2), -1);
+    assert_int_equal(pwrite(fd, "y", 1, 0), -1);
+    assert_true(mmap(NULL, STORE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+    assert_int_equal(mprotect((void *)(uintptr_t)seen, STORE_SIZE, PROT_READ | PROT_WRITE), -1);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+    store_free(seen);
+    store_free(bytes);
+    close(fd);
+}
+
+static void what_is_no_store(void **unused)
+{
+    static const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE;
+    static const struct {
+        const char *what;
+        off_t size, allocated;
+        int seals;
+    } rows[] = {
+        {"one byte less", STORE_SIZE - 1, STORE_SIZE - 1, seals},
+        {"one byte more", STORE_SIZE + 1, STORE_SIZE + 1, seals},
+        {"a page missing", STORE_SIZE, STORE_SIZE - 4096, seals},
+        {"all missing", STORE_SIZE, 0, seals},
+        {"may shrink", STORE_SIZE, STORE_SIZE, seals & ~F_SEAL_SHRINK},
+        {"may grow", STORE_SIZE, STORE_SIZE, seals & ~F_SEAL_GROW},
+        {"may be punched", STORE_SIZE, STORE_SIZE, seals & ~F_SEAL_FUTURE_WRITE},
+        {"a sound one", STORE_SIZE, STORE_SIZE, seals},
+    };
+    const size_t last = sizeof(rows) / sizeof(rows[0]) - 1;
+
+    (void)unused;
+    for (size_t i = 0; i <= last; i++) {
+        int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        const char *why, *seen;
+
+        assert_int_equal(ftruncate(fd, rows[i].size), 0);
+        if (rows[i].allocated > 0) {
+            assert_int_equal(fallocate(fd, 0, 0, rows[i].allocated), 0);
+        }
+        assert_int_equal(fcntl(fd, F_ADD_SEALS, rows[i].seals), 0);
+        seen = store_take(fd, &why);
+        if ((seen != NULL) != (i == last) || (why == NULL) != (i == last)) {
+            fail_msg("%s", rows[i].what);
+        }
+        store_free(seen);
+        close(fd);
+    }
+}
+
 /* Nobody can write to a large message once the receiver has it. */
 static void a_large_message_is_sealed(void **state)
 {
@@ -361,7 +534,7 @@ static void a_large_message_is_sealed(void **state)
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
     int fd;
 
-    assert_int_equal(put(pair->bus, 1, LARGE), 0);
+    assert_int_equal(put(pair->bus, 1, VERY_LARGE), 0);
     assert_int_equal(channel_flush(pair->bus), 0);
     assert_int_equal(recvmsg(pair->raw.socket, &head, 0), 8);
     memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&head)), sizeof(fd));
@@ -473,6 +646,7 @@ int main(void)
         cmocka_unit_test(slots),
         cmocka_unit_test(indexes),
         RAW_TEST(what_was_never_given),
+        RAW_TEST(what_was_never_given_of_the_store),
         RAW_TEST(a_lie_is_heard_of),
         RAW_TEST(a_message_is_copied_once),
         RAW_TEST(what_comes_after_the_end),
@@ -480,6 +654,11 @@ int main(void)
         cmocka_unit_test(what_is_no_sealed_memfd),
         RAW_TEST(a_sound_memfd_is_taken),
         RAW_TEST(a_large_message_is_sealed),
+        cmocka_unit_test(slots_in_a_store),
+        RAW_TEST(a_second_store),
+        RAW_TEST(a_message_in_a_store_is_copied),
+        cmocka_unit_test(a_store_stays_as_it_is),
+        cmocka_unit_test(what_is_no_store),
         cmocka_unit_test(messages_on_the_socket),
         cmocka_unit_test(notes_of_other_slots),
         RAW_TEST(too_many_notes),

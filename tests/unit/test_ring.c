@@ -46,7 +46,7 @@ static void get(struct both *b, uint32_t number)
     assert_int_equal(slot.block, number);
     assert_int_equal(slot.len, number * 3);
     assert_int_equal(slot.fd_count, number * 5);
-    assert_int_equal(slot.large, number * 7);
+    assert_int_equal(slot.place, number * 7);
 }
 
 static void in_order_and_across_the_wrap(void **state)

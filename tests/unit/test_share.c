@@ -147,7 +147,7 @@ static void what_is_no_part(void **state)
     (void)state;
     for (size_t i = 0; i <= last; i++) {
         int before = open_descriptors(), fds[2], given[2], rc;
-        uint32_t text[] = {0x534d504c + rows[i].magic, 1 + rows[i].version, rows[i].part};
+        uint32_t text[] = {0x534d504c + rows[i].magic, 2 + rows[i].version, rows[i].part};
         struct error err = {""};
         struct channel *ch;
 
