@@ -134,6 +134,11 @@ void role_crash_init(struct role_crash_page *page, role_step_word *step, const s
     set_action(role_crash_show_signal(), on_show);
 }
 
+void role_crash_end_requests(void)
+{
+    dump.running = NULL;
+}
+
 void role_crash_name(struct role_crash_page *page, size_t i, const char *name)
 {
     if (page && i < ROLE_CRASH_MODULES) {

@@ -85,6 +85,9 @@ int role_crash_show_signal(void);
  * page until it ends. */
 void role_crash_init(struct role_crash_page *page, role_step_word *step, const struct frame *const *running);
 
+/* No request runs any more, and `running` is not looked at again: what its module does at exit may crash, too. */
+void role_crash_end_requests(void);
+
 /* Module `i` has that name. */
 void role_crash_name(struct role_crash_page *page, size_t i, const char *name);
 

@@ -154,5 +154,6 @@ int worker_main(struct role_start *start)
         }
     }
     tear_down(&w);
+    role_crash_end_requests();
     return w.status;
 }
