@@ -5,19 +5,6 @@
 
 #include <endian.h>
 #include <string.h>
-#include <sys/random.h>
-
-static void refill(struct uuid_source *source)
-{
-    size_t have = 0;
-    while (have < sizeof(source->bytes)) {
-        ssize_t n = getrandom(source->bytes + have, sizeof(source->bytes) - have, 0);
-        if (n > 0) {
-            have += (size_t)n;
-        }
-    }
-    source->left = sizeof(source->bytes);
-}
 
 /* Four bytes as eight digits, all at once: one in each byte of a word, the lower half of a byte before the upper. */
 static void put_digits(char *to, const uint8_t *random)
@@ -36,16 +23,11 @@ static void put_digits(char *to, const uint8_t *random)
     memcpy(to, &digits, sizeof(digits));
 }
 
-void uuid_make(struct uuid_source *source, char text[UUID_TEXT_SIZE])
+void uuid_make(struct chacha_source *source, char text[UUID_TEXT_SIZE])
 {
-    const uint8_t *random;
+    const uint8_t *random = chacha_take(source, 16);
     char digits[32];
 
-    if (source->left < 16) {
-        refill(source);
-    }
-    source->left -= 16;
-    random = source->bytes + source->left;
     for (size_t i = 0; i < 4; i++) {
         put_digits(digits + 8 * i, random + 4 * i);
     }

@@ -71,7 +71,7 @@ struct bus {
     size_t request_count;
     struct list request_free;
     size_t waiting; /* requests whose outcome somebody waits for */
-    struct uuid_source uuids;
+    struct chacha_source uuids;
     struct role_spin spin;
     uint64_t events; /* requests that came in, and what was heard of workers */
 
