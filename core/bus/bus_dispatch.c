@@ -207,6 +207,12 @@ static void rekey_all(struct bus_dispatch *d)
 
 static void count_in(struct bus_dispatch *d, struct bus_dispatch_entry *entry, const struct bus_load *load)
 {
+    if (entry->serving && load->serving && entry->failures == load->failures &&
+        entry->failing == load->failing) {
+        d->in_flight += (uint64_t)load->in_flight - entry->in_flight; /* most often nothing else is new */
+        entry->in_flight = load->in_flight;
+        return;
+    }
     if (entry->serving) {
         d->serving--;
         d->failing -= entry->failing;

@@ -21,6 +21,9 @@ uint32_t bus_load_prefetch(uint64_t service)
     if (service == 0 || service >= CLOCK_NS_PER_MS) {
         return 0;
     }
+    if (service <= CLOCK_NS_PER_MS / 4 / BUS_PREFETCH_MAX) {
+        return BUS_PREFETCH_MAX;
+    }
     fit = CLOCK_NS_PER_MS / 4 / service;
     few = CLOCK_NS_PER_MS / service;
     few = few < PREFETCH_FEW ? few : PREFETCH_FEW;

@@ -143,6 +143,27 @@ static void expect(const struct bus_pool *pool, enum bus_queue_level level, stru
     }
 }
 
+static bool fits(const struct bus_queue_sum *left, int64_t limit, const struct bus_queue_sum *now,
+                 uint64_t bytes, int64_t limit_bytes)
+{
+    return left->count < bound_of(limit) && now->bytes + bytes <= bound_of(limit_bytes);
+}
+
+/* Nothing speaks against it: it would stand alone, or has no limit, and all that waits and itself are within the bounds of its
+ * priority. Most are such, and need no closer look. */
+static bool is_welcome(const struct bus_pool *pool, const struct bus_pool_newcomer *newcomer)
+{
+    const struct bus *bus = pool->bus;
+    const struct conf_core *core = bus->start->core;
+    bool in_time =
+        pool->left.count == 0 || (pool->conf->queue_timeout == LPM_NONE && newcomer->deadline == 0);
+
+    return in_time && !newcomer->client.known &&
+           fits(&pool->left, pool->conf->queue_limit, &pool->queue.sum, newcomer->bytes,
+                pool->conf->queue_bytes) &&
+           fits(&bus->left, core->queue_total_limit, &bus->queued, newcomer->bytes, core->queue_total_bytes);
+}
+
 int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcomer, uint64_t now)
 {
     const struct bus *bus = pool->bus;
@@ -152,6 +173,9 @@ int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcom
 
     if (pool->degraded && pool->alive == 0) {
         return LPM_ENOWORKER;
+    }
+    if (is_welcome(pool, newcomer)) {
+        return 0;
     }
     /* Of the number, what has come in this turn does not count: it may find a worker at the turn's end, which refuses what is
      * too much then. */

@@ -26,12 +26,32 @@ struct bus_share_client {
 
 /* An empty one is all zero but for its key, which is random and nobody else's to know. */
 
+/* One with a name. */
+struct bus_share_client bus_share_named(const struct bus_share *share, const void *name, size_t len);
+
 /* Who has that name; without one it is nobody. */
-struct bus_share_client bus_share_find(const struct bus_share *share, const void *name, size_t len);
+static inline struct bus_share_client bus_share_find(const struct bus_share *share, const void *name,
+                                                     size_t len)
+{
+    return len > 0 ? bus_share_named(share, name, len) : (struct bus_share_client){false, {0, 0}};
+}
 
 /* One more of that client is there, or one less. */
-void bus_share_add(struct bus_share *share, struct bus_share_client client);
-void bus_share_remove(struct bus_share *share, struct bus_share_client client);
+static inline void bus_share_add(struct bus_share *share, struct bus_share_client client)
+{
+    if (client.known) {
+        share->clients += share->rows[0][client.places[0]]++ == 0;
+        share->rows[1][client.places[1]]++;
+    }
+}
+
+static inline void bus_share_remove(struct bus_share *share, struct bus_share_client client)
+{
+    if (client.known) {
+        share->clients -= --share->rows[0][client.places[0]] == 0;
+        share->rows[1][client.places[1]]--;
+    }
+}
 
 /* How many of that client there are; 0 for nobody's. */
 uint32_t bus_share_count(const struct bus_share *share, struct bus_share_client client);
