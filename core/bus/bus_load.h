@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* More than this is never sent ahead to a worker. */
-#define BUS_PREFETCH_MAX 64u
+#define BUS_PREFETCH_MAX 128u
 
 /* A share of failures: all of them. */
 #define BUS_FAILURES_ALL 65536u

@@ -151,6 +151,22 @@ static int copy_descriptors(struct channel_send *s, const int *fds, unsigned fd_
     return 0;
 }
 
+/* Most messages are small, have no descriptors and find room at once. */
+static bool reserve_at_once(struct channel_send *s, size_t len, unsigned fd_count)
+{
+    if (s->over || s->reserved > 0 || len == 0 || len > CHANNEL_INLINE_MAX || fd_count > 0 ||
+        s->arena.free < ARENA_BLOCKS / 2 || ring_room(&s->ring) == 0) {
+        return false;
+    }
+    s->block = arena_take(&s->arena, len);
+    if (s->block == ARENA_FULL) {
+        return false;
+    }
+    s->reserved = len;
+    s->fd_count = 0;
+    return true;
+}
+
 static int reserve(struct channel_send *s, size_t len, const int *fds, unsigned fd_count)
 {
     bool large = len > CHANNEL_INLINE_MAX;
@@ -183,6 +199,10 @@ static int reserve(struct channel_send *s, size_t len, const int *fds, unsigned 
 
 char *channel_send_reserve(struct channel_send *s, size_t len, const int *fds, unsigned fd_count, int *code)
 {
+    *code = 0;
+    if (reserve_at_once(s, len, fd_count)) {
+        return s->end->mine->bytes + (size_t)s->block * ARENA_BLOCK;
+    }
     *code = reserve(s, len, fds, fd_count);
     if (*code < 0) {
         return NULL;
