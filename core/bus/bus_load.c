@@ -40,11 +40,6 @@ uint64_t bus_load_average(uint64_t average, uint64_t service)
     return average > 0 ? average : 1;
 }
 
-uint32_t bus_load_ahead(const struct bus_load *load)
-{
-    return load->unstarted + (load->running ? 1 : 0);
-}
-
 bool bus_load_is_hot(bool was, uint64_t bytes, uint64_t limit)
 {
     return limit > 0 && bytes >= limit / 10 * (was ? 7 : 8) + (was ? 1 : 0);

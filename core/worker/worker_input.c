@@ -15,7 +15,7 @@
 #include "worker/worker_stream.h"
 
 /* Frames in one turn of the loop, so that timers and descriptors of modules get theirs. */
-#define TURN_FRAMES 64
+#define TURN_FRAMES 128
 
 static void cancel(struct worker *w, const struct frame *frame)
 {
