@@ -302,8 +302,23 @@ static int pick_for_socket(const struct bus_dispatch *d, uint64_t now)
     return best ? (int)best->place : -1;
 }
 
+/* Is the one that changed the only one that might have a request, and may it have one still? Then its key does not matter yet. */
+static bool is_alone(const struct bus_dispatch *d)
+{
+    const struct bus_load *load;
+
+    if (d->heap_count != 1 || d->heap[0].place != d->changed) {
+        return false;
+    }
+    load = &d->loads[d->changed];
+    return !load->failing && may_have(d->pool.policy, load);
+}
+
 int bus_dispatch_pick(struct bus_dispatch *d, uint64_t now, bool socket)
 {
+    if (is_alone(d)) {
+        return (int)d->changed;
+    }
     settle(d);
     if (socket) {
         return pick_for_socket(d, now);
