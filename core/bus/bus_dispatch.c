@@ -205,14 +205,15 @@ static void rekey_all(struct bus_dispatch *d)
 
 /* -- What is known of the pool ------------------------------------------------------------------------ */
 
+/* Most often nothing is new but what it has in flight. */
+static bool is_as_before(const struct bus_dispatch_entry *entry, const struct bus_load *load)
+{
+    return entry->serving && load->serving && entry->failures == load->failures &&
+           entry->failing == load->failing;
+}
+
 static void count_in(struct bus_dispatch *d, struct bus_dispatch_entry *entry, const struct bus_load *load)
 {
-    if (entry->serving && load->serving && entry->failures == load->failures &&
-        entry->failing == load->failing) {
-        d->in_flight += (uint64_t)load->in_flight - entry->in_flight; /* most often nothing else is new */
-        entry->in_flight = load->in_flight;
-        return;
-    }
     if (entry->serving) {
         d->serving--;
         d->failing -= entry->failing;
@@ -231,19 +232,32 @@ static void count_in(struct bus_dispatch *d, struct bus_dispatch_entry *entry, c
     }
 }
 
-void bus_dispatch_update(struct bus_dispatch *d, size_t place)
+/* Counts it anew: does that change what is held against those that fail? */
+static bool recount(struct bus_dispatch *d, size_t place)
 {
-    bool all_fail;
+    bool before = d->pool.all_fail;
 
     for (; d->count <= place; d->count++) {
         d->entries[d->count].position = NOT_THERE;
     }
     count_in(d, &d->entries[place], &d->loads[place]);
-    all_fail = d->failing * 2 > d->serving;
-    if (all_fail != d->pool.all_fail) {
-        d->pool.all_fail = all_fail;
+    d->pool.all_fail = d->failing * 2 > d->serving;
+    return d->pool.all_fail != before;
+}
+
+void bus_dispatch_update(struct bus_dispatch *d, size_t place)
+{
+    const struct bus_load *load = &d->loads[place];
+    struct bus_dispatch_entry *entry = &d->entries[place];
+
+    if (is_as_before(entry, load)) {
+        d->in_flight += (uint64_t)load->in_flight - entry->in_flight;
+        entry->in_flight = load->in_flight;
+    } else if (recount(d, place)) {
         rekey_all(d);
-    } else if (d->changed != place) {
+        return;
+    }
+    if (d->changed != place) {
         settle(d);
         d->changed = (uint32_t)place;
     }
