@@ -13,18 +13,20 @@
 static void measure(struct bus_worker *w)
 {
     struct bus_load *load = bus_worker_load(w);
+    unsigned answers = w->batch.answers;
     uint64_t each;
 
-    if (w->batch.answers == 0 || !w->channel) {
-        w->batch.answers = 0;
+    w->batch.answers = 0;
+    if (answers == 0 || !w->channel) {
         return;
     }
-    each = (w->pool->bus->heard_at - w->batch.since) / w->batch.answers;
-    for (; w->batch.answers > 0; w->batch.answers--) {
+    each = (w->pool->bus->heard_at - w->batch.since) / answers;
+    for (unsigned i = 0; i < answers; i++) {
         load->service = bus_load_average(load->service, each);
     }
     w->last_event = w->pool->bus->heard_at;
     bus_dispatch_update(&w->pool->dispatch, w->index);
+    bus_memory_count(w, answers);
 }
 
 void bus_batch_begin(struct bus_worker *w)
@@ -36,14 +38,15 @@ void bus_batch_begin(struct bus_worker *w)
 void bus_batch_answered(struct bus_worker *w, const struct bus_request *req, bool failed)
 {
     struct bus_load *load = bus_worker_load(w);
-    uint32_t usual =
-        load->failures > FAILURES_FEW ? bus_dispatch_usual_failures(&w->pool->dispatch) : BUS_FAILURES_ALL;
 
     if (w->batch.answers++ == 0) {
         w->batch.since = req->sent_at > w->last_event ? req->sent_at : w->last_event;
     }
-    bus_load_answered(load, failed, usual);
-    bus_memory_count(w);
+    if (failed || load->failures > 0) {
+        bus_load_answered(load, failed,
+                          load->failures > FAILURES_FEW ? bus_dispatch_usual_failures(&w->pool->dispatch)
+                                                        : BUS_FAILURES_ALL);
+    }
 }
 
 void bus_batch_end(struct bus_worker *w)

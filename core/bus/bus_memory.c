@@ -164,9 +164,10 @@ void bus_memory_look(struct bus_worker *w)
     arm(w->pool, bus_growth_next_look(&w->growth, limit_of(w->pool)));
 }
 
-void bus_memory_count(struct bus_worker *w)
+void bus_memory_count(struct bus_worker *w, unsigned answers)
 {
-    if (++w->done >= LOOK_EVERY) {
+    w->done += answers;
+    if (w->done >= LOOK_EVERY) {
         w->done = 0;
         if (clock_now() >= w->growth.at + LOOK_EVERY_WAIT) {
             bus_memory_look(w);

@@ -13,8 +13,8 @@ void bus_memory_fini(struct bus_pool *pool);
 /* It is ready for the first time: what it has now is its own, not the requests'. */
 void bus_memory_begin(struct bus_worker *w);
 
-/* An answer came: every 64 of them it is looked at, but not more than five times a second for that. */
-void bus_memory_count(struct bus_worker *w);
+/* Answers came: every 64 of them it is looked at, but not more than five times a second for that. */
+void bus_memory_count(struct bus_worker *w, unsigned answers);
 
 /* Its pressure now; what was seen last when its memory cannot be read. */
 uint64_t bus_memory_pressure(const struct bus_worker *w);
