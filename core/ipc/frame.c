@@ -42,29 +42,32 @@ size_t frame_size(const struct frame *frame)
     return FRAME_HEAD_SIZE + frame->headers.len + frame->data.len;
 }
 
+/* Field by field, each from a register: a head that is made elsewhere and copied is read back in other parts than it was written,
+ * and waited for. */
+#define PUT(room, field, value)                                         \
+    do {                                                                \
+        const __typeof__(((struct head *)NULL)->field) it = (value);    \
+        memcpy((room) + offsetof(struct head, field), &it, sizeof(it)); \
+    } while (0)
+
 char *frame_encode_around(const struct frame *frame, char *room)
 {
-    struct head head = {
-        .type = (uint32_t)frame->type,
-        .slot = frame->key.slot,
-        .seq = frame->key.seq,
-        .error = frame->error,
-        .created_at = frame->created_at,
-        .deadline = frame->deadline,
-        .data_len = frame->data.len,
-        .headers_len = (uint32_t)frame->headers.len,
-        .header_count = (uint32_t)frame->header_count,
-        .handler = frame->handler,
-        .flags = frame->flags,
-    };
+    bool heap = frame->type == FRAME_HEAP;
     char *headers = room + FRAME_HEAD_SIZE;
 
-    if (frame->type == FRAME_HEAP) {
-        head.created_at = frame->heap_total;
-        head.deadline = frame->heap_used;
-    }
-    memcpy(head.id, frame->id, sizeof(head.id));
-    memcpy(room, &head, sizeof(head));
+    PUT(room, type, (uint32_t)frame->type);
+    PUT(room, slot, frame->key.slot);
+    PUT(room, seq, frame->key.seq);
+    PUT(room, error, frame->error);
+    PUT(room, created_at, heap ? frame->heap_total : frame->created_at);
+    PUT(room, deadline, heap ? frame->heap_used : frame->deadline);
+    PUT(room, data_len, frame->data.len);
+    PUT(room, headers_len, (uint32_t)frame->headers.len);
+    PUT(room, header_count, (uint32_t)frame->header_count);
+    PUT(room, handler, frame->handler);
+    memcpy(room + offsetof(struct head, id), frame->id, sizeof(frame->id));
+    PUT(room, flags, frame->flags);
+    memset(room + offsetof(struct head, zero), 0, sizeof(((struct head *)NULL)->zero));
     if (frame->data.len > 0) {
         memcpy(headers + frame->headers.len, frame->data.data, frame->data.len);
     }
