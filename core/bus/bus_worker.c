@@ -30,7 +30,7 @@
 #define SEQ_LAST (UINT32_MAX - 2 * FRAME_SLOT_MAX)
 
 /* Messages of one worker in one turn of the loop. */
-#define TURN_MESSAGES 128
+#define TURN_MESSAGES 64
 
 /* How long to wait when there is no memory or descriptor for a message. */
 #define STARVED_MS 100
