@@ -299,11 +299,12 @@ $(STRESS): $(STRESS_SOURCES) $(wildcard core/ipc/*.h) | deps-test
 
 # No part of `make test`, which has a few rounds of each.
 SOAK          ?= 100
-SOAK_PROGRAMS := $(BUILD)/tests/system/test_soak $(BUILD)/tests/system/test_upgrade $(BUILD)/tests/system/test_overload
+SOAK_NAMES    := soak faults upgrade overload leak
+SOAK_PROGRAMS := $(patsubst %,$(BUILD)/tests/system/test_%,$(SOAK_NAMES))
 
 soak: all $(SOAK_PROGRAMS) $(TEST_MODULES) $(STRESS)
 	@LPM_SOAK='$(SOAK)' LPM_TEST_TIMEOUT=3600 LPM_STRESS_MESSAGES=$(LPM_STRESS_MESSAGES) $(RUN_TESTS) -s $(SOAK_PROGRAMS) $(STRESS)
-	@grep -h 'soak:' $(BUILD)/tests/log/test_soak.log $(BUILD)/tests/log/test_overload.log
+	@grep -h 'soak:' $(patsubst %,$(BUILD)/tests/log/test_%.log,$(SOAK_NAMES))
 
 # The bus beside a worker that does what libFuzzer likes: where the random deeds of tests/fuzz do not get.
 FUZZ         := $(BUILD)/fuzz/worker_fuzz

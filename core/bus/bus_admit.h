@@ -31,7 +31,7 @@ struct bus_admit {
     uint64_t service;          /* ns: how long it takes on average from then to its answer */
     uint64_t in_queue, in_all; /* ns: how long it may wait, and until its answer; BUS_ADMIT_UNBOUNDED */
     uint64_t own;              /* how many wait that are of its client; 0 if it is nobody's */
-    uint64_t queued;           /* of all that wait */
+    uint64_t queued;           /* of all that wait, as far as it was asked whose they are */
     uint64_t clients;          /* and so many have something waiting */
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "bus/bus_memory.h"
+#include "bus/bus_succession.h"
 
 /* With fewer failures it cannot be failing after one more, whatever is usual. */
 #define FAILURES_FEW (BUS_FAILURES_ALL / 4)
@@ -26,7 +27,6 @@ static void measure(struct bus_worker *w)
     }
     w->last_event = w->pool->bus->heard_at;
     bus_dispatch_update(&w->pool->dispatch, w->index);
-    bus_memory_count(w, answers);
 }
 
 void bus_batch_begin(struct bus_worker *w)
@@ -47,6 +47,8 @@ void bus_batch_answered(struct bus_worker *w, const struct bus_request *req, boo
                           load->failures > FAILURES_FEW ? bus_dispatch_usual_failures(&w->pool->dispatch)
                                                         : BUS_FAILURES_ALL);
     }
+    bus_memory_count(w, req->handler->in_pool);
+    bus_succession_answered(w);
 }
 
 void bus_batch_end(struct bus_worker *w)

@@ -73,6 +73,9 @@ static void act(struct bus *bus, const struct control *message, int *fd)
     case CONTROL_REOPENED:
         bus_reopen_done(bus, message);
         break;
+    case CONTROL_LOGS_ELSEWHERE:
+        bus_reopen_elsewhere(bus, message);
+        break;
     case CONTROL_SUCCESSOR:
         bus_handover_successor(bus, *fd);
         *fd = -1;
@@ -114,14 +117,12 @@ static void tell_of_loss(const struct bus *bus, const struct control *message)
     log_write(bus->log, LPM_LOG_ERROR, "no descriptor was left for %s", what);
 }
 
-static void on_readable(evutil_socket_t channel, short what, void *arg)
+void bus_control_hear(struct bus *bus)
 {
-    struct bus *bus = arg;
     struct control message;
     int fd = -1, rc = 0;
 
-    (void)what;
-    while (!bus->over && (rc = control_receive(channel, &message, &fd)) > 0) {
+    while (!bus->over && (rc = control_receive(bus->start->channel, &message, &fd)) > 0) {
         if (control_has_lost(&message, fd)) {
             tell_of_loss(bus, &message);
         }
@@ -133,6 +134,13 @@ static void on_readable(evutil_socket_t channel, short what, void *arg)
         bus->over = true;
         event_base_loopbreak(bus->base);
     }
+}
+
+static void on_readable(evutil_socket_t channel, short what, void *arg)
+{
+    (void)channel;
+    (void)what;
+    bus_control_hear(arg);
 }
 
 int bus_control_init(struct bus *bus)

@@ -9,4 +9,7 @@
 /* Begins to listen to start->channel. 0 or LPM_ENOMEM. */
 int bus_control_init(struct bus *bus);
 
+/* Acts on all that it has said until now. */
+void bus_control_hear(struct bus *bus);
+
 #endif

@@ -10,6 +10,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/version.h"
+#include "bus/bus_ctl_memory.h"
 #include "bus/bus_pool.h"
 #include "bus/bus_quarantine.h"
 #include "bus/bus_reload.h"
@@ -76,14 +77,14 @@ static json_t *worker_json(const lpm_health *h)
 {
     static const char *const states[] = {"absent", "starting", "ready", "busy", "leaving"};
 
-    return json_pack("{s:s,s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i}", "pool",
+    return json_pack("{s:s,s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:i}", "pool",
                      h->pool, "index", (int)h->index, "pid", (int)h->pid, "state", states[h->state],
                      "generation", (int)h->generation, "restarts", (int)h->restarts, "in_flight",
                      (int)h->in_flight, "started", (int)h->started, "sockets", (int)h->sockets, "requests",
                      (json_int_t)h->requests, "uptime_ms", (json_int_t)h->uptime, "rss", (json_int_t)h->rss,
                      "pressure", (json_int_t)h->pressure, "heap_total", (json_int_t)h->heap_total,
                      "heap_used", (json_int_t)h->heap_used, "growth", (json_int_t)h->growth, "to_limit_ms",
-                     (json_int_t)h->to_limit, "failures", (int)h->failures);
+                     (json_int_t)h->to_limit, "failures", (int)h->failures, "trims", (int)h->trims);
 }
 
 static void health(struct bus_ctl_client *client, const json_t *request)
@@ -100,7 +101,17 @@ static void health(struct bus_ctl_client *client, const json_t *request)
         json_array_append_new(workers, worker_json(&list[i]));
     }
     free(list);
-    bus_ctl_answer(client, json_pack("{s:b,s:o}", "ok", 1, "workers", workers));
+    bus_ctl_answer(client, json_pack("{s:b,s:o,s:o}", "ok", 1, "workers", workers, "handlers",
+                                     bus_ctl_memory_of_handlers(client->bus)));
+}
+
+/* Of a pool with a range: the range, and the last reason for its size. */
+static json_t *scale_json(const struct bus_pool *pool, uint64_t now)
+{
+    return json_pack("{s:i,s:i,s:b,s:s,s:I}", "min", (int)pool->conf->count_min, "max",
+                     (int)pool->conf->count_max, "pinned", (int)pool->scale_pinned, "why", pool->scale_why,
+                     "ago_ms",
+                     (json_int_t)(pool->scale_at ? (now - pool->scale_at) / CLOCK_NS_PER_MS : UINT64_C(0)));
 }
 
 /* How many were refused, and why. */
@@ -118,11 +129,17 @@ static json_t *pool_json(const struct bus_pool *pool)
     json_int_t degraded = pool->degraded > now ? (json_int_t)((pool->degraded - now) / CLOCK_NS_PER_MS)
                                                : (json_int_t)(pool->degraded != 0);
 
-    return json_pack("{s:s,s:i,s:I,s:I,s:I,s:I,s:o,s:I}", "name", pool->conf->name, "alive", (int)pool->alive,
-                     "queued", (json_int_t)pool->queue.sum.count, "queued_bytes",
-                     (json_int_t)pool->queue.sum.bytes, "clients", (json_int_t)pool->share.clients,
-                     "queue_wait_ms", (json_int_t)(bus_pool_queue_wait(pool) / CLOCK_NS_PER_MS), "shed",
-                     shed_json(pool), "degraded_ms", degraded);
+    json_t *json = json_pack("{s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:o,s:I}", "name", pool->conf->name, "target",
+                             (int)pool->target, "alive", (int)pool->alive, "queued",
+                             (json_int_t)pool->queue.sum.count, "queued_bytes",
+                             (json_int_t)pool->queue.sum.bytes, "clients", (json_int_t)pool->share.clients,
+                             "queue_wait_ms", (json_int_t)(bus_pool_queue_wait(pool) / CLOCK_NS_PER_MS),
+                             "shed", shed_json(pool), "degraded_ms", degraded);
+
+    if (conf_core_is_scaled(pool->conf)) {
+        json_object_set_new(json, "scale", scale_json(pool, now));
+    }
+    return json;
 }
 
 /* PSI in percent; null: not known. */
@@ -192,7 +209,9 @@ static void status(struct bus_ctl_client *client, const json_t *request)
 
     (void)request;
     for (size_t i = 0; i < bus->pool_count; i++) {
-        json_array_append_new(pools, pool_json(&bus->pools[i]));
+        json_t *pool = pool_json(&bus->pools[i]);
+        bus_ctl_memory_of_pool(pool, &bus->pools[i]);
+        json_array_append_new(pools, pool);
     }
     answer = json_pack("{s:b,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:o,s:o,s:o}", "ok", 1, "version", LPM_VERSION,
                        "state", phases[bus->phase], "generation", (int)bus->start->generation, "master",

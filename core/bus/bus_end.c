@@ -10,6 +10,7 @@
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_outbox.h"
 #include "bus/bus_settle.h"
+#include "bus/bus_succession.h"
 #include "bus/bus_sweep.h"
 
 static const struct timeval burial_wait = {1, 0};
@@ -72,6 +73,7 @@ void bus_end_reset_load(struct bus_worker *w)
 void bus_end_channel(struct bus_worker *w)
 {
     w->state = BUS_WORKER_GONE;
+    bus_succession_event(w, BUS_LEAVE_ON_BROKEN);
     bus_worker_touch(w);
     bus_end_reset_load(w);
     take_channel(w);

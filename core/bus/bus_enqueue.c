@@ -51,13 +51,17 @@ static int check(const struct lpm_supervisor *s, const lpm_enqueue *spec, size_t
 static struct bus_pool_newcomer newcomer_of(const lpm_enqueue *spec, size_t bytes, int64_t timeout,
                                             uint64_t now)
 {
+    const struct bus_pool *pool = spec->handler->pool;
     lpm_slice client = role_enqueue_client(spec);
     struct bus_pool_newcomer newcomer = {
         .level = (enum bus_queue_level)(role_enqueue_priority(spec) - LPM_PRIORITY_LOW),
         .bytes = bytes,
         .deadline = role_enqueue_deadline(spec, timeout, now),
-        .client = bus_share_find(&spec->handler->pool->share, client.data, client.len)};
+    };
 
+    if (bus_pool_is_crowded(pool)) {
+        newcomer.client = bus_share_find(&pool->share, client.data, client.len);
+    }
     return newcomer;
 }
 

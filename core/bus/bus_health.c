@@ -1,5 +1,5 @@
 /*
- * How workers are. Runs in the bus; what a worker says of itself is passed on as it is.
+ * How workers are. Runs in the bus; what a worker says of itself is passed on as it is, unless it cannot be.
  */
 #include "bus/bus_health.h"
 
@@ -28,10 +28,24 @@ static int32_t state_of(const struct bus_worker *w)
     }
 }
 
+/* How many calls its board shows; a worker may write anything there, but cannot have had more than one a nanosecond. */
+static uint64_t calls_of(const struct bus_worker *w, uint64_t now)
+{
+    uint64_t calls = channel_calls(w->channel);
+    return calls <= now - w->born ? calls : 0;
+}
+
+/* What a worker says of its heap: a number that a JSON reader can take, too. */
+static uint64_t believable(uint64_t bytes)
+{
+    return bytes <= INT64_MAX ? bytes : 0;
+}
+
 void bus_health_fill(const struct bus_worker *w, lpm_health *health)
 {
     const struct bus_load *load = bus_worker_load(w);
     struct os_proc proc = {0, 0};
+    uint64_t now = clock_now();
 
     memset(health, 0, sizeof(*health));
     snprintf(health->pool, sizeof(health->pool), "%s", w->pool->conf->name);
@@ -44,12 +58,12 @@ void bus_health_fill(const struct bus_worker *w, lpm_health *health)
         return;
     }
     health->pid = w->pid;
-    health->uptime = (clock_now() - w->born) / CLOCK_NS_PER_MS;
+    health->uptime = (now - w->born) / CLOCK_NS_PER_MS;
     health->requests = w->answered;
     health->in_flight = load->in_flight;
     health->started = load->in_flight;
     if (w->channel) {
-        health->requests += channel_calls(w->channel);
+        health->requests += calls_of(w, now);
         health->started -= bus_retry_unstarted(w->seq, channel_started(w->channel), load->in_flight);
     }
     health->sockets = load->sockets;
@@ -57,8 +71,9 @@ void bus_health_fill(const struct bus_worker *w, lpm_health *health)
     health->growth = w->growth.rate;
     health->to_limit = bus_memory_to_limit(w);
     health->failures = (uint32_t)((uint64_t)load->failures * 100 / BUS_FAILURES_ALL);
-    health->heap_total = w->heap_total;
-    health->heap_used = w->heap_used;
+    health->trims = w->trims;
+    health->heap_total = believable(w->heap_total);
+    health->heap_used = believable(w->heap_used);
     if (w->statm >= 0 && os_proc_read(w->statm, &proc) == 0) {
         health->rss = proc.resident;
     }

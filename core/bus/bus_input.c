@@ -9,6 +9,7 @@
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_memory.h"
 #include "bus/bus_reopen.h"
+#include "bus/bus_succession.h"
 #include "bus/bus_timeout.h"
 #include "os/os_stream.h"
 
@@ -23,6 +24,7 @@ static void on_ready(struct bus_worker *w)
         w->was_ready_now = true;
         bus_memory_begin(w);
         bus_lifecycle_worker_ready(w);
+        bus_succession_ready(w);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "bus/bus_control.h"
 #include "bus/bus_ctl.h"
 #include "bus/bus_event.h"
 #include "bus/bus_handover.h"
@@ -114,16 +115,24 @@ static void go_online(struct bus *bus)
 
 void bus_lifecycle_worker_ready(struct bus_worker *ready)
 {
-    struct bus *bus = ready->pool->bus;
+    bus_lifecycle_tell_master(ready->pool->bus, CONTROL_WORKER_READY, ready);
+    ready->pool->bus->online_due = true;
+}
 
-    ready->was_ready = true;
-    bus_lifecycle_tell_master(bus, CONTROL_WORKER_READY, ready);
-    if (bus->phase != POLICY_STARTING) {
+/* All its workers serve. First what the master has said is heard: if one of them has died, this generation is given up, and must not
+ * take anything in any more. */
+static void look_whether_online(struct bus *bus)
+{
+    bus->online_due = false;
+    if (bus->phase == POLICY_STARTING) {
+        bus_control_hear(bus);
+    }
+    if (bus->phase != POLICY_STARTING || bus->over) {
         return;
     }
     EACH_WORKER(w, bus)
     {
-        if (!w->was_ready) {
+        if (w->state != BUS_WORKER_SERVING) {
             return;
         }
     }
@@ -225,6 +234,9 @@ void bus_lifecycle_again(struct bus *bus)
 
 void bus_lifecycle_end_turn(struct bus *bus)
 {
+    if (bus->online_due) {
+        look_whether_online(bus);
+    }
     bus->turn_ends = true;
     bus_rule_turn(bus);
     bus_reopen_turn(bus);

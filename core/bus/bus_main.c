@@ -21,6 +21,7 @@
 #include "bus/bus_reload.h"
 #include "bus/bus_reopen.h"
 #include "bus/bus_rule.h"
+#include "bus/bus_scaler.h"
 #include "bus/bus_squeeze.h"
 #include "bus/bus_watch.h"
 #include "conf/conf_cpu.h"
@@ -52,10 +53,10 @@ static int set_up_modules(struct bus *bus)
         m->module = module;
         role_crash_name(bus->start->crash, i, module->name);
         if (module->request) {
+            struct bus_pool *pool = &bus->pools[conf_core_pool_of(bus->start->core, module->name)];
             struct lpm_handler *handler = &bus->handlers[bus->handler_count++];
-            *handler =
-                (struct lpm_handler){module->name, (uint16_t)i,
-                                     &bus->pools[conf_core_pool_of(bus->start->core, module->name)], ""};
+            *handler = (struct lpm_handler){
+                .name = module->name, .index = (uint16_t)i, .pool = pool, .in_pool = pool->handler_count++};
             bus_quarantine_name_build(bus, handler);
         }
     }
@@ -112,6 +113,7 @@ static int set_up(struct bus *bus, struct error *err)
 static void tear_down(struct bus *bus)
 {
     bus_reload_close(bus);
+    bus_scaler_fini(bus);
     bus_squeeze_fini(bus);
     bus_ctl_fini(bus);
     for (size_t i = 0; i < bus->pool_count; i++) {
@@ -181,6 +183,7 @@ int bus_main(struct role_start *start)
         bus.status = ROLE_EXIT_FAILED;
     } else {
         bus_squeeze_init(&bus);
+        bus_scaler_init(&bus);
         bus.status = bus_lifecycle_init(&bus);
         role_spin_init(&bus.spin, start->core->spin, conf_cpu_count());
         while (bus.status == 0 && !bus.over && pass(&bus) == 0) {

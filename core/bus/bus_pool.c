@@ -50,6 +50,7 @@ void bus_pool_fini(struct bus_pool *pool)
         bus_worker_fini(&pool->workers[i]);
     }
     free(pool->workers);
+    bus_leak_fini(&pool->leak);
     bus_dispatch_fini(&pool->dispatch);
 }
 

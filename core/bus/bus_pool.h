@@ -7,7 +7,10 @@
 #include "bus/bus_admit.h"
 #include "bus/bus_dispatch.h"
 #include "bus/bus_drain.h"
+#include "bus/bus_leak.h"
+#include "bus/bus_leave.h"
 #include "bus/bus_request.h"
+#include "bus/bus_scale.h"
 
 struct bus_rule_waiter;
 
@@ -25,9 +28,21 @@ struct bus_pool {
     bool resize_asked;                            /* see bus_rule: for the end of this turn */
     bool resizing;                                /* not all of them are up, or gone, yet */
     struct bus_rule_waiter *resize_waiter;
-    unsigned alive;                    /* workers that were forked and have not been reaped */
-    uint64_t degraded;                 /* ns: no restart before; 0: not degraded */
-    const struct bus_worker *retiring; /* the one that is being replaced for its memory; NULL: none */
+    const char *resize_why; /* for the log; NULL: somebody asked */
+    struct bus_scale scale; /* see bus_scaler ... */
+    unsigned scale_told;    /* bits of the reasons for no change that are in the log */
+    char scale_why[160];    /* ... the last reason, */
+    uint64_t scale_at;      /* ns: its time; 0: none yet, */
+    bool scale_pinned;      /* and whether somebody has asked for a number of his own */
+    unsigned alive;         /* workers that were forked and have not been reaped */
+    uint64_t degraded;      /* ns: no restart before; 0: not degraded */
+
+    size_t handler_count;
+    struct bus_leak leak;         /* by lpm_handler.in_pool, and last the calls of connections of their own */
+    uint64_t no_successor_before; /* ns: see bus_succession */
+    uint64_t leaves[BUS_LEAVE_REASONS]; /* how many have drained for each of them */
+    uint64_t killed;                    /* for half as much again as rss_limit */
+    uint64_t trims;                     /* how often its workers were told to trim */
 
     struct bus_queue queue;
     bool wanting;              /* the workers were told that requests wait */
@@ -63,6 +78,15 @@ void bus_pool_end_turn(struct bus_pool *pool);
 
 void bus_pool_queue_init(struct bus_pool *pool);
 void bus_pool_queue_fini(struct bus_pool *pool);
+
+/* So few that wait are not worth counting by client. */
+#define BUS_POOL_CROWD 16u
+
+/* Some wait longer than a turn, or many came in this one. Else nobody asks who they are. */
+static inline bool bus_pool_is_crowded(const struct bus_pool *pool)
+{
+    return pool->left.count > 0 || pool->queue.sum.count >= BUS_POOL_CROWD;
+}
 
 /* May one more wait? 0, LPM_ESHED, LPM_ENOWORKER. */
 int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcomer, uint64_t now);

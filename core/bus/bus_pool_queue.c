@@ -143,22 +143,29 @@ static void expect(const struct bus_pool *pool, enum bus_queue_level level, stru
     }
 }
 
+/* Nothing was left waiting anywhere, and what came since then is little. */
+static bool is_easy(const struct bus_pool *pool, size_t bytes)
+{
+    const struct bus *bus = pool->bus;
+
+    return pool->left.count == 0 && bus->left.count == 0 &&
+           pool->queue.sum.bytes + bytes <= bound_of(pool->conf->queue_bytes) / 2 &&
+           bus->queued.bytes + bytes <= bound_of(bus->start->core->queue_total_bytes) / 2;
+}
+
 static bool fits(const struct bus_queue_sum *left, int64_t limit, const struct bus_queue_sum *now,
                  uint64_t bytes, int64_t limit_bytes)
 {
     return left->count < bound_of(limit) && now->bytes + bytes <= bound_of(limit_bytes);
 }
 
-/* Nothing speaks against it: it would stand alone, or has no limit, and all that waits and itself are within the bounds of its
- * priority. Most are such, and need no closer look. */
-static bool is_welcome(const struct bus_pool *pool, const struct bus_pool_newcomer *newcomer)
+/* It may wait for ever, is of nobody, and with all that waits, whatever its priority, is within the bounds. */
+static bool is_patient(const struct bus_pool *pool, const struct bus_pool_newcomer *newcomer)
 {
     const struct bus *bus = pool->bus;
     const struct conf_core *core = bus->start->core;
-    bool in_time =
-        pool->left.count == 0 || (pool->conf->queue_timeout == LPM_NONE && newcomer->deadline == 0);
 
-    return in_time && !newcomer->client.known &&
+    return pool->conf->queue_timeout == LPM_NONE && newcomer->deadline == 0 && !newcomer->client.known &&
            fits(&pool->left, pool->conf->queue_limit, &pool->queue.sum, newcomer->bytes,
                 pool->conf->queue_bytes) &&
            fits(&bus->left, core->queue_total_limit, &bus->queued, newcomer->bytes, core->queue_total_bytes);
@@ -174,7 +181,7 @@ int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcom
     if (pool->degraded && pool->alive == 0) {
         return LPM_ENOWORKER;
     }
-    if (is_welcome(pool, newcomer)) {
+    if (is_easy(pool, newcomer->bytes) || is_patient(pool, newcomer)) {
         return 0;
     }
     /* Of the number, what has come in this turn does not count: it may find a worker at the turn's end, which refuses what is
@@ -187,7 +194,7 @@ int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcom
         .in_queue = pool->conf->queue_timeout == LPM_NONE ? BUS_ADMIT_UNBOUNDED : age_limit(pool),
         .in_all = newcomer->deadline == 0 ? BUS_ADMIT_UNBOUNDED : newcomer->deadline - now,
         .own = bus_share_count(&pool->share, newcomer->client),
-        .queued = pool->queue.sum.count,
+        .queued = pool->share.count,
         .clients = pool->share.clients};
     expect(pool, level, &facts);
     why = bus_admit_decide(&facts);
@@ -239,12 +246,8 @@ void bus_pool_sent(struct bus_pool *pool, struct bus_request *req)
 
 static void note_drains(struct bus_pool *pool)
 {
-    uint64_t now;
+    uint64_t now = clock_now();
 
-    if (pool->queue.sum.count == 0 && pool->drain.since == 0) {
-        return;
-    }
-    now = clock_now();
     bus_drain_waits(&pool->drain, now, pool->queue.sum.count > 0);
     for (int level = 0; level < BUS_QUEUE_LEVELS; level++) {
         bus_drain_waits(&pool->level_drains[level], now, pool->queue.sum.levels[level].count > 0);
@@ -270,6 +273,9 @@ void bus_pool_bound(struct bus_pool *pool)
 {
     struct bus_queue_item *item;
 
+    if (pool->queue.sum.count == 0 && pool->left.count == 0 && pool->drain.since == 0) {
+        return;
+    }
     note_drains(pool);
     pool->left = pool->queue.sum; /* what callbacks enqueue is refused at once, or this would have no end */
     while ((item = excess(pool)) != NULL) {
@@ -311,6 +317,9 @@ void bus_pool_bound_all(struct bus *bus)
 {
     struct bus_queue_item *item;
 
+    if (bus->queued.count == 0 && bus->left.count == 0) {
+        return;
+    }
     bus->left = bus->queued;
     while ((item = excess_of_all(bus)) != NULL) {
         struct bus_pool *pool = request_of(item)->handler->pool;

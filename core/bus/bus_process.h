@@ -45,6 +45,7 @@ struct lpm_handler {
     const char *name;
     uint16_t index; /* the module's place */
     struct bus_pool *pool;
+    size_t in_pool;                   /* its number among the handlers of the pool */
     char build[LOADER_BUILD_ID_SIZE]; /* of the module; see bus_quarantine */
 };
 
@@ -108,21 +109,26 @@ struct bus {
     struct os_memory_paths memory_paths;          /* see bus_squeeze */
     struct os_memory memory;                      /* as it was seen last */
     struct event squeeze_timer;
-    unsigned squeeze; /* the level */
+    unsigned squeeze;         /* the level */
+    struct event scale_timer; /* see bus_scaler */
 
     uint32_t log_number;   /* of the error log that the workers are to have; see bus_reopen */
     uint32_t reopen_asked; /* number of the last question */
     size_t reopen_failed;  /* logs that stayed with their old file, since the last REOPENED */
+    uint64_t reopen_round,
+        reopen_told;           /* of the last REOPENED, and what the master was told that it is done */
+    uint32_t reopen_round_log; /* log_number then */
     struct list reopen_waiters;
 
     bool soft_kill_asked;          /* by any module; the master will say it */
     struct list soft_kill_waiters; /* see bus_rule */
     struct list rule_ended;        /* whose callbacks are due */
     enum policy_phase phase;
-    bool turn_ends; /* in bus_lifecycle_end_turn() */
-    bool released;  /* soft kill: the workers were sent home */
-    bool over;      /* leave the loop */
-    int status;     /* the exit status then */
+    bool online_due; /* a worker has become ready: perhaps it was the last */
+    bool turn_ends;  /* in bus_lifecycle_end_turn() */
+    bool released;   /* soft kill: the workers were sent home */
+    bool over;       /* leave the loop */
+    int status;      /* the exit status then */
 };
 
 #endif

@@ -20,6 +20,7 @@ struct waiter {
     uint32_t number;    /* of its question */
     uint32_t log;       /* what the workers are to have; counts once `opened` */
     bool opened;        /* the master has answered */
+    bool elsewhere;     /* and other generations have theirs still to take */
     unsigned logs;      /* how many it has opened */
     size_t failed;      /* how many it could not open */
     struct event timer; /* the end of its patience */
@@ -130,8 +131,13 @@ static void on_impatient(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (!waiter->opened || !w) {
+    if (!waiter->opened) {
         error_set(&why, 0, "the master has not answered within %d s", PATIENCE_S);
+    } else if (!w) {
+        error_set(&why, 0,
+                  "a generation that drains has not taken its new logs within %d s: its workers will when "
+                  "they read again",
+                  PATIENCE_S);
     } else {
         error_set(&why, 0,
                   "worker %s (pid %d) has not taken its new log within %d s: it will when it reads again",
@@ -169,20 +175,45 @@ void bus_reopen_done(struct bus *bus, const struct control *message)
             waiter->log = bus->log_number;
             waiter->logs = (unsigned)message->status;
             waiter->failed = bus->reopen_failed;
+            waiter->elsewhere = message->pool != 0;
         }
     }
     bus->reopen_failed = 0;
+    bus->reopen_round = message->until;
+    bus->reopen_round_log = bus->log_number;
+}
+
+void bus_reopen_elsewhere(struct bus *bus, const struct control *message)
+{
+    LIST_EACH(link, after, &bus->reopen_waiters)
+    {
+        struct waiter *waiter = LIST_ENTRY(link, struct waiter, link);
+        if (waiter->number <= message->index) {
+            waiter->elsewhere = false;
+        }
+    }
+}
+
+static void tell_master(struct bus *bus)
+{
+    struct control message = {.type = CONTROL_LOGS_TAKEN, .until = bus->reopen_round};
+
+    if (bus->reopen_told != bus->reopen_round && !behind(bus, bus->reopen_round_log)) {
+        bus->reopen_told = bus->reopen_round;
+        bus_master_send(bus, &message);
+    }
 }
 
 void bus_reopen_turn(struct bus *bus)
 {
+    tell_master(bus);
     LIST_EACH(link, after, &bus->reopen_waiters)
     {
         struct waiter *waiter = LIST_ENTRY(link, struct waiter, link);
         struct bus_reopen_result result = {.logs = waiter->logs};
         struct error why;
 
-        if (!waiter->opened || behind(bus, waiter->log)) {
+        if (!waiter->opened || waiter->elsewhere || behind(bus, waiter->log)) {
             continue;
         }
         if (waiter->failed > 0) {

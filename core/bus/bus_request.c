@@ -129,8 +129,8 @@ void bus_request_finish(struct bus *bus, struct bus_request *req, int error, con
 
     res.at = answer ? answer->at : clock_now();
     if (!keep) { /* whoever holds the other end finds it closed already in the callback */
-        fd_close(&req->stream);
-        fd_close(&req->socket);
+        fd_let_go(&req->stream);
+        fd_let_go(&req->socket);
     }
     /* The ticket ends before the callback, in which anything may be called. */
     if (waited) {

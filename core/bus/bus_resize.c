@@ -3,12 +3,17 @@
  */
 #include "bus/bus_resize.h"
 
+static bool is_wanted(const struct bus_resize_place *place)
+{
+    return !place->given_up && !place->replaced;
+}
+
 size_t bus_resize_count(const struct bus_resize_place *places, size_t count)
 {
     size_t wanted = 0;
 
     for (size_t i = 0; i < count; i++) {
-        wanted += !places[i].given_up;
+        wanted += is_wanted(&places[i]);
     }
     return wanted;
 }
@@ -32,7 +37,7 @@ int bus_resize_victim(const struct bus_resize_place *places, size_t count)
     int victim = -1;
 
     for (size_t i = 0; i < count; i++) {
-        if (!places[i].given_up && (victim < 0 || goes_first(&places[i], &places[victim]))) {
+        if (is_wanted(&places[i]) && (victim < 0 || goes_first(&places[i], &places[victim]))) {
             victim = (int)i;
         }
     }

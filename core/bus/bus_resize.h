@@ -10,6 +10,7 @@
 
 struct bus_resize_place {
     bool given_up;     /* not to be filled any more */
+    bool replaced;     /* goes when its successor is ready, which has another place and counts for both */
     bool up;           /* a worker serves there */
     bool empty;        /* there is no process */
     uint64_t pressure; /* bytes, of one that is up */

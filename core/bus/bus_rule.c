@@ -10,6 +10,8 @@
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_memory.h"
 #include "bus/bus_resize.h"
+#include "bus/bus_scaler.h"
+#include "bus/bus_succession.h"
 
 /* -- Who waits ---------------------------------------------------------------------------------------- */
 
@@ -168,6 +170,7 @@ static size_t survey(const struct bus_pool *pool, struct bus_resize_place *place
         const struct bus_worker *w = &pool->workers[i];
         bool up = w->state == BUS_WORKER_SERVING;
         places[i] = (struct bus_resize_place){.given_up = w->removed,
+                                              .replaced = w->leave.state == BUS_LEAVE_REPLACING,
                                               .up = up,
                                               .empty = w->state == BUS_WORKER_ABSENT,
                                               .pressure = up && pressure ? bus_memory_pressure(w) : 0};
@@ -191,8 +194,33 @@ static int fill_place(struct bus_pool *pool, size_t index)
         pool->places++;
     }
     w->removed = false;
+    if (w->state == BUS_WORKER_ABSENT) {
+        w->leave.state = BUS_LEAVE_STAYING;
+    }
     bus_lifecycle_tell_master(pool->bus, CONTROL_RESIZE, w);
     return 0;
+}
+
+/* A place without a process, for one worker more; -1: none. */
+static int vacancy(const struct bus_pool *pool)
+{
+    struct bus_resize_place places[CONF_CORE_WORKERS_MAX];
+    int index = bus_resize_vacancy(places, survey(pool, places, false), CONF_CORE_WORKERS_MAX);
+    bool free =
+        index >= 0 && ((size_t)index == pool->places || pool->workers[index].state == BUS_WORKER_ABSENT);
+
+    return free ? index : -1;
+}
+
+bool bus_rule_has_place(const struct bus_pool *pool)
+{
+    return vacancy(pool) >= 0;
+}
+
+int bus_rule_add_place(struct bus_pool *pool)
+{
+    int index = vacancy(pool), rc = index < 0 ? LPM_EFULL : fill_place(pool, (size_t)index);
+    return rc != 0 ? rc : index;
 }
 
 static int grow(struct bus_pool *pool, struct bus_resize_place *places, size_t have)
@@ -214,8 +242,7 @@ static void shrink(struct bus_pool *pool, struct bus_resize_place *places, size_
     for (; have > pool->target; have--) {
         int index = bus_resize_victim(places, pool->places);
         places[index].given_up = true;
-        pool->workers[index].removed = true;
-        bus_worker_remove(&pool->workers[index]);
+        bus_succession_event(&pool->workers[index], BUS_LEAVE_ON_REMOVE);
     }
 }
 
@@ -229,8 +256,9 @@ static int begin_resize(struct bus_pool *pool)
     if (have == pool->target) {
         return 0;
     }
-    log_write(pool->bus->log, LPM_LOG_NOTICE, "pool %s is resized from %zu to %u workers", pool->conf->name,
-              have, pool->target);
+    log_write(pool->bus->log, LPM_LOG_NOTICE, "pool %s is resized from %zu to %u workers%s%s",
+              pool->conf->name, have, pool->target, pool->resize_why ? ": " : "",
+              pool->resize_why ? pool->resize_why : "");
     if (have < pool->target) {
         return grow(pool, places, have);
     }
@@ -239,10 +267,14 @@ static int begin_resize(struct bus_pool *pool)
     return 0;
 }
 
+/* Those that are replaced meanwhile, and their successors, are as many as before. */
 static bool is_resized(const struct bus_pool *pool)
 {
     for (size_t i = 0; i < pool->places; i++) {
         const struct bus_worker *w = &pool->workers[i];
+        if (w->relieves || w->leave.reason != BUS_LEAVE_FOR_NOTHING) {
+            continue;
+        }
         if (w->state != (w->removed ? BUS_WORKER_ABSENT : BUS_WORKER_SERVING)) {
             return false;
         }
@@ -289,21 +321,33 @@ static struct bus_pool *pool_named(const struct bus *bus, const char *name)
     return NULL;
 }
 
+static void ask(struct bus_pool *pool, unsigned count, const char *why, struct bus_rule_waiter *waiter)
+{
+    end_resize(pool, LPM_ECANCELED);
+    pool->target = count;
+    pool->resize_asked = true;
+    pool->resize_why = why;
+    pool->resize_waiter = waiter;
+    bus_lifecycle_again(pool->bus);
+}
+
+void bus_rule_scale(struct bus_pool *pool, unsigned count, const char *why)
+{
+    ask(pool, count, why, NULL);
+}
+
+/* Somebody wants so many: a pool that scales itself does so no more. */
 static int resize(struct bus_pool *pool, const lpm_supervisor *s, unsigned count, lpm_done_fn on_done,
                   void *arg)
 {
     struct bus_rule_waiter *waiter;
     int rc = new_waiter(&waiter, s, on_done, arg);
 
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        bus_scaler_pin(pool);
+        ask(pool, count, NULL, waiter);
     }
-    end_resize(pool, LPM_ECANCELED);
-    pool->target = count;
-    pool->resize_asked = true;
-    pool->resize_waiter = waiter;
-    bus_lifecycle_again(pool->bus);
-    return 0;
+    return rc;
 }
 
 static int supervisor_resize(lpm_supervisor *s, const char *name, unsigned count, lpm_done_fn on_done,

@@ -14,44 +14,26 @@
 
 struct bus_share {
     uint64_t key[2];
+    uint32_t count;   /* of all clients together, and of nobody */
     uint32_t clients; /* places of the first row that are in use: about as many clients have something */
     uint32_t rows[2][BUS_SHARE_PLACES];
 };
 
 /* Where a client is counted. */
 struct bus_share_client {
-    bool known; /* false: it is nobody's, and not counted */
+    bool counted; /* false: nobody asked whose it is */
+    bool known;   /* false: it is nobody's */
     uint16_t places[2];
 };
 
 /* An empty one is all zero but for its key, which is random and nobody else's to know. */
 
-/* One with a name. */
-struct bus_share_client bus_share_named(const struct bus_share *share, const void *name, size_t len);
-
 /* Who has that name; without one it is nobody. */
-static inline struct bus_share_client bus_share_find(const struct bus_share *share, const void *name,
-                                                     size_t len)
-{
-    return len > 0 ? bus_share_named(share, name, len) : (struct bus_share_client){false, {0, 0}};
-}
+struct bus_share_client bus_share_find(const struct bus_share *share, const void *name, size_t len);
 
 /* One more of that client is there, or one less. */
-static inline void bus_share_add(struct bus_share *share, struct bus_share_client client)
-{
-    if (client.known) {
-        share->clients += share->rows[0][client.places[0]]++ == 0;
-        share->rows[1][client.places[1]]++;
-    }
-}
-
-static inline void bus_share_remove(struct bus_share *share, struct bus_share_client client)
-{
-    if (client.known) {
-        share->clients -= --share->rows[0][client.places[0]] == 0;
-        share->rows[1][client.places[1]]--;
-    }
-}
+void bus_share_add(struct bus_share *share, struct bus_share_client client);
+void bus_share_remove(struct bus_share *share, struct bus_share_client client);
 
 /* How many of that client there are; 0 for nobody's. */
 uint32_t bus_share_count(const struct bus_share *share, struct bus_share_client client);

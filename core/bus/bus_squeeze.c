@@ -20,7 +20,7 @@ static unsigned level_at(const struct os_memory *memory, unsigned first, unsigne
 
 unsigned bus_squeeze_next(unsigned level, const struct os_memory *memory)
 {
-    unsigned up = level_at(memory, 90, 97, 1000), down = level_at(memory, 85, 94, 500);
+    unsigned up = level_at(memory, 90, BUS_SQUEEZE_FULL, 1000), down = level_at(memory, 85, 94, 500);
 
     if (up > level) {
         return up;

@@ -1,6 +1,6 @@
 /*
  * What there is too little of in the machine: fewer requests are given to the workers at once. Never the other way round: it does
- * not stop a worker, and does not add one.
+ * not stop a worker, and does not add one; what a pool that scales itself makes of it, see bus_scale.h.
  */
 #ifndef BUS_SQUEEZE_H
 #define BUS_SQUEEZE_H
@@ -8,6 +8,9 @@
 #include "bus/bus_process.h"
 
 #define BUS_SQUEEZE_MAX 2u
+
+/* % of the limit, where level 2 begins. */
+#define BUS_SQUEEZE_FULL 97u
 
 /*
  * Pure: the next level after `level`, from what is seen now. 0: nothing is short. 1: from 90 % of the cgroup's limit on, or when

@@ -21,6 +21,7 @@
 #include "bus/bus_rule.h"
 #include "bus/bus_settle.h"
 #include "bus/bus_squeeze.h"
+#include "bus/bus_succession.h"
 #include "bus/bus_sweep.h"
 #include "bus/bus_timeout.h"
 #include "bus/bus_watch.h"
@@ -68,6 +69,7 @@ void bus_worker_fini(struct bus_worker *w)
     bus_end_fini(w);
     free(w->slots);
     free(w->free_slots);
+    free(w->by_handler);
 }
 
 /* Places are handed out lowest first, so that those in use stay close together. */
@@ -96,6 +98,7 @@ void bus_worker_new(struct bus_worker *w, const struct control *message, int fd)
     w->held = 0;
     w->was_ready_now = false;
     w->born = clock_now();
+    bus_succession_new(w);
     memset(&w->death, 0, sizeof(w->death));
     reset_slots(w);
     bus_end_reset_load(w);
@@ -134,7 +137,7 @@ static void look(struct bus_worker *w, struct bus_load *load)
         return;
     }
     if (w->seq > SEQ_LAST) {
-        bus_worker_leave(w);
+        bus_succession_event(w, BUS_LEAVE_ON_ALONE);
         return;
     }
     load->running = channel_running(w->channel) != 0;
@@ -166,8 +169,8 @@ void bus_worker_want(struct bus_worker *w, bool wanting)
 void bus_worker_let_go_of(struct bus_worker *w, struct bus_request *req)
 {
     if (req->stream >= 0 || req->socket >= 0) {
-        fd_close(&req->stream);
-        fd_close(&req->socket);
+        fd_let_go(&req->stream);
+        fd_let_go(&req->socket);
         w->held--;
     }
 }
@@ -330,6 +333,7 @@ void bus_worker_say(struct bus_worker *w, enum frame_type type)
     }
     if (w->channel && bus_worker_put(w, &frame, NULL, 0) == 0) {
         w->sent_home = true;
+        bus_succession_event(w, BUS_LEAVE_ON_HOME);
         bus_worker_flush(w);
     }
 }
@@ -365,26 +369,6 @@ static void on_starved(evutil_socket_t fd, short what, void *arg)
     bus_reopen_send(arg);
     say_what_is_owed(arg);
     bus_worker_flush(arg);
-}
-
-static void leave(struct bus_worker *w, enum control_type type)
-{
-    bus_worker_touch(w);
-    bus_lifecycle_tell_master(w->pool->bus, type, w);
-    if (w->state == BUS_WORKER_SERVING) {
-        w->state = BUS_WORKER_LEAVING;
-    }
-    bus_worker_go_home(w);
-}
-
-void bus_worker_leave(struct bus_worker *w)
-{
-    leave(w, CONTROL_WORKER_RETIRE);
-}
-
-void bus_worker_remove(struct bus_worker *w)
-{
-    leave(w, CONTROL_WORKER_REMOVE);
 }
 
 /* Acts on what the worker has sent next: 1: there may be more; 0: no more now; LPM_EIO: its end. */
@@ -458,18 +442,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     bus_worker_hear(w);
 }
 
-/* Does it ring for the sake of ringing? Each time costs the bus a turn. */
-static bool rings_for_nothing(struct bus_worker *w)
-{
-    uint64_t now = clock_now();
-
-    if (now - w->noise.since >= CLOCK_NS_PER_S) {
-        w->noise.since = now;
-        w->noise.messages = w->noise.bells = 0;
-    }
-    return ++w->noise.bells > w->noise.messages + BUS_WORKER_EMPTY_BELLS_MAX;
-}
-
 static void on_bell(evutil_socket_t fd, short what, void *arg)
 {
     struct bus_worker *w = arg;
@@ -480,7 +452,7 @@ static void on_bell(evutil_socket_t fd, short what, void *arg)
     if (w->channel && w->blocked) {
         send_what_waits(w);
     }
-    if (w->channel && rings_for_nothing(w)) {
+    if (w->channel && bus_noise_rings(&w->noise, clock_now())) {
         bus_end_kill(w, "it rings its bell for nothing, again and again");
     }
 }
@@ -507,12 +479,9 @@ void bus_worker_reaped(struct bus_worker *w, const struct control *message)
     bus_end_bury(w);
     bus_settle_log(w, message->status);
     bus_event_tell(w->pool->bus, "childExited", w, text_exit(message->status, end, sizeof(end)));
-    if (w->pool->retiring == w) {
-        w->pool->retiring = NULL;
-    }
     w->state = BUS_WORKER_ABSENT;
     w->pool->alive--;
-    if (!w->was_ready_now && !w->removed) {
+    if (!bus_succession_reaped(w) && !w->was_ready_now && !w->removed) {
         bus_rule_start_failed(w->pool);
     }
     bus_lifecycle_worker_gone(w->pool->bus);

@@ -5,6 +5,7 @@
 #define BUS_WORKER_H
 
 #include "bus/bus_growth.h"
+#include "bus/bus_noise.h"
 #include "bus/bus_pool.h"
 #include "ipc/channel.h"
 #include "ipc/control.h"
@@ -17,10 +18,6 @@ enum bus_worker_state {
     BUS_WORKER_GONE     /* its channel is over; the master has not reaped it */
 };
 
-/* So many bells in a second may tell of nothing. Each honest one is for a message that came, or for the room of one that was sent;
- * of these, as many may be from the second before as there are slots. */
-#define BUS_WORKER_EMPTY_BELLS_MAX 4096u
-
 struct bus_worker {
     struct bus_pool *pool;
     size_t index;
@@ -29,8 +26,13 @@ struct bus_worker {
     bool busy;          /* said BUSY */
     bool removed;       /* its place is not to be filled any more */
     bool was_ready_now; /* this process has been ready */
-    bool was_ready;     /* this place has been ready once: counts for online */
     bool sent_home;     /* SOFT_KILL is out */
+    struct {            /* see bus_succession */
+        enum bus_leave_state state;
+        enum bus_leave_reason reason;   /* that it has begun to leave for */
+        uint64_t requests_max, age_due; /* answers; ns */
+    } leave;
+    struct bus_worker *relieves; /* it was started to come after that one, which still serves; NULL */
     uint32_t incarnation;
     pid_t pid;
     struct channel *channel;
@@ -47,10 +49,7 @@ struct bus_worker {
     unsigned long bells_lost; /* ... which found so many messages of which no bell had told */
     bool blocked;             /* the channel is full until its bell rings */
 
-    struct { /* within a second from `since` on (ns): messages, either way, and bells */
-        uint64_t since;
-        unsigned long messages, bells;
-    } noise;
+    struct bus_noise noise;
 
     struct list sent; /* bus_request, in the order of sending */
     uint32_t seq;     /* of the last one sent */
@@ -87,6 +86,12 @@ struct bus_worker {
     bool aborted; /* it hangs, and has been given time for its last words */
 
     unsigned done, over_limit; /* answered since the last look at its memory; looks in a row over the limit */
+    bool look_due;             /* at its memory, whatever its growth says */
+    uint64_t foreign;          /* bytes that were taken for its own, and are not */
+    uint32_t *by_handler;      /* answered since then, as in bus_pool.leak; NULL: no memory */
+    uint64_t calls_seen;       /* of channel_calls() */
+    uint64_t trimmed_at;       /* ns: told to trim last; 0: never */
+    uint32_t trims;
 
     struct { /* what its death did, for one line in the log */
         unsigned requeued, retried, failed;
@@ -160,12 +165,6 @@ int bus_worker_post(struct bus_worker *w, const struct frame *frame, int fd);
 /* Tells it that nobody waits for the request any more, or to give it up; as soon as there is room, if not now. */
 void bus_worker_cancel(struct bus_worker *w, struct bus_request *req);
 void bus_worker_abandon(struct bus_worker *w, struct bus_request *req);
-
-/* Nothing new for it; home when nothing is left. */
-void bus_worker_leave(struct bus_worker *w);
-
-/* The same, and its place stays empty. */
-void bus_worker_remove(struct bus_worker *w);
 
 /* SOFT_KILL for one that is on its way out and has nothing left, if it can be said now; the end of each turn tries again. */
 void bus_worker_go_home(struct bus_worker *w);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "conf/conf_count.h"
 #include "conf/conf_cpu.h"
 #include "conf/conf_value.h"
 
@@ -156,18 +157,31 @@ static int64_t own_or(const struct lpm_conf *pool, const struct lpm_conf *reques
     return own ? own->value : number(request, "request", name);
 }
 
+static int read_count(struct conf_pool *pool, struct error *err)
+{
+    const struct lpm_conf *node = conf_tree_child(pool->node, "count");
+    const char *text = node ? node->args[0].data : row_of("worker", "count")->value;
+    struct conf_count count;
+
+    if (conf_count_parse(&count, text, CONF_CORE_WORKERS_MAX, conf_cpu_count()) != 0) {
+        return conf_tree_error(
+            node, err, "\"count\" expects a number from 1 to %u, auto, or a range such as 1..8, found \"%s\"",
+            CONF_CORE_WORKERS_MAX, text);
+    }
+    pool->count = pool->count_min = count.min;
+    pool->count_max = count.max;
+    return LPM_OK;
+}
+
 static void read_limits(struct conf_pool *pool, const struct lpm_conf *node, const struct lpm_conf *request)
 {
-    int64_t count = number(node, "worker", "count");
-
-    pool->count = count == LPM_DEFAULT ? conf_cpu_count() : (unsigned)count;
-    if (pool->count > row_of("worker", "count")->max) {
-        pool->count = (unsigned)row_of("worker", "count")->max;
-    }
+    pool->idle_timeout = number(node, "worker", "idle_timeout");
     pool->restarts = number(node, "worker", "restarts");
     pool->max_restarts_in_interval = number(node, "worker", "max_restarts_in_interval");
     pool->concurrency = (unsigned)number(node, "worker", "concurrency");
     pool->rss_limit = number(node, "worker", "rss_limit");
+    pool->max_requests = number(node, "worker", "max_requests");
+    pool->max_age = number(node, "worker", "max_age");
     pool->ready_timeout = number(node, "worker", "ready_timeout");
     pool->drain_timeout = number(node, "worker", "drain_timeout");
     pool->kill_after = number(node, "worker", "kill_after");
@@ -269,6 +283,10 @@ static int read_pools(struct conf_core *core, const struct lpm_conf *request, st
         }
     }
     for (size_t i = 0; i < core->pool_count; i++) {
+        int rc = read_count(&core->pools[i], err);
+        if (rc != LPM_OK) {
+            return rc;
+        }
         read_limits(&core->pools[i], core->pools[i].node, request);
     }
     return LPM_OK;

@@ -20,11 +20,14 @@ struct conf_pool {
     const struct lpm_conf *node; /* NULL: the default pool stands nowhere */
     const char **handlers;       /* named pools: the modules that run here; NULL: those that no pool names */
     size_t handler_count;
-    unsigned count;
-    int64_t restarts; /* LPM_NONE: without limit */
+    unsigned count;                /* how many workers it begins with */
+    unsigned count_min, count_max; /* it scales itself between these, unless they are equal */
+    int64_t idle_timeout;          /* see bus_scale */
+    int64_t restarts;              /* LPM_NONE: without limit */
     int64_t max_restarts_in_interval;
     unsigned concurrency;
-    int64_t rss_limit; /* bytes, or LPM_NONE */
+    int64_t rss_limit;             /* bytes, or LPM_NONE */
+    int64_t max_requests, max_age; /* less a jitter, see bus_leave_jitter(); or LPM_NONE */
     int64_t ready_timeout;
     int64_t drain_timeout;
     int64_t slow_request; /* a handler that runs so long is told of; LPM_NONE */
@@ -70,6 +73,12 @@ struct conf_core {
  * stand. Also refuses what the table cannot say: two pools of one name, a handler in two pools, a module loaded
  * twice. 0, LPM_ECONF or LPM_ENOMEM. */
 int conf_core_read(struct conf_core *core, struct conf_tree *tree, struct error *err);
+
+/* Does it scale itself? */
+static inline bool conf_core_is_scaled(const struct conf_pool *pool)
+{
+    return pool->count_min < pool->count_max;
+}
 
 /* The place in `core->pools` of the pool in which the handler runs. */
 size_t conf_core_pool_of(const struct conf_core *core, const char *handler);

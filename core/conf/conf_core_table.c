@@ -12,6 +12,7 @@
 #define RETRY_MAX       1000
 #define RESPAWN_MAX     1000000
 #define STARTED_MAX     65536
+#define REQUESTS_MAX    INT64_C(1000000000000)
 #define GENERATIONS_MAX 64
 
 const lpm_directive conf_core_directives[] = {
@@ -184,12 +185,17 @@ const lpm_directive conf_core_directives[] = {
      .help = "a pool of workers; without a name: the default pool"},
     {.name = "count",
      .context = "worker",
-     .type = LPM_CONF_NUMBER,
-     .flags = LPM_CONF_AUTO,
-     .min = 1,
-     .max = CONF_CORE_WORKERS_MAX,
+     .type = LPM_CONF_STRING,
+     .syntax = "number | auto | number..number",
      .value = "1",
-     .help = "how many workers the pool has"},
+     .help = "how many workers the pool has; of a range, as many as the load asks for"},
+    {.name = "idle_timeout",
+     .context = "worker",
+     .type = LPM_CONF_TIME,
+     .min = 100,
+     .max = DAY,
+     .value = "30s",
+     .help = "how long a pool with a range could do with a worker less before it gives one up"},
     {.name = "restarts",
      .context = "worker",
      .type = LPM_CONF_NUMBER,
@@ -220,6 +226,22 @@ const lpm_directive conf_core_directives[] = {
      .max = GIB * 1024,
      .value = "-1",
      .help = "how much memory a worker may hold"},
+    {.name = "max_requests",
+     .context = "worker",
+     .type = LPM_CONF_NUMBER,
+     .flags = LPM_CONF_MINUS_ONE,
+     .min = 1,
+     .max = REQUESTS_MAX,
+     .value = "-1",
+     .help = "after how many requests a worker is replaced"},
+    {.name = "max_age",
+     .context = "worker",
+     .type = LPM_CONF_TIME,
+     .flags = LPM_CONF_MINUS_ONE,
+     .min = SECOND,
+     .max = YEAR,
+     .value = "-1",
+     .help = "after how long a worker is replaced"},
     {.name = "ready_timeout",
      .context = "worker",
      .type = LPM_CONF_TIME,

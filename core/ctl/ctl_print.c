@@ -47,6 +47,23 @@ static const char *to_limit_of(const json_t *worker, char room[24])
     return room;
 }
 
+/* Nothing where nothing is known. */
+static void print_handlers(FILE *out, const json_t *handlers)
+{
+    const json_t *h;
+    char growth[16];
+    size_t i;
+
+    if (json_array_size(handlers) > 0) {
+        fprintf(out, "\n%-20s %-20s %12s %12s\n", "HANDLER", "POOL", "REQUESTS", "GROWTH/REQ");
+    }
+    json_array_foreach(handlers, i, h)
+    {
+        fprintf(out, "%-20s %-20s %12lld %12s\n", text_of(h, "handler"), text_of(h, "pool"),
+                number_of(h, "requests"), bytes_of(h, "growth_per_request", growth));
+    }
+}
+
 void ctl_print_health(FILE *out, const json_t *answer)
 {
     const json_t *workers = json_object_get(answer, "workers"), *w;
@@ -65,6 +82,28 @@ void ctl_print_health(FILE *out, const json_t *answer)
                 bytes_of(w, "growth", growth), to_limit_of(w, to_limit), bytes_of(w, "heap_used", used),
                 bytes_of(w, "heap_total", total), number_of(w, "failures"), number_of(w, "in_flight"),
                 number_of(w, "sockets"), number_of(w, "requests"), number_of(w, "uptime_ms") / 1000);
+    }
+    print_handlers(out, json_object_get(answer, "handlers"));
+}
+
+/* Why the pools that scale themselves have the workers that they have. */
+static void print_scales(FILE *out, const json_t *pools)
+{
+    const json_t *pool, *scale;
+    size_t i;
+
+    json_array_foreach(pools, i, pool)
+    {
+        if ((scale = json_object_get(pool, "scale")) == NULL) {
+            continue;
+        }
+        fprintf(out, "\npool %s: %lld workers of %lld to %lld%s", text_of(pool, "name"),
+                number_of(pool, "target"), number_of(scale, "min"), number_of(scale, "max"),
+                json_is_true(json_object_get(scale, "pinned")) ? ", until the next reload" : "");
+        if (*text_of(scale, "why")) {
+            fprintf(out, "; %lld s ago: %s", number_of(scale, "ago_ms") / 1000, text_of(scale, "why"));
+        }
+        fprintf(out, "\n");
     }
 }
 
@@ -88,18 +127,22 @@ void ctl_print_status(FILE *out, const json_t *answer)
                 bytes_of(memory, "limit", limit), number_of(memory, "squeeze") > 0 ? ": short" : "",
                 number_of(memory, "oom_kills"));
     }
-    fprintf(out, "%-20s %8s %8s %8s %10s %10s %12s\n", "POOL", "WORKERS", "QUEUED", "BYTES", "WAIT", "SHED",
-            "DEGRADED");
+    fprintf(out, "%-20s %8s %8s %8s %10s %10s %12s %8s %8s %8s\n", "POOL", "WORKERS", "QUEUED", "BYTES",
+            "WAIT", "SHED", "DEGRADED", "TRIMS", "REPLACED", "KILLED");
     json_array_foreach(pools, i, pool)
     {
-        const json_t *shed = json_object_get(pool, "shed");
-        fprintf(out, "%-20s %8lld %8lld %8s %8lldms %10lld %10lldms\n", text_of(pool, "name"),
-                number_of(pool, "alive"), number_of(pool, "queued"), bytes_of(pool, "queued_bytes", bytes),
-                number_of(pool, "queue_wait_ms"),
+        const json_t *shed = json_object_get(pool, "shed"), *replaced = json_object_get(pool, "replaced");
+        fprintf(out, "%-20s %8lld %8lld %8s %8lldms %10lld %10lldms %8lld %8lld %8lld\n",
+                text_of(pool, "name"), number_of(pool, "alive"), number_of(pool, "queued"),
+                bytes_of(pool, "queued_bytes", bytes), number_of(pool, "queue_wait_ms"),
                 number_of(shed, "full") + number_of(shed, "old") + number_of(shed, "hopeless") +
                     number_of(shed, "unfair"),
-                number_of(pool, "degraded_ms"));
+                number_of(pool, "degraded_ms"), number_of(pool, "trims"),
+                number_of(replaced, "memory") + number_of(replaced, "max_requests") +
+                    number_of(replaced, "max_age"),
+                number_of(pool, "killed"));
     }
+    print_scales(out, pools);
     ctl_print_quarantine(out, answer, true);
 }
 

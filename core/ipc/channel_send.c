@@ -284,7 +284,7 @@ static int send_notes(struct channel_send *s, uint32_t *end)
             *end = note->slot;
             return rc;
         }
-        fd_close(&note->fd);
+        fd_let_go(&note->fd); /* the peer may have it by now */
     }
     return 0;
 }

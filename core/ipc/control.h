@@ -26,7 +26,9 @@ enum control_type {
     CONTROL_LOG, /* goes on in a new file, which it carries: `index` 0, the error log; else the log of the node of
                           * that number in the tree, the root being 0. `status` -1: it could not be opened, the old one
                           * stays; then there is no descriptor */
-    CONTROL_REOPENED, /* that was all of them; `status`: how many; `index`: that of the ASK_REOPEN, 0: nobody's */
+    CONTROL_REOPENED, /* that was all of them; `status`: how many; `index`: that of the ASK_REOPEN, 0: nobody's; `until`: the
+                       * how manieth time it was, for LOGS_TAKEN; `pool` 1: LOGS_ELSEWHERE follows */
+    CONTROL_LOGS_ELSEWHERE, /* other generations write to the new files, too: for each ASK_REOPEN up to the number `index` */
     /* bus to master */
     CONTROL_WORKER_READY,  /* said ready for the first time */
     CONTROL_ONLINE,        /* every worker is ready, and the supervisor_online hooks have run */
@@ -41,6 +43,7 @@ enum control_type {
     CONTROL_ASK_HARD_KILL,
     CONTROL_ASK_RELOAD, /* `index`: its number, from 1 on */
     CONTROL_ASK_REOPEN, /* the logs; `index` comes back, and is not 0 */
+    CONTROL_LOGS_TAKEN, /* it and its workers write to the files of the REOPENED with that `until` */
     CONTROL_RELEASED,   /* soft kill: all is answered; from now on workers exit for good */
     CONTROL_TYPE_END
 };

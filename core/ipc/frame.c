@@ -320,6 +320,7 @@ static const char *check_type(const struct head *head)
     case FRAME_DRAIN:
     case FRAME_SOFT_KILL:
     case FRAME_HARD_KILL:
+    case FRAME_TRIM:
     case FRAME_READY:
     case FRAME_BUSY:
     case FRAME_IDLE:

@@ -25,6 +25,7 @@ enum frame_type {
     FRAME_EVENT,       /* a broadcast event */
     FRAME_REPLY,       /* the answer to an EMIT */
     FRAME_LOG,         /* a log goes on in a new file, which it carries; see frame_key */
+    FRAME_TRIM,        /* its memory is nearly all that it may have: give back what is not needed */
     /* worker to bus */
     FRAME_READY,         /* takes requests (again) */
     FRAME_BUSY,          /* takes none until READY */

@@ -80,6 +80,8 @@ struct master_generation {
     enum policy_phase bus_phase;
     bool sigint_wanted;                               /* a module acts on SIGINT */
     uint32_t reload_asked, reload_begun, reload_told; /* see master_reload */
+    uint64_t logs_due, logs_taken;                    /* see master_reopen */
+    uint32_t reopen_asked;
     struct list messages;
     size_t message_count;
     struct event *control_readable, *control_writable;
@@ -146,6 +148,7 @@ struct master {
     bool stopping;       /* no generation is started any more */
     bool withdrawn;      /* nor now: the new master serves */
     bool foreground;     /* people wait for this process, and cannot be told of another */
+    uint64_t reopens;    /* how often the logs were */
     bool reload_wanted;  /* somebody asked, and it has not begun */
     bool reload_waits;   /* for a generation to end, which the log has said */
     bool start_failed;   /* of the last one that was to start again */

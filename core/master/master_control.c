@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "master/master_crash.h"
+#include "master/master_fleet.h"
 #include "master/master_generation.h"
 #include "master/master_pool.h"
 #include "master/master_reload.h"
@@ -152,7 +153,7 @@ static void handle_remove(struct master_generation *generation, const struct con
 static void handle_resize(struct master_generation *generation, const struct control *message)
 {
     if (message->pool >= generation->core->pool_count ||
-        (generation->state == MASTER_ACTIVE &&
+        (master_fleet_serves(generation) &&
          !master_pool_add_place(&generation->pools[message->pool], message->index))) {
         kill_bus(generation, "asked for a place that cannot be");
     }
@@ -213,6 +214,9 @@ static void handle(struct master_generation *generation, const struct control *m
         break;
     case CONTROL_ASK_REOPEN:
         master_reopen(generation->master, generation, message->index);
+        break;
+    case CONTROL_LOGS_TAKEN:
+        master_reopen_taken(generation, message->until);
         break;
     default:
         handle_worker(generation, message);

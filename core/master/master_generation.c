@@ -18,6 +18,7 @@
 #include "master/master_fleet.h"
 #include "master/master_pool.h"
 #include "master/master_reload.h"
+#include "master/master_reopen.h"
 #include "master/master_spawn.h"
 #include "master/master_trial.h"
 #include "master/master_worker.h"
@@ -360,6 +361,7 @@ static void bus_reaped(struct master_generation *generation, int status)
     generation->bus = 0;
     generation->control_over = true;
     master_control_close(generation);
+    master_reopen_look(generation->master);
     master_generation_event(generation, MASTER_ON_BUS_DIED);
 }
 

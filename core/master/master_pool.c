@@ -7,9 +7,11 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "master/master_control.h"
+#include "master/master_fleet.h"
 #include "master/master_generation.h"
 #include "master/master_reload.h"
 #include "master/master_worker.h"
@@ -143,6 +145,14 @@ void master_pool_stop(struct master_generation *generation)
     }
 }
 
+/* -- Another size ------------------------------------------------------------------------------------- */
+
+/* The next generation of the same setup begins with as many as there are: its clients have not become fewer. */
+static void remember(const struct master_pool *pool)
+{
+    master_pool_carry(pool->generation->core, pool->generation);
+}
+
 bool master_pool_add_place(struct master_pool *pool, size_t index)
 {
     struct master_worker *worker = &pool->workers[index];
@@ -160,6 +170,7 @@ bool master_pool_add_place(struct master_pool *pool, size_t index)
     }
     worker->removed = false;
     worker->retired = true; /* the first one in a place is no restart */
+    remember(pool);
     refill(pool);
     return true;
 }
@@ -169,10 +180,41 @@ void master_pool_remove_place(struct master_pool *pool, size_t index)
     struct master_worker *worker = &pool->workers[index];
 
     worker->removed = true;
+    remember(pool);
     if (worker->pid > 0) {
         master_worker_retire(worker);
-    } else if (pool->generation->state == MASTER_ACTIVE) {
+    } else if (master_fleet_serves(pool->generation)) {
         refill(pool); /* it may have been all that the pool waited for */
+    }
+}
+
+static unsigned filled_places(const struct master_pool *pool)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < pool->places; i++) {
+        count += !pool->workers[i].removed;
+    }
+    return count;
+}
+
+static void carry(struct conf_pool *conf, const struct master_pool *from)
+{
+    unsigned count = filled_places(from);
+
+    if (conf_core_is_scaled(conf) && strcmp(conf->name, from->conf->name) == 0) {
+        conf->count = count < conf->count_min   ? conf->count_min
+                      : count > conf->count_max ? conf->count_max
+                                                : count;
+    }
+}
+
+void master_pool_carry(struct conf_core *core, const struct master_generation *from)
+{
+    for (size_t i = 0; from && i < core->pool_count; i++) {
+        for (size_t k = 0; k < from->core->pool_count; k++) {
+            carry(&core->pools[i], &from->pools[k]);
+        }
     }
 }
 

@@ -22,4 +22,8 @@ bool master_pool_add_place(struct master_pool *pool, size_t index);
 /* Place `index`, which there is, is not filled any more. A worker that runs there has drain_timeout to end. */
 void master_pool_remove_place(struct master_pool *pool, size_t index);
 
+/* A pool with a range begins with as many workers as that of its name has in `from` (NULL: none), as far as the range allows: into the
+ * counts of `core`. */
+void master_pool_carry(struct conf_core *core, const struct master_generation *from);
+
 #endif

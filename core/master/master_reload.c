@@ -15,6 +15,7 @@
 #include "master/master_fleet.h"
 #include "master/master_generation.h"
 #include "master/master_notify.h"
+#include "master/master_pool.h"
 
 /* From the beginning of one reload to the next: what is asked for in between is one. */
 #define PAUSE_NS CLOCK_NS_PER_S
@@ -128,6 +129,7 @@ static int begin(struct master *master, struct error *err)
     int rc = conf_load(&core, master->options->conf_name, master->options->directives, err);
 
     if (!rc) {
+        master_pool_carry(&core, master_fleet_serving(master));
         rc = master_setup_take(&setup, master, &core, err);
     }
     if (!rc) {

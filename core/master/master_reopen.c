@@ -41,14 +41,66 @@ static void tell(const struct master_setup *setup, uint32_t index, int fd)
     }
 }
 
+/* Has it a bus which has yet to say that all of it is done? */
+static bool is_behind(const struct master_generation *generation)
+{
+    return generation->control >= 0 && !generation->control_over &&
+           generation->logs_taken < generation->logs_due;
+}
+
+static bool others_are_behind(const struct master_generation *asker)
+{
+    LIST_EACH(link, after, &asker->master->generations)
+    {
+        const struct master_generation *generation = LIST_ENTRY(link, struct master_generation, link);
+        if (generation != asker && is_behind(generation)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void master_reopen_look(struct master *master)
+{
+    LIST_EACH(link, after, &master->generations)
+    {
+        struct master_generation *generation = LIST_ENTRY(link, struct master_generation, link);
+        struct control message = {.type = CONTROL_LOGS_ELSEWHERE, .index = generation->reopen_asked};
+
+        if (generation->reopen_asked != 0 && !others_are_behind(generation)) {
+            generation->reopen_asked = 0;
+            master_control_send(generation, &message, -1);
+        }
+    }
+}
+
+void master_reopen_taken(struct master_generation *generation, uint64_t reopening)
+{
+    generation->logs_taken = reopening;
+    master_reopen_look(generation->master);
+}
+
+/* Every bus that there is has to say when it is done. */
+static void begin(struct master *master)
+{
+    master->reopens++;
+    LIST_EACH(link, after, &master->generations)
+    {
+        LIST_ENTRY(link, struct master_generation, link)->logs_due = master->reopens;
+    }
+}
+
 static void tell_end(const struct master_setup *setup, int count, const struct master_generation *asker,
                      uint32_t number)
 {
     LIST_EACH(link, after, &setup->master->generations)
     {
         struct master_generation *generation = LIST_ENTRY(link, struct master_generation, link);
-        struct control message = {
-            .type = CONTROL_REOPENED, .index = generation == asker ? number : 0, .status = count};
+        struct control message = {.type = CONTROL_REOPENED,
+                                  .pool = 1,
+                                  .index = generation == asker ? number : 0,
+                                  .status = count,
+                                  .until = setup->master->reopens};
 
         if (generation->setup == setup) {
             master_control_send(generation, &message, -1);
@@ -95,8 +147,9 @@ static int reopen_access_logs(struct master_setup *setup)
     return count;
 }
 
-void master_reopen(struct master *master, const struct master_generation *asker, uint32_t number)
+void master_reopen(struct master *master, struct master_generation *asker, uint32_t number)
 {
+    begin(master);
     LIST_EACH(link, after, &master->setups)
     {
         struct master_setup *setup = LIST_ENTRY(link, struct master_setup, link);
@@ -104,6 +157,10 @@ void master_reopen(struct master *master, const struct master_generation *asker,
 
         count += reopen_access_logs(setup);
         tell_end(setup, count, asker, number);
+    }
+    if (asker) {
+        asker->reopen_asked = number;
+        master_reopen_look(master);
     }
     log_write(&master->log, LPM_LOG_NOTICE, "the logs are reopened");
 }

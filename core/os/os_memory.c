@@ -42,7 +42,7 @@ static uint64_t read_number(const char *dir, const char *name, uint64_t none)
     return end != line && *end == '\0' ? value : none;
 }
 
-/* The number behind KEY in DIR/NAME, which has lines "key number"; 0: none. */
+/* The number behind KEY in DIR/NAME, which has lines "key number" or "key: number"; 0: none. */
 static uint64_t read_key(const char *dir, const char *name, const char *key)
 {
     char path[PATH_MAX], line[LINE_MAX_SIZE];
@@ -55,8 +55,8 @@ static uint64_t read_key(const char *dir, const char *name, const char *key)
         return 0;
     }
     while (fgets(line, sizeof(line), file)) {
-        if (strncmp(line, key, len) == 0 && line[len] == ' ') {
-            value = strtoull(line + len, NULL, 10);
+        if (strncmp(line, key, len) == 0 && (line[len] == ' ' || line[len] == ':')) {
+            value = strtoull(line + len + 1, NULL, 10);
             break;
         }
     }
@@ -86,19 +86,30 @@ static bool own_path(const char *proc, char *path)
     return found;
 }
 
+/* The limit of a cgroup, and what it has of that; false: it has none. */
+static bool read_level(const char *dir, uint64_t *limit, uint64_t *used)
+{
+    uint64_t max = read_number(dir, "memory.max", 0), high = read_number(dir, "memory.high", 0);
+    uint64_t droppable;
+
+    *limit = high != 0 && (high < max || max == 0) ? high : max;
+    if (*limit == 0) {
+        return false;
+    }
+    *used = read_number(dir, "memory.current", 0);
+    droppable = read_key(dir, "memory.stat", "inactive_file");
+    *used = *used > droppable ? *used - droppable : 0;
+    return true;
+}
+
 /* Is this one nearer to its limit than what `memory` has? Then that is it. */
 static void look_at_level(const char *dir, struct os_memory *memory)
 {
-    uint64_t max = read_number(dir, "memory.max", 0), high = read_number(dir, "memory.high", 0);
-    uint64_t limit = high != 0 && (high < max || max == 0) ? high : max;
-    uint64_t used, droppable;
+    uint64_t limit, used;
 
-    if (limit == 0) {
+    if (!read_level(dir, &limit, &used)) {
         return;
     }
-    used = read_number(dir, "memory.current", 0);
-    droppable = read_key(dir, "memory.stat", "inactive_file");
-    used = used > droppable ? used - droppable : 0;
     if (memory->limit == 0 || (double)used / (double)limit > (double)memory->used / (double)memory->limit) {
         memory->used = used;
         memory->limit = limit;
@@ -127,24 +138,72 @@ static bool read_psi(const char *dir, const char *name, struct os_memory *memory
     return memory->some != OS_MEMORY_UNKNOWN;
 }
 
+/* The folder of our cgroup, into `dir` of 2 * PATH_MAX. Returns where in it the cgroups begin; NULL: we are in none. */
+static char *own_folder(const struct os_memory_paths *paths, char *dir)
+{
+    char own[PATH_MAX], *cut;
+
+    if (!own_path(paths->proc, own)) {
+        return NULL;
+    }
+    cut = dir + snprintf(dir, 2 * PATH_MAX, "%s", paths->cgroup);
+    snprintf(cut, (size_t)(dir + 2 * PATH_MAX - cut), "%s", own);
+    return cut;
+}
+
+/* From there to the folder above; false: that was the last. */
+static bool go_up(char *cut)
+{
+    char *end = strrchr(cut, '/');
+
+    if (end) {
+        *end = '\0';
+    }
+    return end != NULL;
+}
+
 void os_memory_read(const struct os_memory_paths *paths, struct os_memory *memory)
 {
-    char own[PATH_MAX], dir[2 * PATH_MAX];
+    char dir[2 * PATH_MAX], *cut = own_folder(paths, dir);
     bool psi = false;
 
     *memory = (struct os_memory){0, 0, 0, OS_MEMORY_UNKNOWN, OS_MEMORY_UNKNOWN};
-    if (own_path(paths->proc, own)) {
-        char *cut = dir + snprintf(dir, sizeof(dir), "%s", paths->cgroup);
-        snprintf(cut, sizeof(dir) - (size_t)(cut - dir), "%s", own);
+    if (cut) {
         memory->oom_kills = read_key(dir, "memory.events", "oom_kill");
         psi = read_psi(dir, "memory.pressure", memory);
-        look_at_level(dir, memory);
-        for (char *end; (end = strrchr(cut, '/')) != NULL;) {
-            *end = '\0';
+        do {
             look_at_level(dir, memory);
-        }
+        } while (go_up(cut));
     }
     if (!psi) {
         read_psi(paths->proc, "pressure/memory", memory);
     }
+}
+
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t less(uint64_t from, uint64_t what)
+{
+    return from > what ? from - what : 0;
+}
+
+uint64_t os_memory_room(const struct os_memory_paths *paths)
+{
+    char dir[2 * PATH_MAX], *cut = own_folder(paths, dir);
+    uint64_t limit, used, room = UINT64_MAX, all = read_key(paths->proc, "meminfo", "MemTotal") * 1024;
+
+    if (cut) {
+        do {
+            if (read_level(dir, &limit, &used)) {
+                room = lesser(room, less(limit - limit / 10, used));
+            }
+        } while (go_up(cut));
+    }
+    if (all > 0) {
+        room = lesser(room, less(read_key(paths->proc, "meminfo", "MemAvailable") * 1024, all / 20));
+    }
+    return room;
 }

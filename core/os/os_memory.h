@@ -28,4 +28,8 @@ struct os_memory {
  * cgroup and all above it count; PSI is that of our cgroup, else of the machine. About ten small files. */
 void os_memory_read(const struct os_memory_paths *paths, struct os_memory *memory);
 
+/* bytes: what another process may take without making memory short: the least of what is left below 90 % of each cgroup's limit
+ * and what the machine has available beyond a twentieth of all; UINT64_MAX: none of it can be read. */
+uint64_t os_memory_room(const struct os_memory_paths *paths);
+
 #endif

@@ -21,6 +21,7 @@ const char *role_step_text(uint32_t word, const struct conf_core *core, char *ro
         [ROLE_STEP_TAKE_OVER] = "in the take-over callback of",
         [ROLE_STEP_SOFT_KILL] = "in the soft_kill hook of",
         [ROLE_STEP_HARD_KILL] = "in the hard_kill hook of",
+        [ROLE_STEP_TRIM] = "in the trim hook of",
     };
     uint32_t step = word >> 16, module = word & 0xffff;
 

@@ -27,6 +27,7 @@ enum role_step {
     ROLE_STEP_TAKE_OVER, /* what lpm_supervisor_take_over() was given */
     ROLE_STEP_SOFT_KILL,
     ROLE_STEP_HARD_KILL,
+    ROLE_STEP_TRIM,
     ROLE_STEPS
 };
 

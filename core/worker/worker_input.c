@@ -13,6 +13,7 @@
 #include "worker/worker_output.h"
 #include "worker/worker_request.h"
 #include "worker/worker_stream.h"
+#include "worker/worker_trim.h"
 
 /* Frames in one turn of the loop, so that timers and descriptors of modules get theirs. */
 #define TURN_FRAMES 128
@@ -88,6 +89,9 @@ static int act_on(struct worker *w, const struct frame *frame, struct channel_me
         break;
     case FRAME_HARD_KILL:
         worker_life_hard_kill(w);
+        break;
+    case FRAME_TRIM:
+        worker_trim(w);
         break;
     case FRAME_EVENT:
         worker_event_broadcast(w, frame, take_descriptor(message));

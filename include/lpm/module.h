@@ -210,7 +210,7 @@ typedef struct lpm_health {
     int64_t
         to_limit; /* ms until it should reach rss_limit at that rate, as of the last look; -1: it does not grow, or has none */
     uint32_t failures; /* %: moving average of its answers with :status 500 and above */
-    uint32_t reserved; /* 0 */
+    uint32_t trims;    /* how often it was told to trim; 0 before 1.2 */
 } lpm_health;
 #endif
 

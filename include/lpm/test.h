@@ -1248,6 +1248,16 @@ static inline void lpm_test_hard_kill(lpm_test *t)
 #endif
 }
 
+#if LPM_NEEDS >= 2
+/* The worker has most of the memory that it may have: runs the hook, if there is one. */
+static inline void lpm_test_trim(lpm_test *t)
+{
+    if (t->module->trim != NULL) {
+        t->module->trim(lpm_test_worker(t));
+    }
+}
+#endif
+
 /* 1 if a line of the log holds `part`. */
 static inline int lpm_test_log_has(const lpm_test *t, const char *part)
 {

@@ -187,6 +187,7 @@ FIELD(lpm_health, heap_used, 144, 8);
 FIELD(lpm_health, growth, 152, 8);
 FIELD(lpm_health, to_limit, 160, 8);
 FIELD(lpm_health, failures, 168, 4);
+FIELD(lpm_health, trims, 172, 4); /* 1.2 */
 SIZE(lpm_health, 176);
 
 VALUE(LPM_WORKER_ABSENT, 0);

@@ -129,8 +129,9 @@ size_t server_pids(const struct server *s, const char *role, pid_t *pids, size_t
 /* The only one of that role; fails when there are none or several. */
 pid_t server_pid(const struct server *s, const char *role);
 
-/* The memory that the process has resident, and the most that it ever had, kB. */
+/* The memory that the process has resident, how much of that is of no file and not shared, and the most that it ever had, kB. */
 long server_rss_kb(pid_t pid);
+long server_anon_kb(pid_t pid);
 long server_peak_kb(pid_t pid);
 
 /* How many descriptors it has. */

@@ -97,6 +97,11 @@ long server_rss_kb(pid_t pid)
     return server_status_kb(pid, "VmRSS:");
 }
 
+long server_anon_kb(pid_t pid)
+{
+    return server_status_kb(pid, "RssAnon:");
+}
+
 long server_peak_kb(pid_t pid)
 {
     return server_status_kb(pid, "VmHWM:");

@@ -27,6 +27,9 @@
  *     rubbish        writes rubbish to the channel to the bus
  *     scribble       writes over all the memory that it shares with the bus, and answers
  *     close          closes every descriptor but 0, 1 and 2
+ *     soft-crash BYTES   as leak; and when this worker is sent home, it has SIGSEGV in its soft_kill hook
+ *
+ * A request's header "x-tag" comes back with its answer.
  *
  * Directives, all at the top:
  *
@@ -41,6 +44,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +65,7 @@ struct misdeed {
     struct kept *leaked;
     unsigned long count;
     int last;
+    bool crashes_at_home;
 };
 
 /* What a timer needs to know. */
@@ -453,6 +458,12 @@ static void do_close(lpm_request *req, long n)
     answer(req, "closed\n");
 }
 
+static void do_soft_crash(lpm_request *req, long bytes)
+{
+    misdeed_of(req)->crashes_at_home = true;
+    do_leak(req, bytes);
+}
+
 static void do_nothing(lpm_request *req, long n)
 {
     (void)n;
@@ -492,7 +503,19 @@ static const struct {
     {"rubbish", do_rubbish},
     {"scribble", do_scribble},
     {"close", do_close},
+    {"soft-crash", do_soft_crash},
 };
+
+static void echo_tag(lpm_request *req)
+{
+    lpm_slice tag = lpm_request_header(req, "x-tag");
+    char text[32];
+
+    if (tag.len > 0) {
+        snprintf(text, sizeof(text), "%.*s", (int)tag.len, tag.data);
+        lpm_respond_header(req, "x-tag", text);
+    }
+}
 
 /* The order as text, its words cut by one blank each. */
 static void read_order(const lpm_request *req, char order[ORDER_SIZE])
@@ -528,6 +551,7 @@ static void misdeed(lpm_request *req)
     snprintf(line, sizeof(line), "start %s %.*s %ld %s\n", lpm_request_id(req),
              method.len ? (int)method.len : 1, method.len ? method.data : "-", (long)getpid(), order);
     journal(m, line);
+    echo_tag(req);
     len = strcspn(order, " ");
     for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
         if (strlen(orders[i].name) == len && strncmp(orders[i].name, order, len) == 0) {
@@ -598,6 +622,14 @@ static int worker_init(lpm_worker *w)
     return word[0] ? misbehave(word) : lpm_worker_ready(w);
 }
 
+static void soft_kill(lpm_worker *w)
+{
+    if (((struct misdeed *)lpm_worker_context(w))->crashes_at_home) {
+        die_of(SIGSEGV);
+    }
+    lpm_worker_soft_kill_done(w);
+}
+
 static int supervisor_init(lpm_supervisor *s)
 {
     const char *word = lpm_conf_string(lpm_supervisor_conf(s), "misdeed_supervisor", NULL);
@@ -621,4 +653,4 @@ static int conf(lpm_conf *root)
 }
 
 LPM_MODULE(.name = "misdeed", .version = "1.0", .directives = directives, .conf = conf, .request = misdeed,
-           .worker_init = worker_init, .supervisor_init = supervisor_init);
+           .worker_init = worker_init, .soft_kill = soft_kill, .supervisor_init = supervisor_init);

@@ -239,6 +239,32 @@ static void test_old_generation(void **state)
     assert_int_equal(check_access_log(s, "logs/access.1") + check_access_log(s, "logs/access.log"), 2);
 }
 
+/* A generation that drains has handlers that run: they write to the old files, and lpmctl waits for them, too. */
+static void test_draining_generation(void **state)
+{
+    struct server *s = *state;
+    struct client slow;
+    struct run run;
+
+    start_daemon(s);
+    client_open(&slow, server_port(s));
+    client_request(&slow, "GET", MISDEED_SLEEP("3000"), "", "", 0);
+    assert_int_equal(client_get(server_port(s), "/hello", NULL), 200);
+    ctl(s, 0, "", "reload", NULL);
+    move(s, "logs/error.log", "logs/error.1");
+    ctl_start(&run, s, "reopen", NULL);
+    run_finish(&run, CTL_MS);
+    assert_int_equal(run_exit(&run), 0);
+    assert_string_equal(run.out, "2 logs are reopened\n");
+    assert_true(client_readable(&slow, 500)); /* it has been answered before */
+    assert_int_equal(client_status(&slow, CLIENT_MS), 200);
+    assert_int_equal(holders(s, "logs/error.1"), 0);
+    run_free(&run);
+    client_close(&slow);
+    follow(s);
+    server_stop(s);
+}
+
 /* Its handler runs: it gets the new file when it reads again, and lpmctl waits for that. */
 static void test_busy_worker(void **state)
 {
@@ -466,9 +492,11 @@ static void test_unread_stderr(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_rotation),       TEST(test_successors),     TEST(test_busy_worker),
-        TEST(test_old_generation), TEST(test_stopped_worker), TEST(test_cannot_open),
-        TEST(test_full_device),    TEST(test_full_disk),      TEST(test_unread_fifos),
+        TEST(test_rotation),       TEST(test_successors),
+        TEST(test_busy_worker),    TEST(test_draining_generation),
+        TEST(test_old_generation), TEST(test_stopped_worker),
+        TEST(test_cannot_open),    TEST(test_full_device),
+        TEST(test_full_disk),      TEST(test_unread_fifos),
         TEST(test_unread_stderr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

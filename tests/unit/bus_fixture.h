@@ -25,6 +25,7 @@
 #include "bus/bus_reopen.h"
 #include "bus/bus_response.h"
 #include "bus/bus_rule.h"
+#include "bus/bus_succession.h"
 #include "bus/bus_watch.h"
 
 #define NOT_CALLED 99
@@ -68,6 +69,8 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
                                  .count = workers,
                                  .concurrency = concurrency,
                                  .rss_limit = LPM_NONE,
+                                 .max_requests = LPM_NONE,
+                                 .max_age = LPM_NONE,
                                  .kill_after = 20,
                                  .slow_request = LPM_NONE,
                                  .queue_limit = 8,
@@ -109,7 +112,8 @@ static inline struct fixture *fixture_of(unsigned workers, unsigned concurrency)
     assert_non_null(f->bus.pools);
     f->bus.pool_count = 1;
     assert_int_equal(bus_pool_init(f->bus.pools, &f->bus, 0), 0);
-    f->handler = (struct lpm_handler){"m", 0, f->bus.pools, ""};
+    f->handler = (struct lpm_handler){
+        .name = "m", .index = 0, .pool = f->bus.pools, .in_pool = f->bus.pools->handler_count++};
     assert_int_equal(bus_control_init(&f->bus), 0);
     return f;
 }

@@ -531,7 +531,7 @@ static void soft_kill_comes_after_what_waits(void **state)
     (void)state;
     start_ready_worker(f);
     count = fill(f);
-    bus_worker_leave(worker(f));
+    bus_succession_event(worker(f), BUS_LEAVE_ON_ALONE);
     for (int i = 0; i < 50; i++, turn(f)) {
         while ((type = hear(f, &key)) != FRAME_TYPE_END) {
             events += type == FRAME_EVENT;

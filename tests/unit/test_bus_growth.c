@@ -28,7 +28,7 @@ static void the_rate_is_found(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-        struct bus_growth g = {0, 0, 0};
+        struct bus_growth g = {.at = 0};
         bus_growth_add(&g, S, 100 * MIB);
         assert_int_equal(g.rate, 0);
         grow(&g, (int64_t)(10 * MIB), waits[i], 12);
@@ -40,11 +40,11 @@ static void the_rate_is_found(void **state)
 
 static void the_limit_is_foreseen(void **state)
 {
-    struct bus_growth g = {0, 0, 0};
+    struct bus_growth g = {.at = 0};
 
     (void)state;
     assert_true(bus_growth_to_limit(&g, MIB) == BUS_GROWTH_NEVER);
-    g = (struct bus_growth){S, 100 * MIB, (int64_t)(10 * MIB)};
+    g = (struct bus_growth){S, 100 * MIB, (int64_t)(10 * MIB), 0};
     assert_true(bus_growth_to_limit(&g, 0) == BUS_GROWTH_NEVER);
     assert_int_equal(bus_growth_to_limit(&g, 200 * MIB), 10 * S);
     assert_int_equal(bus_growth_to_limit(&g, 100 * MIB), 0);
@@ -71,8 +71,28 @@ static void looks_follow_the_growth(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct bus_growth g = {7 * S, 100 * MIB, cases[i].rate};
+        struct bus_growth g = {7 * S, 100 * MIB, cases[i].rate, 0};
         assert_int_equal(bus_growth_next_look(&g, cases[i].limit), 7 * S + cases[i].wait);
+    }
+}
+
+/* Its rate is known from the second look on, and the looks begin close together. */
+static void a_new_one(void **state)
+{
+    struct bus_growth g = {.at = 0};
+    uint64_t before = 0;
+
+    (void)state;
+    bus_growth_add(&g, 5 * S, 10 * MIB);
+    assert_int_equal(bus_growth_next_look(&g, 0), 5 * S + 20 * MS);
+    bus_growth_add(&g, 5 * S + 100 * MS, 20 * MIB);
+    assert_in_range(g.rate, 99 * MIB, 101 * MIB);
+    assert_int_equal(bus_growth_next_look(&g, 40 * MIB), 5 * S + 200 * MS);
+    assert_int_equal(bus_growth_next_look(&g, 30 * MIB), 5 * S + 150 * MS);
+    for (unsigned looks = 0; bus_growth_next_look(&g, 0) - g.at < S; looks++) {
+        assert_true(looks < 8);
+        before = bus_growth_next_look(&g, 0);
+        bus_growth_add(&g, before, 20 * MIB);
     }
 }
 
@@ -82,6 +102,7 @@ int main(void)
         cmocka_unit_test(the_rate_is_found),
         cmocka_unit_test(the_limit_is_foreseen),
         cmocka_unit_test(looks_follow_the_growth),
+        cmocka_unit_test(a_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,7 @@ static void an_older_module_has_no_priority(void **state)
     assert_int_equal(lpm_supervisor_enqueue(&f->supervisor, &spec, on_response, &o), LPM_EINVAL);
     spec.reserved = 0;
     assert_int_equal(lpm_supervisor_enqueue(&f->supervisor, &spec, on_response, &o), LPM_EINVAL);
+    turn(f);
     spec.client.data = "1234567";
     assert_int_equal(lpm_supervisor_enqueue(&f->supervisor, &spec, on_response, &o), 0);
     assert_int_equal(f->bus.pools->queue.sum.levels[BUS_QUEUE_HIGH].count, 1);

@@ -142,6 +142,37 @@ static void an_answer_to_another(void **state)
     free_fixture(f);
 }
 
+/* The master hears when the workers have it, whoever asked; and who asked here waits for other generations, too. */
+static void the_others(void **state)
+{
+    struct fixture *f = fixture_with_log();
+    struct heard heard = {.calls = 0};
+    struct control done = {.type = CONTROL_REOPENED, .pool = 1, .until = 7}, message;
+    int file = make_file("new.log"), fd;
+
+    (void)state;
+    start_ready_worker(f);
+    bus_reopen_ask(&f->bus, on_done, &heard);
+    turn(f);
+    done.index = question(f);
+    master_sends(f, CONTROL_LOG, 0, 0, file);
+    assert_int_equal(control_send(f->master, &done, -1), 0);
+    turn(f);
+    assert_int_equal(master_hears(f), CONTROL_TYPE_END);
+    worker_takes(f, worker_gets(f, file));
+    assert_int_equal(control_receive(f->master, &message, &fd), 1);
+    assert_int_equal(message.type, CONTROL_LOGS_TAKEN);
+    assert_int_equal(message.until, 7);
+    assert_int_equal(master_hears(f), CONTROL_TYPE_END);
+    master_sends(f, CONTROL_LOGS_ELSEWHERE, done.index - 1, 0, -1);
+    assert_int_equal(heard.calls, 0);
+    master_sends(f, CONTROL_LOGS_ELSEWHERE, done.index, 0, -1);
+    assert_int_equal(heard.calls, 1);
+    assert_int_equal(heard.code, 0);
+    close(file);
+    free_fixture(f);
+}
+
 static void one_could_not_be_opened(void **state)
 {
     struct fixture *f = fixture_with_log();
@@ -310,6 +341,7 @@ int main(void)
         cmocka_unit_test(a_worker_dies),
         cmocka_unit_test(liars),
         cmocka_unit_test(a_worker_is_owed_its_log),
+        cmocka_unit_test(the_others),
         cmocka_unit_test(the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,9 @@ static struct bus_resize_place place_of(char what, uint64_t pressure)
     case 'l': /* given up, its worker still leaves */
         place.given_up = true;
         break;
+    case 'R': /* up, and its successor on its way */
+        place.up = place.replaced = true;
+        break;
     case 'u': /* given up, its worker has not been told */
         place.given_up = place.up = true;
         break;
@@ -63,6 +66,7 @@ static void test_victims(void **state)
         {"SS", {5, 1}, {1, 0, -1}}, /* what one that starts has says nothing */
         {"gUlU", {100, 1, 100, 2}, {3, 1, -1}},
         {"glu", {0, 0, 0}, {-1}},
+        {"RUSU", {100, 1, 0, 2}, {2, 3, 1, -1}}, /* the successor counts for the one that it replaces */
         {"", {0}, {-1}},
     };
     (void)state;
@@ -90,8 +94,9 @@ static void test_vacancies(void **state)
         size_t max;
         int vacancy;
     } cases[] = {
-        {"UU", 4, 2},   {"UU", 2, -1},  {"UgU", 4, 1}, {"ggU", 4, 0},   {"lgU", 4, 1},  {"UlU", 4, 3},
-        {"UlUu", 4, 1}, {"UUUu", 4, 3}, {"EES", 4, 3}, {"UUUU", 4, -1}, {"gggg", 4, 0}, {"", 1, 0},
+        {"UU", 4, 2},   {"UU", 2, -1},  {"UgU", 4, 1},  {"ggU", 4, 0}, {"lgU", 4, 1},
+        {"UlU", 4, 3},  {"UlUu", 4, 1}, {"UUUu", 4, 3}, {"EES", 4, 3}, {"UUUU", 4, -1},
+        {"gggg", 4, 0}, {"", 1, 0},     {"RU", 4, 2},   {"UR", 2, -1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -112,6 +117,7 @@ static void test_count(void **state)
     (void)state;
     assert_int_equal(bus_resize_count(places, fill(places, "UgES", NULL)), 3);
     assert_int_equal(bus_resize_count(places, fill(places, "glu", NULL)), 0);
+    assert_int_equal(bus_resize_count(places, fill(places, "RUS", NULL)), 2);
     assert_int_equal(bus_resize_count(places, 0), 0);
 }
 

@@ -170,6 +170,64 @@ static void hands_free(struct hands *h)
     free(h);
 }
 
+/* -- Online ------------------------------------------------------------------------------------------- */
+
+static struct hands *hands_starting(void)
+{
+    struct hands *h = calloc(1, sizeof(*h));
+
+    assert_non_null(h);
+    h->f = fixture_of(2, 4);
+    up_at(h, 0);
+    fork_at(h, 1);
+    assert_int_equal(h->f->bus.phase, POLICY_STARTING);
+    return h;
+}
+
+static void online_when_all_serve(void **state)
+{
+    struct hands *h = hands_starting();
+
+    (void)state;
+    say_at(h, 1, FRAME_READY);
+    assert_int_equal(h->f->bus.phase, POLICY_SERVING);
+    hands_free(h);
+}
+
+/* One was ready, and died, before the other was: the master gives this generation up, so nothing is taken in. */
+static void not_online_after_a_death(void **state)
+{
+    struct hands *h = hands_starting();
+
+    (void)state;
+    end_at(h, 0);
+    say_at(h, 1, FRAME_READY);
+    assert_int_equal(h->f->bus.phase, POLICY_STARTING);
+    hands_free(h);
+}
+
+/* The last becomes ready, and the master has said already that it is over. */
+static void not_online_when_the_master_has_said_otherwise(void **state)
+{
+    struct hands *h = hands_starting();
+    struct control message = {.type = CONTROL_HARD_KILL};
+    struct frame ready = {.type = FRAME_READY};
+
+    (void)state;
+    skip_master(h);
+    h->f->channel = h->channel[1];
+    say(h->f, &ready);
+    h->f->channel = NULL;
+    bus_worker_hear(at(h, 1)); /* which the loop may do first */
+    assert_int_equal(control_send(h->f->master, &message, -1), 0);
+    bus_lifecycle_end_turn(&h->f->bus);
+    assert_int_equal(h->f->bus.phase, POLICY_STARTING);
+    assert_true(h->f->bus.over);
+    expect_master(h, CONTROL_WORKER_READY, 1);
+    expect_master(h, CONTROL_TYPE_END, UINT32_MAX);
+    hands_free(h);
+}
+
 /* -- Resize ------------------------------------------------------------------------------------------- */
 
 static void more_are_done_when_all_are_ready(void **state)
@@ -571,6 +629,9 @@ static void there_is_one_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(online_when_all_serve),
+        cmocka_unit_test(not_online_after_a_death),
+        cmocka_unit_test(not_online_when_the_master_has_said_otherwise),
         cmocka_unit_test(more_are_done_when_all_are_ready),
         cmocka_unit_test(fewer_finish_what_they_have),
         cmocka_unit_test(nobody_goes_before_the_master_knows),

@@ -28,8 +28,10 @@ static void each_is_counted(void **state)
         }
     }
     bus_share_add(&share, nobody);
+    bus_share_add(&share, (struct bus_share_client){.counted = false});
     assert_int_equal(bus_share_count(&share, nobody), 0);
     assert_int_equal(share.clients, 10);
+    assert_int_equal(share.count, 56);
     for (uint32_t i = 0; i < 10; i++) {
         assert_int_equal(bus_share_count(&share, client(i)), i + 1);
     }
@@ -40,7 +42,8 @@ static void each_is_counted(void **state)
         }
     }
     bus_share_remove(&share, nobody);
-    assert_int_equal(share.clients, 0);
+    bus_share_remove(&share, (struct bus_share_client){.counted = false});
+    assert_int_equal(share.clients + share.count, 0);
     for (uint32_t i = 0; i < 10; i++) {
         assert_int_equal(bus_share_count(&share, client(i)), 0);
     }

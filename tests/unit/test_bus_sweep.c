@@ -92,7 +92,7 @@ static void bells_for_nothing(void **state)
         }
         worker(f)->noise.since = clock_now();
         worker(f)->noise.messages = 10;
-        worker(f)->noise.bells = BUS_WORKER_EMPTY_BELLS_MAX;
+        worker(f)->noise.bells = BUS_NOISE_EMPTY_BELLS_MAX;
         for (int i = 0; i < 10; i++) {
             bell_ring(raw.their);
             turn(f);

@@ -54,6 +54,8 @@ static void has_the_seeds_defaults(void **state)
     assert_int_equal(pool->max_restarts_in_interval, 120000);
     assert_int_equal(pool->concurrency, 1024);
     assert_int_equal(pool->rss_limit, LPM_NONE);
+    assert_int_equal(pool->max_requests, LPM_NONE);
+    assert_int_equal(pool->max_age, LPM_NONE);
     assert_int_equal(pool->ready_timeout, 10000);
     assert_int_equal(pool->drain_timeout, 30000);
     assert_int_equal(pool->kill_after, 5000);
@@ -100,6 +102,22 @@ static void reads_everything(void **state)
         assert_int_equal(core.pools[i].queue_bytes, 1 << 20);
         assert_int_equal(core.pools[i].queue_timeout, 5000);
     }
+    conf_tree_free(core.tree);
+}
+
+static void reads_ranges(void **state)
+{
+    (void)state;
+    struct conf_core core;
+    read_well("worker { count 2..8; idle_timeout 1m; } worker a { handler x; count 3; }", &core);
+    assert_int_equal(core.pools[0].count, 2);
+    assert_int_equal(core.pools[0].count_min, 2);
+    assert_int_equal(core.pools[0].count_max, 8);
+    assert_int_equal(core.pools[0].idle_timeout, 60000);
+    assert_true(conf_core_is_scaled(&core.pools[0]));
+    assert_int_equal(core.pools[1].count, 3);
+    assert_int_equal(core.pools[1].idle_timeout, 30000);
+    assert_false(conf_core_is_scaled(&core.pools[1]));
     conf_tree_free(core.tree);
 }
 
@@ -182,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_the_seeds_defaults),
         cmocka_unit_test(reads_everything),
+        cmocka_unit_test(reads_ranges),
         cmocka_unit_test(reads_one_word_of_error_log),
         cmocka_unit_test(finds_pools),
         cmocka_unit_test(refuses),

@@ -74,7 +74,7 @@ static void writes_values(void **state)
     const struct lpm_conf *location = conf_tree_child(conf_tree_child(tree->root, "http"), "location");
     assert_int_equal(conf_tree_child(request, "timeout")->value, 30000);
     assert_int_equal(conf_tree_child(request, "queue_bytes")->value, 1 << 20);
-    assert_int_equal(conf_tree_child(worker, "count")->value, LPM_DEFAULT);
+    assert_int_equal(conf_tree_child(worker, "concurrency")->value, 16);
     assert_int_equal(conf_tree_child(worker, "restarts")->value, LPM_NONE);
     assert_int_equal(conf_tree_child(location, "timeout")->value, LPM_NONE);
     assert_int_equal(conf_tree_child(location, "retries")->value, 2);
@@ -96,7 +96,7 @@ static void passes_the_unknown_in_partial_mode(void **state)
         {"http { worker { count none; } }", LPM_OK},
         {"count none;", LPM_OK},
         {"worker { handler nobody; }", LPM_OK},
-        {"worker { count none; }", LPM_ECONF},
+        {"worker { concurrency none; }", LPM_ECONF},
         {"worker { count 1; count 1; }", LPM_ECONF},
         {"worker;", LPM_ECONF},
     };

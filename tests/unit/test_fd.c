@@ -98,30 +98,65 @@ static void test_close(void **state)
     assert_int_equal(none, -1);
 }
 
-/* The other end takes nothing more: whoever closes with SO_LINGER waits for that. Somebody else has said so. */
-static void test_close_does_not_wait(void **state)
+/* A connection whose other end takes nothing more: whoever closes it with SO_LINGER waits for that. Somebody else has said so. */
+static int open_lingering(int *peer)
 {
     const struct linger long_time = {1, 60};
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t len = sizeof(address);
-    int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0), peer;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
     char bytes[65536] = {0};
 
-    (void)state;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, len), 0);
-    peer = accept(listener, NULL, NULL);
+    *peer = accept(listener, NULL, NULL);
+    close(listener);
     while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
     }
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &long_time, sizeof(long_time)), 0);
+    return fd;
+}
+
+static void test_close_does_not_wait(void **state)
+{
+    (void)state;
     alarm(30);
-    fd_close(&fd);
+    for (int i = 0; i < 2; i++) {
+        int peer, fd = open_lingering(&peer), number = fd;
+        (i == 0 ? fd_close : fd_let_go)(&fd);
+        assert_int_equal(fd, -1);
+        assert_false(is_open(number));
+        close(peer);
+    }
+    alarm(0);
+}
+
+/* The other one who has the socket keeps what he has set, and the peer sees the end when he ends. */
+static void test_let_go(void **state)
+{
+    struct linger linger = {0, 0};
+    socklen_t len = sizeof(linger);
+    int peer, fd = open_lingering(&peer), other = dup(fd), next = dup(fd);
+    char bytes[65536];
+
+    (void)state;
+    close(next);
+    fd_let_go(&fd);
+    assert_int_equal(getsockopt(other, SOL_SOCKET, SO_LINGER, &linger, &len), 0);
+    assert_int_equal(linger.l_onoff, 1);
+    assert_int_equal(linger.l_linger, 60);
+    alarm(30);
+    fd_let_go(&other);
+    while (recv(peer, bytes, sizeof(bytes), 0) > 0) {
+    }
     alarm(0);
     close(peer);
-    close(listener);
+    assert_false(is_open(next));
+    fd_let_go(&fd);
+    assert_int_equal(fd, -1);
 }
 
 static void test_reserve_standard(void **state)
@@ -150,9 +185,8 @@ static void test_reserve_standard(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keep_only),
-        cmocka_unit_test(test_close),
-        cmocka_unit_test(test_close_does_not_wait),
+        cmocka_unit_test(test_keep_only),           cmocka_unit_test(test_close),
+        cmocka_unit_test(test_close_does_not_wait), cmocka_unit_test(test_let_go),
         cmocka_unit_test(test_reserve_standard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

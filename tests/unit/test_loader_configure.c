@@ -21,7 +21,8 @@ struct process {
     lpm_host host;
     struct error err, said;
     struct conf_tree *tree;
-    FILE *file; /* behind the log */
+    FILE *file;  /* behind the log */
+    size_t hook; /* the module whose conf hook is called, or was last */
 };
 
 static int set_up(void **state)
@@ -45,11 +46,17 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void note_hook(void *arg, size_t i)
+{
+    struct process *p = arg;
+    p->hook = i;
+}
+
 static int configure(struct process *p, const char *text, struct loader_module *modules, size_t count)
 {
     struct loader loader = {.modules = modules, .count = count};
     assert_int_equal(conf_parse_text(&p->tree, "lpm.conf", text, strlen(text), &p->err), 0);
-    return loader_configure(&loader, p->tree, &p->host, p, NULL, NULL, &p->err);
+    return loader_configure(&loader, p->tree, &p->host, p, note_hook, p, &p->err);
 }
 
 static void request(lpm_request *req)
@@ -123,6 +130,27 @@ static void hooks_read_and_log(void **state)
     assert_non_null(strstr(line, " trial: amod: read it\n"));
     assert_ptr_equal(p->tree->root->handle.owner, p);
     assert_ptr_equal(p->tree->root->first->first->handle.host, &p->host);
+}
+
+/* Before it is called, whose hook it is is known. */
+static int refuses(lpm_conf *root)
+{
+    (void)root;
+    return LPM_ECONF;
+}
+
+static void the_hook_is_shown(void **state)
+{
+    struct process *p = *state;
+    struct loader_module modules[] = {
+        {.module = {.name = "amod", .directives = a_rows, .conf = a_reads}},
+        {.module = {.name = "b", .request = request}},
+        {.module = {.name = "cmod", .request = request, .conf = refuses}},
+        {.module = {.name = "d", .request = request, .conf = refuses}},
+    };
+
+    assert_int_equal(configure(p, text, modules, 4), LPM_ECONF);
+    assert_int_equal(p->hook, 2);
 }
 
 static void faults(void **state)
@@ -215,6 +243,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(hooks_read_and_log),
+        TEST(the_hook_is_shown),
         TEST(faults),
         TEST(reported_fault_counts),
         TEST(one_directive_of_two_modules),

@@ -314,6 +314,56 @@ static void test_a_resize_that_comes_too_late(void **state)
     }
 }
 
+/* In all states in which it serves. */
+static void test_a_resize_on_probation(void **state)
+{
+    static const enum master_state serving[] = {MASTER_PROBATION, MASTER_ACTIVE, MASTER_FAILING};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct fixture *f = fixture_new("restarts 5;");
+
+        f->generation.state = serving[i];
+        say(f, CONTROL_RESIZE, 1, 0);
+        assert_true(at(f, 1)->pid > 0);
+        fixture_free(f);
+    }
+}
+
+/* What a pool with a range has, the next generation begins with: of the same setup, or of another one with a range. */
+static void test_the_count_is_carried(void **state)
+{
+    static const struct {
+        unsigned min, max, begins;
+    } next[] = {{1, 8, 3}, {4, 8, 4}, {1, 2, 2}, {7, 7, 7}};
+    struct fixture *f = fixture_new("count 1..8;");
+    struct conf_pool *pool = &f->setup.core.pools[0];
+
+    (void)state;
+    say(f, CONTROL_RESIZE, 1, 0);
+    say(f, CONTROL_RESIZE, 2, 0);
+    assert_int_equal(pool->count, 3);
+    say(f, CONTROL_RESIZE, 3, 0);
+    say(f, CONTROL_WORKER_REMOVE, 0, 0);
+    assert_int_equal(pool->count, 3);
+    for (size_t i = 0; i < sizeof(next) / sizeof(next[0]); i++) {
+        struct conf_pool other = {.name = i == 0 ? "default" : pool->name,
+                                  .count = next[i].min,
+                                  .count_min = next[i].min,
+                                  .count_max = next[i].max};
+        struct conf_core core = {.pools = &other, .pool_count = 1};
+
+        master_pool_carry(&core, &f->generation);
+        assert_int_equal(other.count, next[i].begins);
+        other.name = "another";
+        other.count = 1;
+        master_pool_carry(&core, &f->generation);
+        master_pool_carry(&core, NULL);
+        assert_int_equal(other.count, 1);
+    }
+    fixture_free(f);
+}
+
 static void test_places_that_cannot_be(void **state)
 {
     static const struct {
@@ -368,6 +418,8 @@ int main(void)
         cmocka_unit_test(test_one_that_does_not_go),
         cmocka_unit_test(test_a_place_is_taken_back_too_soon),
         cmocka_unit_test(test_a_resize_that_comes_too_late),
+        cmocka_unit_test(test_a_resize_on_probation),
+        cmocka_unit_test(test_the_count_is_carried),
         cmocka_unit_test(test_places_that_cannot_be),
         cmocka_unit_test(test_the_bound),
     };

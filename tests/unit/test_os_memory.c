@@ -108,11 +108,40 @@ static void psi_of_the_cgroup_or_of_the_machine(void **state)
     assert_int_equal(seen().some, 1205);
 }
 
+static uint64_t room(void)
+{
+    return os_memory_room(&paths);
+}
+
+/* Of the machine and of each cgroup, whichever leaves least. */
+static void room_for_another(void **state)
+{
+    (void)state;
+    assert_true(room() == UINT64_MAX);
+    put("proc/meminfo", "MemTotal:       1000 kB\nMemFree:          20 kB\nMemAvailable:    250 kB\n");
+    assert_int_equal(room(), 200 * 1024);
+    put("proc/self/cgroup", "0::/a/b\n");
+    assert_int_equal(room(), 200 * 1024);
+    put("cgroup/a/memory.max", "100000\n");
+    put("cgroup/a/memory.current", "85000\n");
+    put("cgroup/a/memory.stat", "inactive_file 5000\n");
+    assert_int_equal(room(), 10000);
+    put("cgroup/a/b/memory.max", "20000\n");
+    put("cgroup/a/b/memory.current", "10000\n");
+    assert_int_equal(room(), 8000);
+    put("cgroup/a/b/memory.current", "19000\n");
+    assert_int_equal(room(), 0);
+    put("cgroup/a/b/memory.max", "max\n");
+    put("proc/meminfo", "MemTotal:       1000 kB\nMemAvailable:     49 kB\n");
+    assert_int_equal(room(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_is_there, clean, clean),
         cmocka_unit_test_setup_teardown(the_nearest_to_its_limit_counts, clean, clean),
+        cmocka_unit_test_setup_teardown(room_for_another, clean, clean),
         cmocka_unit_test_setup_teardown(psi_of_the_cgroup_or_of_the_machine, clean, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@ static void test_texts(void **state)
         {ROLE_STEP_TAKE_OVER, 0, ", in the take-over callback of module \"a.so\""},
         {ROLE_STEP_SOFT_KILL, 0, ", in the soft_kill hook of module \"a.so\""},
         {ROLE_STEP_HARD_KILL, 0, ", in the hard_kill hook of module \"a.so\""},
+        {ROLE_STEP_TRIM, 0, ", in the trim hook of module \"a.so\""},
         {ROLE_STEP_INIT, 2, ""},
         {ROLE_STEPS, 0, ""},
         {(enum role_step)0xffff, 0xffff, ""},

@@ -39,6 +39,26 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void trim(lpm_worker *w)
+{
+    ++*(int *)lpm_worker_context(w);
+}
+
+static void the_hook_trim_is_run(void **state)
+{
+    lpm_module trims = module;
+    lpm_test *t = *state;
+    int count = 0;
+
+    lpm_test_trim(t); /* it has none */
+    trims.trim = trim;
+    t->module = &trims;
+    lpm_worker_set_context(lpm_test_worker(t), &count);
+    lpm_test_trim(t);
+    assert_int_equal(count, 1);
+    t->module = &module;
+}
+
 static void a_stream_comes_and_goes(void **state)
 {
     lpm_test *t = *state;
@@ -127,10 +147,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_stream_comes_and_goes),
-        TEST(a_socket_is_the_modules),
-        TEST(a_cancel_is_told_once),
-        TEST(the_first_content_type_counts),
+        TEST(the_hook_trim_is_run),  TEST(a_stream_comes_and_goes),       TEST(a_socket_is_the_modules),
+        TEST(a_cancel_is_told_once), TEST(the_first_content_type_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,6 +143,34 @@ static void hard_kill_waits_for_nothing(void **state)
 }
 
 /* Its HARD_KILL may have found no room. */
+static int trims[MODULES];
+
+static void on_trim(lpm_worker *w)
+{
+    trims[w - script_of(w)->f->modules]++;
+}
+
+/* Those that have the hook and run in this pool; each time that the bus asks. */
+static void trim_reaches_who_has_the_hook(void **state)
+{
+    struct fixture *f = fixture_new(NULL);
+
+    (void)state;
+    announce(f);
+    f->loaded[ANSWERS].module.trim = on_trim;
+    say(f, FRAME_TRIM);
+    assert_int_equal(trims[ANSWERS], 1);
+    say(f, FRAME_TRIM);
+    assert_int_equal(trims[ANSWERS], 2);
+    f->modules[ANSWERS].here = false;
+    f->loaded[WITHOUT_HOOK].module.trim = on_trim;
+    say(f, FRAME_TRIM);
+    assert_int_equal(trims[ANSWERS], 2);
+    assert_int_equal(trims[WITHOUT_HOOK], 1);
+    assert_false(f->worker.over);
+    fixture_free(f);
+}
+
 static void the_end_of_the_bus_is_a_hard_kill(void **state)
 {
     struct fixture *f = fixture_new(NULL);
@@ -173,6 +201,7 @@ int main(void)
         cmocka_unit_test(soft_kill_waits_for_a_busy_module),
         cmocka_unit_test(soft_kill_waits_for_the_hook),
         cmocka_unit_test(hard_kill_waits_for_nothing),
+        cmocka_unit_test(trim_reaches_who_has_the_hook),
         cmocka_unit_test(the_end_of_the_bus_is_a_hard_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
