@@ -5,60 +5,49 @@
 
 #include <endian.h>
 #include <string.h>
-#include <sys/random.h>
-
-static void refill(struct uuid_source *source)
-{
-    size_t have = 0;
-    while (have < sizeof(source->bytes)) {
-        ssize_t n = getrandom(source->bytes + have, sizeof(source->bytes) - have, 0);
-        if (n > 0) {
-            have += (size_t)n;
-        }
-    }
-    source->left = sizeof(source->bytes);
-}
 
 /* Four bytes as eight digits, all at once: one in each byte of a word, the lower half of a byte before the upper. */
-static void put_digits(char *to, const uint8_t *random)
+static uint64_t digits_of(uint32_t bits)
 {
-    uint32_t bits;
     uint64_t digits, letters;
 
-    memcpy(&bits, random, sizeof(bits));
-    bits = le32toh(bits);
     digits = (bits | (uint64_t)bits << 16) & UINT64_C(0x0000ffff0000ffff);
     digits = (digits | digits << 8) & UINT64_C(0x00ff00ff00ff00ff);
     digits = (digits | digits << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
     letters = (digits + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
-    digits += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+    return digits + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+}
+
+static void put_eight(char *to, uint64_t digits)
+{
     digits = htole64(digits);
     memcpy(to, &digits, sizeof(digits));
 }
 
-void uuid_make(struct uuid_source *source, char text[UUID_TEXT_SIZE])
+static void put_four(char *to, uint64_t digits)
 {
-    const uint8_t *random;
-    char digits[32];
+    uint32_t four = htole32((uint32_t)digits);
+    memcpy(to, &four, sizeof(four));
+}
 
-    if (source->left < 16) {
-        refill(source);
-    }
-    source->left -= 16;
-    random = source->bytes + source->left;
-    for (size_t i = 0; i < 4; i++) {
-        put_digits(digits + 8 * i, random + 4 * i);
-    }
-    digits[12] = '4';
-    digits[16] = "89ab"[random[8] & 3];
-    memcpy(text, digits, 8);
+/* Each digit goes from a register to its place: read back from memory in other parts than it was written, it would be waited for. */
+void uuid_make(struct chacha_source *source, char text[UUID_TEXT_SIZE])
+{
+    uint32_t random[4];
+    uint64_t second, third;
+
+    memcpy(random, chacha_take(source, sizeof(random)), sizeof(random));
+    second = digits_of((random[1] & ~UINT32_C(0x000f0000)) | UINT32_C(0x00040000)); /* the version */
+    third = digits_of((random[2] & ~UINT32_C(0x0000000c)) | UINT32_C(0x00000008));  /* the variant */
+    put_eight(text, digits_of(random[0]));
     text[8] = '-';
-    memcpy(text + 9, digits + 8, 4);
+    put_four(text + 9, second);
     text[13] = '-';
-    memcpy(text + 14, digits + 12, 4);
+    put_four(text + 14, second >> 32);
     text[18] = '-';
-    memcpy(text + 19, digits + 16, 4);
+    put_four(text + 19, third);
     text[23] = '-';
-    memcpy(text + 24, digits + 20, 12);
+    put_four(text + 24, third >> 32);
+    put_eight(text + 28, digits_of(random[3]));
     text[36] = '\0';
 }

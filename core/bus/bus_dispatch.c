@@ -205,6 +205,13 @@ static void rekey_all(struct bus_dispatch *d)
 
 /* -- What is known of the pool ------------------------------------------------------------------------ */
 
+/* Most often nothing is new but what it has in flight. */
+static bool is_as_before(const struct bus_dispatch_entry *entry, const struct bus_load *load)
+{
+    return entry->serving && load->serving && entry->failures == load->failures &&
+           entry->failing == load->failing;
+}
+
 static void count_in(struct bus_dispatch *d, struct bus_dispatch_entry *entry, const struct bus_load *load)
 {
     if (entry->serving) {
@@ -225,19 +232,32 @@ static void count_in(struct bus_dispatch *d, struct bus_dispatch_entry *entry, c
     }
 }
 
-void bus_dispatch_update(struct bus_dispatch *d, size_t place)
+/* Counts it anew: does that change what is held against those that fail? */
+static bool recount(struct bus_dispatch *d, size_t place)
 {
-    bool all_fail;
+    bool before = d->pool.all_fail;
 
     for (; d->count <= place; d->count++) {
         d->entries[d->count].position = NOT_THERE;
     }
     count_in(d, &d->entries[place], &d->loads[place]);
-    all_fail = d->failing * 2 > d->serving;
-    if (all_fail != d->pool.all_fail) {
-        d->pool.all_fail = all_fail;
+    d->pool.all_fail = d->failing * 2 > d->serving;
+    return d->pool.all_fail != before;
+}
+
+void bus_dispatch_update(struct bus_dispatch *d, size_t place)
+{
+    const struct bus_load *load = &d->loads[place];
+    struct bus_dispatch_entry *entry = &d->entries[place];
+
+    if (is_as_before(entry, load)) {
+        d->in_flight += (uint64_t)load->in_flight - entry->in_flight;
+        entry->in_flight = load->in_flight;
+    } else if (recount(d, place)) {
         rekey_all(d);
-    } else if (d->changed != place) {
+        return;
+    }
+    if (d->changed != place) {
         settle(d);
         d->changed = (uint32_t)place;
     }
@@ -296,8 +316,23 @@ static int pick_for_socket(const struct bus_dispatch *d, uint64_t now)
     return best ? (int)best->place : -1;
 }
 
+/* Is the one that changed the only one that might have a request, and may it have one still? Then its key does not matter yet. */
+static bool is_alone(const struct bus_dispatch *d)
+{
+    const struct bus_load *load;
+
+    if (d->heap_count != 1 || d->heap[0].place != d->changed) {
+        return false;
+    }
+    load = &d->loads[d->changed];
+    return !load->failing && may_have(d->pool.policy, load);
+}
+
 int bus_dispatch_pick(struct bus_dispatch *d, uint64_t now, bool socket)
 {
+    if (is_alone(d)) {
+        return (int)d->changed;
+    }
     settle(d);
     if (socket) {
         return pick_for_socket(d, now);

@@ -103,7 +103,7 @@ int bus_enqueue(struct lpm_supervisor *s, const lpm_enqueue *spec, lpm_response_
     if (bus_quarantine_holds(bus, spec, id)) {
         return role_error_for(s->module, LPM_EPOISON);
     }
-    now = clock_now();
+    now = bus->heard_at ? bus->heard_at : clock_now();
     newcomer = newcomer_of(spec, bytes, core->timeout, now);
     rc = bus_pool_admit(spec->handler->pool, &newcomer, now);
     if (rc != 0) {

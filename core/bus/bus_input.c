@@ -4,7 +4,7 @@
  */
 #include "bus/bus_input.h"
 
-#include "base/clock.h"
+#include "bus/bus_batch.h"
 #include "bus/bus_event.h"
 #include "bus/bus_lifecycle.h"
 #include "bus/bus_memory.h"
@@ -47,19 +47,6 @@ static bool headers_are_sound(const struct frame *frame, bool *failed)
     return true;
 }
 
-static void measure(struct bus_worker *w, const struct bus_request *req, bool failed, uint64_t now)
-{
-    struct bus_load *load = bus_worker_load(w);
-    uint64_t since = req->sent_at > w->last_event ? req->sent_at : w->last_event;
-
-    load->service = bus_load_average(load->service, now - since);
-    bus_load_answered(load, failed, bus_dispatch_usual_failures(&w->pool->dispatch));
-    bus_dispatch_update(&w->pool->dispatch, w->index);
-    w->last_event = now;
-    bus_memory_count(w, req->handler->in_pool);
-    bus_succession_answered(w);
-}
-
 /* `fds`: what came with it; what the callback does not take is closed with the message. */
 static const char *on_response(struct bus_worker *w, const struct frame *frame, int *fds)
 {
@@ -67,7 +54,7 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
     struct bus_request *req = frame->key.slot < w->slot_count ? w->slots[frame->key.slot] : NULL;
     bool streamed = (frame->flags & FRAME_STREAM) != 0;
     struct bus_answer answer = {frame->header_count,   frame->headers,         frame->data,
-                                streamed ? fds : NULL, streamed && fds[0] < 0, clock_now()};
+                                streamed ? fds : NULL, streamed && fds[0] < 0, bus->heard_at};
     bool failed;
 
     if (!req || req->key.seq != frame->key.seq) {
@@ -89,7 +76,7 @@ static const char *on_response(struct bus_worker *w, const struct frame *frame, 
     bus_worker_load(w)->in_flight--;
     list_remove(&req->link);
     bus_timeout_answered(w, req, answer.at);
-    measure(w, req, failed, answer.at);
+    bus_batch_answered(w, req, failed);
     bus_request_finish(bus, req, 0, "", &answer, false);
     bus_worker_go_home(w);
     return NULL;

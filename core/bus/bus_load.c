@@ -21,6 +21,9 @@ uint32_t bus_load_prefetch(uint64_t service)
     if (service == 0 || service >= CLOCK_NS_PER_MS) {
         return 0;
     }
+    if (service <= CLOCK_NS_PER_MS / 4 / BUS_PREFETCH_MAX) {
+        return BUS_PREFETCH_MAX;
+    }
     fit = CLOCK_NS_PER_MS / 4 / service;
     few = CLOCK_NS_PER_MS / service;
     few = few < PREFETCH_FEW ? few : PREFETCH_FEW;
@@ -35,11 +38,6 @@ uint64_t bus_load_average(uint64_t average, uint64_t service)
     }
     average = average - average / 4 + service / 4;
     return average > 0 ? average : 1;
-}
-
-uint32_t bus_load_ahead(const struct bus_load *load)
-{
-    return load->unstarted + (load->running ? 1 : 0);
 }
 
 bool bus_load_is_hot(bool was, uint64_t bytes, uint64_t limit)

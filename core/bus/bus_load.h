@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* More than this is never sent ahead to a worker. */
-#define BUS_PREFETCH_MAX 64u
+#define BUS_PREFETCH_MAX 128u
 
 /* A share of failures: all of them. */
 #define BUS_FAILURES_ALL 65536u
@@ -41,7 +41,10 @@ uint32_t bus_load_prefetch(uint64_t service);
 uint64_t bus_load_average(uint64_t average, uint64_t service);
 
 /* How many requests the next one would have before it in the worker. */
-uint32_t bus_load_ahead(const struct bus_load *load);
+static inline uint32_t bus_load_ahead(const struct bus_load *load)
+{
+    return load->unstarted + (load->running ? 1 : 0);
+}
 
 /* Is memory of `bytes` hot under `limit` (0: none)? From 80 % on, and, once it is, down to 70 %. */
 bool bus_load_is_hot(bool was, uint64_t bytes, uint64_t limit);

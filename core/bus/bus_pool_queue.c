@@ -153,6 +153,24 @@ static bool is_easy(const struct bus_pool *pool, size_t bytes)
            bus->queued.bytes + bytes <= bound_of(bus->start->core->queue_total_bytes) / 2;
 }
 
+static bool fits(const struct bus_queue_sum *left, int64_t limit, const struct bus_queue_sum *now,
+                 uint64_t bytes, int64_t limit_bytes)
+{
+    return left->count < bound_of(limit) && now->bytes + bytes <= bound_of(limit_bytes);
+}
+
+/* It may wait for ever, is of nobody, and with all that waits, whatever its priority, is within the bounds. */
+static bool is_patient(const struct bus_pool *pool, const struct bus_pool_newcomer *newcomer)
+{
+    const struct bus *bus = pool->bus;
+    const struct conf_core *core = bus->start->core;
+
+    return pool->conf->queue_timeout == LPM_NONE && newcomer->deadline == 0 && !newcomer->client.known &&
+           fits(&pool->left, pool->conf->queue_limit, &pool->queue.sum, newcomer->bytes,
+                pool->conf->queue_bytes) &&
+           fits(&bus->left, core->queue_total_limit, &bus->queued, newcomer->bytes, core->queue_total_bytes);
+}
+
 int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcomer, uint64_t now)
 {
     const struct bus *bus = pool->bus;
@@ -163,7 +181,7 @@ int bus_pool_admit(struct bus_pool *pool, const struct bus_pool_newcomer *newcom
     if (pool->degraded && pool->alive == 0) {
         return LPM_ENOWORKER;
     }
-    if (is_easy(pool, newcomer->bytes)) {
+    if (is_easy(pool, newcomer->bytes) || is_patient(pool, newcomer)) {
         return 0;
     }
     /* Of the number, what has come in this turn does not count: it may find a worker at the turn's end, which refuses what is

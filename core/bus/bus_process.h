@@ -72,9 +72,10 @@ struct bus {
     size_t request_count;
     struct list request_free;
     size_t waiting; /* requests whose outcome somebody waits for */
-    struct uuid_source uuids;
+    struct chacha_source uuids;
     struct role_spin spin;
-    uint64_t events; /* requests that came in, and what was heard of workers */
+    uint64_t events;   /* requests that came in, and what was heard of workers */
+    uint64_t heard_at; /* ns: while a worker is heard, the time; see bus_batch. Else 0 */
 
     uid_t starter;             /* who started lpm */
     uint64_t born;             /* ns: this process */

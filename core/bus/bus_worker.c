@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "bus/bus_batch.h"
 #include "bus/bus_end.h"
 #include "bus/bus_event.h"
 #include "bus/bus_input.h"
@@ -370,33 +371,43 @@ static void on_starved(evutil_socket_t fd, short what, void *arg)
     bus_worker_flush(arg);
 }
 
-/* Acts on what the worker has sent, up to `max` messages: 1: there may be more; 0: no more now; LPM_EIO: its end. */
+/* Acts on what the worker has sent next: 1: there may be more; 0: no more now; LPM_EIO: its end. */
+static int receive_one(struct bus_worker *w)
+{
+    struct channel *channel = w->channel;
+    struct channel_message message;
+    const char *why = NULL;
+    int rc = channel_next(channel, &message, &why);
+
+    if (rc == 0 || rc == LPM_EIO) {
+        return rc;
+    }
+    if (rc > 0) {
+        w->noise.messages++;
+        why = bus_input_act(w, &message);
+        channel_release(channel, &message);
+    } else if (!why) {
+        why = "its channel failed";
+    }
+    if (why) {
+        bus_end_kill(w, why);
+    }
+    return !why && w->state != BUS_WORKER_GONE;
+}
+
+/* The same for up to `max` messages. */
 static int receive(struct bus_worker *w, unsigned max)
 {
-    for (unsigned i = 0; i < max; i++) {
-        struct channel_message message;
-        const char *why = NULL;
-        int rc = channel_next(w->channel, &message, &why);
+    int rc = 1;
 
-        if (rc == 0 || rc == LPM_EIO) {
-            return rc;
+    for (unsigned i = 0; i < max && rc > 0; i++) {
+        if (i % BUS_BATCH_MAX == 0) {
+            bus_batch_begin(w);
         }
-        if (rc > 0) {
-            w->noise.messages++;
-            why = bus_input_act(w, &message);
-            channel_release(w->channel, &message);
-        } else if (!why) {
-            why = "its channel failed";
-        }
-        if (why) {
-            bus_end_kill(w, why);
-            return 0;
-        }
-        if (w->state == BUS_WORKER_GONE) {
-            return 0;
-        }
+        rc = receive_one(w);
     }
-    return 1;
+    bus_batch_end(w);
+    return rc;
 }
 
 void bus_worker_hear(struct bus_worker *w)

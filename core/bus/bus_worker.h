@@ -61,6 +61,10 @@ struct bus_worker {
     uint64_t baseline;              /* pressure at its first READY */
     struct bus_growth growth;       /* of its memory */
     uint64_t last_event;            /* ns: when the last one was answered */
+    struct { /* see bus_batch: the answers in it, and (ns) since when they were under way */
+        unsigned answers;
+        uint64_t since;
+    } batch;
     uint64_t born;                  /* ns: forked */
     uint64_t answered;              /* requests */
     uint64_t heap_total, heap_used; /* bytes, as it said last */

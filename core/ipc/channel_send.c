@@ -10,9 +10,14 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/fetch.h"
 #include "ipc/bell.h"
 #include "ipc/memfd.h"
 #include "ipc/store.h"
+
+/* Messages from now, and how many blocks each takes. */
+#define FETCH_AHEAD  4u
+#define FETCH_BLOCKS 2u
 
 #define LARGE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
@@ -189,6 +194,23 @@ static int copy_descriptors(struct channel_send *s, const int *fds, unsigned fd_
     return 0;
 }
 
+/* Most messages are small, have no descriptors and find room at once. */
+static bool reserve_at_once(struct channel_send *s, size_t len, unsigned fd_count)
+{
+    if (s->over || s->reserved > 0 || len == 0 || len > CHANNEL_INLINE_MAX || fd_count > 0 ||
+        s->arena.free < ARENA_BLOCKS / 2 || ring_room(&s->ring) == 0) {
+        return false;
+    }
+    s->block = arena_take(&s->arena, len);
+    if (s->block == ARENA_FULL) {
+        return false;
+    }
+    s->place = RING_ARENA;
+    s->reserved = len;
+    s->fd_count = 0;
+    return true;
+}
+
 static int reserve(struct channel_send *s, size_t len, const int *fds, unsigned fd_count)
 {
     struct need need = {len, fd_count, false};
@@ -224,6 +246,10 @@ static int reserve(struct channel_send *s, size_t len, const int *fds, unsigned 
 
 char *channel_send_reserve(struct channel_send *s, size_t len, const int *fds, unsigned fd_count, int *code)
 {
+    *code = 0;
+    if (reserve_at_once(s, len, fd_count)) {
+        return s->end->mine->bytes + (size_t)s->block * ARENA_BLOCK;
+    }
     *code = reserve(s, len, fds, fd_count);
     if (*code < 0) {
         return NULL;
@@ -241,6 +267,18 @@ char *channel_send_reserve(struct channel_send *s, size_t len, const int *fds, u
 static void add_note(struct channel_send *s, int fd)
 {
     *note_at(s, s->note_count++) = (struct note){s->ring.next, fd};
+}
+
+/* The peer has read the places that come next, so that the first write to each would wait for it: small messages write
+ * so far within the next few. */
+static void fetch_next(const struct channel_send *s)
+{
+    size_t at = (size_t)(s->arena.cursor + FETCH_AHEAD * FETCH_BLOCKS) % ARENA_BLOCKS * ARENA_BLOCK;
+
+    fetch_to_write(&s->ring.cells[(s->ring.next + FETCH_AHEAD) % RING_SLOTS]);
+    for (size_t line = 0; line < FETCH_BLOCKS * ARENA_BLOCK; line += FETCH_LINE) {
+        fetch_to_write(s->end->mine->bytes + (at + line) % ARENA_SIZE);
+    }
 }
 
 void channel_send_commit(struct channel_send *s)
@@ -263,6 +301,7 @@ void channel_send_commit(struct channel_send *s)
         add_note(s, s->fds[i]);
     }
     ring_put(&s->ring, &(struct ring_slot){s->block, (uint32_t)s->reserved, s->fd_count, s->place});
+    fetch_next(s);
     s->fd_count = 0;
     s->reserved = 0;
 }

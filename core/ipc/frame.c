@@ -42,29 +42,32 @@ size_t frame_size(const struct frame *frame)
     return FRAME_HEAD_SIZE + frame->headers.len + frame->data.len;
 }
 
+/* Field by field, each from a register: a head that is made elsewhere and copied is read back in other parts than it was written,
+ * and waited for. */
+#define PUT(room, field, value)                                         \
+    do {                                                                \
+        const __typeof__(((struct head *)NULL)->field) it = (value);    \
+        memcpy((room) + offsetof(struct head, field), &it, sizeof(it)); \
+    } while (0)
+
 char *frame_encode_around(const struct frame *frame, char *room)
 {
-    struct head head = {
-        .type = (uint32_t)frame->type,
-        .slot = frame->key.slot,
-        .seq = frame->key.seq,
-        .error = frame->error,
-        .created_at = frame->created_at,
-        .deadline = frame->deadline,
-        .data_len = frame->data.len,
-        .headers_len = (uint32_t)frame->headers.len,
-        .header_count = (uint32_t)frame->header_count,
-        .handler = frame->handler,
-        .flags = frame->flags,
-    };
+    bool heap = frame->type == FRAME_HEAP;
     char *headers = room + FRAME_HEAD_SIZE;
 
-    if (frame->type == FRAME_HEAP) {
-        head.created_at = frame->heap_total;
-        head.deadline = frame->heap_used;
-    }
-    memcpy(head.id, frame->id, sizeof(head.id));
-    memcpy(room, &head, sizeof(head));
+    PUT(room, type, (uint32_t)frame->type);
+    PUT(room, slot, frame->key.slot);
+    PUT(room, seq, frame->key.seq);
+    PUT(room, error, frame->error);
+    PUT(room, created_at, heap ? frame->heap_total : frame->created_at);
+    PUT(room, deadline, heap ? frame->heap_used : frame->deadline);
+    PUT(room, data_len, frame->data.len);
+    PUT(room, headers_len, (uint32_t)frame->headers.len);
+    PUT(room, header_count, (uint32_t)frame->header_count);
+    PUT(room, handler, frame->handler);
+    memcpy(room + offsetof(struct head, id), frame->id, sizeof(frame->id));
+    PUT(room, flags, frame->flags);
+    memset(room + offsetof(struct head, zero), 0, sizeof(((struct head *)NULL)->zero));
     if (frame->data.len > 0) {
         memcpy(headers + frame->headers.len, frame->data.data, frame->data.len);
     }
@@ -173,46 +176,54 @@ static bool headers_sound(lpm_slice headers, size_t count)
     return cursor == headers.len;
 }
 
-/* What a byte may be part of: a token (RFC 9110, 5.6.2, without the capitals), a number in hexadecimal. */
-#define TOKEN 1u
-#define HEX   2u
-
-static const uint8_t byte_kinds[256] = {
-    ['!'] = TOKEN,       ['#'] = TOKEN,       ['$'] = TOKEN,       ['%'] = TOKEN,       ['&'] = TOKEN,
-    ['\''] = TOKEN,      ['*'] = TOKEN,       ['+'] = TOKEN,       ['-'] = TOKEN,       ['.'] = TOKEN,
-    ['^'] = TOKEN,       ['_'] = TOKEN,       ['`'] = TOKEN,       ['|'] = TOKEN,       ['~'] = TOKEN,
-    ['g'] = TOKEN,       ['h'] = TOKEN,       ['i'] = TOKEN,       ['j'] = TOKEN,       ['k'] = TOKEN,
-    ['l'] = TOKEN,       ['m'] = TOKEN,       ['n'] = TOKEN,       ['o'] = TOKEN,       ['p'] = TOKEN,
-    ['q'] = TOKEN,       ['r'] = TOKEN,       ['s'] = TOKEN,       ['t'] = TOKEN,       ['u'] = TOKEN,
-    ['v'] = TOKEN,       ['w'] = TOKEN,       ['x'] = TOKEN,       ['y'] = TOKEN,       ['z'] = TOKEN,
-    ['0'] = TOKEN | HEX, ['1'] = TOKEN | HEX, ['2'] = TOKEN | HEX, ['3'] = TOKEN | HEX, ['4'] = TOKEN | HEX,
-    ['5'] = TOKEN | HEX, ['6'] = TOKEN | HEX, ['7'] = TOKEN | HEX, ['8'] = TOKEN | HEX, ['9'] = TOKEN | HEX,
-    ['a'] = TOKEN | HEX, ['b'] = TOKEN | HEX, ['c'] = TOKEN | HEX, ['d'] = TOKEN | HEX, ['e'] = TOKEN | HEX,
-    ['f'] = TOKEN | HEX,
+/* What a token may be made of (RFC 9110, 5.6.2), without the capitals. */
+static const uint8_t token_bytes[256] = {
+    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1,
+    ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,  ['0'] = 1, ['1'] = 1, ['2'] = 1,
+    ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1,  ['9'] = 1, ['a'] = 1, ['b'] = 1,
+    ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1,  ['i'] = 1, ['j'] = 1, ['k'] = 1,
+    ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1,  ['r'] = 1, ['s'] = 1, ['t'] = 1,
+    ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1,
 };
 
-static bool all_are(unsigned kind, const char *bytes, size_t len)
+static bool is_token(const char *bytes, size_t len)
 {
+    unsigned all = 1;
+
     for (size_t i = 0; i < len; i++) {
-        kind &= byte_kinds[(unsigned char)bytes[i]];
+        all &= token_bytes[(unsigned char)bytes[i]];
     }
-    return kind != 0;
+    return all != 0;
+}
+
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Eight bytes below 128: the highest bit of those from `first` to `last`. */
+static uint64_t between(uint64_t word, unsigned first, unsigned last)
+{
+    return (word + EACH_BYTE(0x80 - first)) & ~(word + EACH_BYTE(0x7f - last));
+}
+
+/* Eight bytes at once: hyphens where `hyphens` has a byte of ones, and digits. */
+static bool id_part_sound(const char *part, const uint8_t hyphens[8])
+{
+    uint64_t word, mask;
+
+    memcpy(&word, part, sizeof(word));
+    memcpy(&mask, hyphens, sizeof(mask));
+    if (((word ^ EACH_BYTE('-')) & mask) != 0 || (word & EACH_BYTE(0x80)) != 0) {
+        return false;
+    }
+    word = (word & ~mask) | (EACH_BYTE('0') & mask);
+    return ((between(word, '0', '9') | between(word, 'a', 'f')) & EACH_BYTE(0x80)) == EACH_BYTE(0x80);
 }
 
 static bool id_sound(const char id[UUID_TEXT_SIZE])
 {
-    static const struct {
-        uint8_t at, len;
-        char end;
-    } parts[] = {{0, 8, '-'}, {9, 4, '-'}, {14, 4, '-'}, {19, 4, '-'}, {24, 12, '\0'}};
+    static const uint8_t none[8], second[8] = {[0] = 0xff, [5] = 0xff}, third[8] = {[2] = 0xff, [7] = 0xff};
 
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        const char *part = id + parts[i].at;
-        if (!all_are(HEX, part, parts[i].len) || part[parts[i].len] != parts[i].end) {
-            return false;
-        }
-    }
-    return true;
+    return id_part_sound(id, none) && id_part_sound(id + 8, second) && id_part_sound(id + 16, third) &&
+           id_part_sound(id + 24, none) && id_part_sound(id + 28, none) && id[36] == '\0';
 }
 
 /* At most as many as the longest field of the head has. */
@@ -425,5 +436,5 @@ bool frame_header_valid(lpm_slice name, lpm_slice value)
     if (name.len == start || name.len > UINT16_MAX || value.len > FRAME_HEADERS_MAX) {
         return false;
     }
-    return all_are(TOKEN, name.data + start, name.len - start) && value_valid(value);
+    return is_token(name.data + start, name.len - start) && value_valid(value);
 }

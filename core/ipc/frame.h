@@ -76,7 +76,7 @@ struct frame {
 };
 
 #define FRAME_HEAD_SIZE   96u
-#define FRAME_SLOT_MAX    (65536u + 64) /* places of one worker: concurrency and prefetch */
+#define FRAME_SLOT_MAX    (65536u + 128) /* places of one worker: concurrency and prefetch */
 #define FRAME_HEADERS_MAX (256u * 1024) /* bytes of encoded headers */
 #define FRAME_DATA_MAX    (UINT64_C(1) << 30)
 

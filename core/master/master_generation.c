@@ -52,9 +52,13 @@ static void tell_bus(struct master_generation *generation, enum control_type typ
 
 /* -- Steps of a start --------------------------------------------------------------------------------- */
 
+/* From one to the next. A process writes its own with every call of a module: it has a cache line to itself, and the next, which the
+ * processor may fetch with it. */
+#define STEP_EACH (128 / sizeof(role_step_word))
+
 static size_t steps_size(const struct conf_core *core)
 {
-    return (1 + core->pool_count * CONF_CORE_WORKERS_MAX) * sizeof(role_step_word);
+    return (1 + core->pool_count * CONF_CORE_WORKERS_MAX) * STEP_EACH * sizeof(role_step_word);
 }
 
 static int map_steps(struct master_generation *generation)
@@ -72,7 +76,7 @@ role_step_word *master_generation_step(const struct master_generation *generatio
     if (!generation->steps || !worker) {
         return generation->steps;
     }
-    return generation->steps + 1 + worker->pool * CONF_CORE_WORKERS_MAX + worker->index;
+    return generation->steps + (1 + worker->pool * CONF_CORE_WORKERS_MAX + worker->index) * STEP_EACH;
 }
 
 const char *master_generation_step_text(const struct master_generation *generation,

@@ -5,28 +5,6 @@
 
 #include <stdio.h>
 
-void role_step_set(role_step_word *word, enum role_step step, size_t module)
-{
-    if (word) {
-        atomic_store_explicit(word, (uint32_t)step << 16 | ((uint32_t)module & 0xffff), memory_order_relaxed);
-    }
-}
-
-uint32_t role_step_enter(role_step_word *word, enum role_step step, size_t module)
-{
-    uint32_t before = word ? atomic_load_explicit(word, memory_order_relaxed) : 0;
-
-    role_step_set(word, step, module);
-    return before;
-}
-
-void role_step_back(role_step_word *word, uint32_t before)
-{
-    if (word) {
-        atomic_store_explicit(word, before, memory_order_relaxed);
-    }
-}
-
 const char *role_step_text(uint32_t word, const struct conf_core *core, char *room, size_t size)
 {
     static const char *const texts[ROLE_STEPS] = {

@@ -34,11 +34,28 @@ enum role_step {
 typedef _Atomic uint32_t role_step_word;
 
 /* `word` may be NULL: nobody reads it. */
-void role_step_set(role_step_word *word, enum role_step step, size_t module);
+static inline void role_step_set(role_step_word *word, enum role_step step, size_t module)
+{
+    if (word) {
+        atomic_store_explicit(word, (uint32_t)step << 16 | ((uint32_t)module & 0xffff), memory_order_relaxed);
+    }
+}
 
 /* The same, from within another step maybe: returns what to put back with role_step_back(). */
-uint32_t role_step_enter(role_step_word *word, enum role_step step, size_t module);
-void role_step_back(role_step_word *word, uint32_t before);
+static inline uint32_t role_step_enter(role_step_word *word, enum role_step step, size_t module)
+{
+    uint32_t before = word ? atomic_load_explicit(word, memory_order_relaxed) : 0;
+
+    role_step_set(word, step, module);
+    return before;
+}
+
+static inline void role_step_back(role_step_word *word, uint32_t before)
+{
+    if (word) {
+        atomic_store_explicit(word, before, memory_order_relaxed);
+    }
+}
 
 /* ", in the init hook of module "modules/a.so"": what follows "died of SIGSEGV"; "" where the word says nothing, or
  * nonsense. */

@@ -16,7 +16,7 @@
 #include "worker/worker_trim.h"
 
 /* Frames in one turn of the loop, so that timers and descriptors of modules get theirs. */
-#define TURN_FRAMES 64
+#define TURN_FRAMES 128
 
 static void cancel(struct worker *w, const struct frame *frame)
 {

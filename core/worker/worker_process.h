@@ -111,7 +111,7 @@ struct worker {
     struct lpm_request **callable; /* all objects that were ever used for one, by place */
     size_t callable_count;
     struct event *calls_turn; /* starts them */
-    struct uuid_source uuids;
+    struct chacha_source uuids;
     unsigned concurrency; /* of the pool: when so many run, calls wait */
     uint64_t kill_after;  /* ns, of the pool */
     int64_t timeout;      /* ms: request { timeout } */

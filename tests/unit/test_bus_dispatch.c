@@ -344,7 +344,7 @@ static void prefetch_is_a_short_time_of_work(void **state)
     static const struct {
         uint64_t service;
         uint32_t prefetch;
-    } cases[] = {{0, 0},         {1, 64},         {3900, 64},      {4000, 62},      {20 * 1000, 12},
+    } cases[] = {{0, 0},         {1, 128},        {1953, 128},      {2000, 125},      {20 * 1000, 12},
                  {62 * 1000, 4}, {200 * 1000, 4}, {251 * 1000, 3}, {334 * 1000, 2}, {501 * 1000, 1},
                  {MS - 1, 1},    {MS, 0},         {MS + 1, 0},     {UINT64_MAX, 0}};
 

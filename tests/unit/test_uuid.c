@@ -17,7 +17,7 @@
 static void test_form(void **state)
 {
     (void)state;
-    struct uuid_source source = {.left = 0};
+    struct chacha_source source = {.left = 0};
     char text[UUID_TEXT_SIZE + 1];
 
     for (int n = 0; n < 1000; n++) {
@@ -47,7 +47,7 @@ static int compare(const void *a, const void *b)
 static void test_unique(void **state)
 {
     (void)state;
-    struct uuid_source source = {.left = 0};
+    struct chacha_source source = {.left = 0};
     char(*all)[UUID_TEXT_SIZE] = malloc(COUNT * sizeof(*all));
 
     assert_non_null(all);
@@ -65,7 +65,7 @@ static void test_unique(void **state)
 static void test_bits(void **state)
 {
     (void)state;
-    struct uuid_source source = {.left = 0};
+    struct chacha_source source = {.left = 0};
     char first[UUID_TEXT_SIZE], text[UUID_TEXT_SIZE];
     int changed[36] = {0};
 
