@@ -4,16 +4,7 @@
  */
 #include <signal.h>
 
-#include "bus_fixture.h"
-
-#define HANDS 4
-
-/* The workers' ends. */
-struct hands {
-    struct fixture *f;
-    struct channel *channel[HANDS];
-    uint32_t incarnation[HANDS];
-};
+#include "bus_hands.h"
 
 struct done {
     int calls, error;
@@ -40,69 +31,6 @@ static int resize(struct hands *h, unsigned count, struct done *done)
 {
     *done = (struct done){.error = NOT_CALLED};
     return lpm_supervisor_resize(&h->f->supervisor, NULL, count, on_done, done);
-}
-
-static struct bus_worker *at(struct hands *h, size_t index)
-{
-    return &h->f->bus.pools->workers[index];
-}
-
-static void from_master(struct hands *h, enum control_type type, size_t index, int fd)
-{
-    struct control message = {
-        .type = type, .index = (uint32_t)index, .incarnation = h->incarnation[index], .pid = getpid()};
-    assert_int_equal(control_send(h->f->master, &message, fd), 0);
-    turn(h->f);
-}
-
-static void fork_at(struct hands *h, size_t index)
-{
-    struct error err;
-    int fds[2];
-
-    assert_int_equal(channel_pair(fds, &err), 0);
-    h->incarnation[index]++;
-    from_master(h, CONTROL_WORKER_NEW, index, fds[0]);
-    close(fds[0]);
-    assert_int_equal(channel_new_worker(&h->channel[index], fds[1], WAIT_MS, &err), 0);
-    h->f->channel = NULL;
-}
-
-/* That worker speaks, or hears. */
-static void say_at(struct hands *h, size_t index, enum frame_type type)
-{
-    h->f->channel = h->channel[index];
-    say_type(h->f, type);
-    h->f->channel = NULL;
-    turn(h->f);
-}
-
-static enum frame_type hear_at(struct hands *h, size_t index, struct frame_key *key)
-{
-    enum frame_type type;
-
-    h->f->channel = h->channel[index];
-    type = hear(h->f, key);
-    h->f->channel = NULL;
-    return type;
-}
-
-static void answer_at(struct hands *h, size_t index, struct frame_key key)
-{
-    h->f->channel = h->channel[index];
-    begin(h->f, key);
-    answer(h->f, key, "pong");
-    h->f->channel = NULL;
-    turn(h->f);
-}
-
-/* It ends, and the master reaps it. */
-static void end_at(struct hands *h, size_t index)
-{
-    channel_free(h->channel[index]);
-    h->channel[index] = NULL;
-    turn(h->f);
-    from_master(h, CONTROL_WORKER_GONE, index, -1);
 }
 
 /* What the master hears next: its type, and the place. */

@@ -2,82 +2,14 @@
  * Workers that leave, and their successors, with the test in the place of the master and of the workers: each reason, each way
  * that a succession may fail, and how many may leave at once.
  */
-#include "bus_fixture.h"
+#include "bus_hands.h"
 
 #include "bus/bus_end.h"
 #include "bus/bus_memory.h"
 #include "bus/bus_squeeze.h"
 #include "os/os_proc.h"
 
-#define HANDS 16
 #define LIMIT 1000000u
-
-/* The workers' ends. */
-struct hands {
-    struct fixture *f;
-    struct channel *channel[HANDS];
-    uint32_t incarnation[HANDS];
-};
-
-static struct bus_worker *at(struct hands *h, size_t index)
-{
-    return &h->f->bus.pools->workers[index];
-}
-
-static void from_master(struct hands *h, enum control_type type, size_t index, int fd)
-{
-    struct control message = {
-        .type = type, .index = (uint32_t)index, .incarnation = h->incarnation[index], .pid = getpid()};
-    assert_int_equal(control_send(h->f->master, &message, fd), 0);
-    turn(h->f);
-}
-
-static void fork_at(struct hands *h, size_t index)
-{
-    struct error err;
-    int fds[2];
-
-    assert_int_equal(channel_pair(fds, &err), 0);
-    h->incarnation[index]++;
-    from_master(h, CONTROL_WORKER_NEW, index, fds[0]);
-    close(fds[0]);
-    assert_int_equal(channel_new_worker(&h->channel[index], fds[1], WAIT_MS, &err), 0);
-}
-
-static void say_at(struct hands *h, size_t index, enum frame_type type)
-{
-    h->f->channel = h->channel[index];
-    say_type(h->f, type);
-    h->f->channel = NULL;
-    turn(h->f);
-}
-
-static enum frame_type hear_at(struct hands *h, size_t index, struct frame_key *key)
-{
-    enum frame_type type;
-
-    h->f->channel = h->channel[index];
-    type = hear(h->f, key);
-    h->f->channel = NULL;
-    return type;
-}
-
-static void answer_at(struct hands *h, size_t index, struct frame_key key)
-{
-    h->f->channel = h->channel[index];
-    begin(h->f, key);
-    answer_and_return(h->f, key, "pong");
-    h->f->channel = NULL;
-    turn(h->f);
-}
-
-static void end_at(struct hands *h, size_t index)
-{
-    channel_free(h->channel[index]);
-    h->channel[index] = NULL;
-    turn(h->f);
-    from_master(h, CONTROL_WORKER_GONE, index, -1);
-}
 
 static void expect_master(struct hands *h, enum control_type type, uint32_t index)
 {
