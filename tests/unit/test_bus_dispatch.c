@@ -339,12 +339,48 @@ static void the_heap_finds_the_first(void **state)
     }
 }
 
+/* The only one that might have a request is not sorted in anew for each: what it may, and its key, count all the same. */
+static void one_alone(void **state)
+{
+    struct bus_dispatch d;
+
+    (void)state;
+    assert_int_equal(bus_dispatch_init(&d, CONF_LEAST_LOADED, 3), 0);
+    for (size_t i = 0; i < 3; i++) {
+        d.loads[i] = load(0, 0, false, 0);
+        d.loads[i].ready = i == 0;
+        bus_dispatch_update(&d, i);
+    }
+    assert_int_equal(bus_dispatch_pick(&d, 0, false), 0);
+    d.loads[0].in_flight = 100;
+    bus_dispatch_update(&d, 0);
+    assert_int_equal(bus_dispatch_pick(&d, 0, false), -1);
+    d.loads[0].in_flight = 0;
+    bus_dispatch_update(&d, 0);
+    assert_int_equal(bus_dispatch_pick(&d, 0, false), 0);
+    d.loads[0].failing = true;
+    d.loads[0].probe_at = 5;
+    bus_dispatch_update(&d, 0);
+    assert_int_equal(bus_dispatch_pick(&d, 4, false), -1);
+    assert_int_equal(bus_dispatch_pick(&d, 5, false), 0);
+    d.loads[0].failing = false;
+    bus_dispatch_update(&d, 0);
+    assert_int_equal(bus_dispatch_pick(&d, 4, false), 0);
+    d.loads[0].in_flight = 50;
+    bus_dispatch_update(&d, 0);
+    assert_int_equal(bus_dispatch_pick(&d, 0, false), 0);
+    d.loads[1] = load(1, 0, false, 0);
+    bus_dispatch_update(&d, 1);
+    assert_int_equal(bus_dispatch_pick(&d, 0, false), 1);
+    bus_dispatch_fini(&d);
+}
+
 static void prefetch_is_a_short_time_of_work(void **state)
 {
     static const struct {
         uint64_t service;
         uint32_t prefetch;
-    } cases[] = {{0, 0},         {1, 128},        {1953, 128},      {2000, 125},      {20 * 1000, 12},
+    } cases[] = {{0, 0},         {1, 128},        {1953, 128},     {2000, 125},     {20 * 1000, 12},
                  {62 * 1000, 4}, {200 * 1000, 4}, {251 * 1000, 3}, {334 * 1000, 2}, {501 * 1000, 1},
                  {MS - 1, 1},    {MS, 0},         {MS + 1, 0},     {UINT64_MAX, 0}};
 
@@ -404,6 +440,7 @@ int main(void)
         cmocka_unit_test(who_fails_is_left_alone),
         cmocka_unit_test(when_all_fail_all_serve),
         cmocka_unit_test(the_heap_finds_the_first),
+        cmocka_unit_test(one_alone),
         cmocka_unit_test(prefetch_is_a_short_time_of_work),
         cmocka_unit_test(the_average_follows),
         cmocka_unit_test(hot_is_sticky),
