@@ -99,8 +99,9 @@ static bool is_confirmed(struct bus_worker *w, uint64_t *bytes)
     if (os_proc_private(w->pid, &own) != 0) {
         return w->over_limit >= LOOKS_UNCONFIRMED;
     }
+    /* Also counted there, and no reason to go, is what only it has mapped of files: its code, if it is the pool's only worker. */
     w->foreign = *bytes > own ? *bytes - own : 0; /* so that it is not asked for again at once */
-    *bytes = own;
+    *bytes -= w->foreign;
     return true;
 }
 
